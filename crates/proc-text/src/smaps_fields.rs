@@ -1,0 +1,112 @@
+//! The fields of one mapping in `/proc/PID/smaps`.
+
+use std::fmt;
+
+use crate::cursor::Cursor;
+use crate::error::TextError;
+use crate::status::bytes;
+
+/// Declares the sizes of a smaps block that are kept, each optional: kernels differ.
+macro_rules! smaps_fields {
+    ($( $(#[$meta:meta])* $field:ident = $key:literal ),* $(,)?) => {
+        /// What `/proc/PID/smaps` says of a mapping (or `smaps_rollup` of all), in bytes.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        pub struct SmapsFields<'a> {
+            $( $(#[$meta])* pub $field: Option<u64>, )*
+            /// Whether huge pages may be used: 1 or 0 (a count, not bytes).
+            pub thp_eligible: Option<u64>,
+            /// The protection key.
+            pub protection_key: Option<u64>,
+            /// The kernel's flags as two-letter words.
+            pub vm_flags: Option<VmFlags<'a>>,
+        }
+
+        impl<'a> SmapsFields<'a> {
+            pub(crate) fn read_field(&mut self, key: &[u8], line: &mut Cursor<'a>) -> Result<(), TextError> {
+                match key {
+                    $( $key => self.$field = Some(bytes(line)?), )*
+                    b"THPeligible" => self.thp_eligible = Some(line.decimal()?),
+                    b"ProtectionKey" => self.protection_key = Some(line.decimal()?),
+                    b"VmFlags" => self.vm_flags = Some(VmFlags(line.rest())),
+                    _ => {}
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+smaps_fields! {
+    /// Virtual size.
+    size = b"Size",
+    /// The kernel's page size for it.
+    kernel_page_size = b"KernelPageSize",
+    /// The page size the processor uses for it.
+    mmu_page_size = b"MMUPageSize",
+    /// Resident.
+    rss = b"Rss",
+    /// Resident, each page divided by the number of its users.
+    pss = b"Pss",
+    /// The dirty part of `pss`.
+    pss_dirty = b"Pss_Dirty",
+    /// The anonymous part of `pss` (`smaps_rollup` only).
+    pss_anon = b"Pss_Anon",
+    /// The file part of `pss` (`smaps_rollup` only).
+    pss_file = b"Pss_File",
+    /// The shared-memory part of `pss` (`smaps_rollup` only).
+    pss_shmem = b"Pss_Shmem",
+    /// Shared by several memories and clean.
+    shared_clean = b"Shared_Clean",
+    /// Shared by several memories and dirty.
+    shared_dirty = b"Shared_Dirty",
+    /// In this memory alone and clean.
+    private_clean = b"Private_Clean",
+    /// In this memory alone and dirty.
+    private_dirty = b"Private_Dirty",
+    /// Touched since the marks were cleared.
+    referenced = b"Referenced",
+    /// Belonging to no file.
+    anonymous = b"Anonymous",
+    /// Merged by KSM.
+    ksm = b"KSM",
+    /// Freed lazily (`MADV_FREE`).
+    lazy_free = b"LazyFree",
+    /// Anonymous huge pages.
+    anon_huge = b"AnonHugePages",
+    /// Shared memory mapped by huge entries.
+    shmem_pmd = b"ShmemPmdMapped",
+    /// File pages mapped by huge entries.
+    file_pmd = b"FilePmdMapped",
+    /// hugetlbfs pages shared.
+    shared_hugetlb = b"Shared_Hugetlb",
+    /// hugetlbfs pages in this memory alone.
+    private_hugetlb = b"Private_Hugetlb",
+    /// Swapped out.
+    swap = b"Swap",
+    /// Swapped out, each page divided by the number of its users.
+    swap_pss = b"SwapPss",
+    /// Locked.
+    locked = b"Locked",
+}
+
+/// The kernel's flags of a mapping as two-letter words: `rd wr mr mw me ac`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct VmFlags<'a>(pub &'a [u8]);
+
+impl<'a> VmFlags<'a> {
+    /// The words in their order.
+    pub fn words(self) -> impl Iterator<Item = &'a [u8]> {
+        self.0.split(|b| *b == b' ').filter(|word| !word.is_empty())
+    }
+
+    /// Tells whether the word occurs.
+    pub fn has(self, word: &[u8; 2]) -> bool {
+        self.words().any(|w| w == word)
+    }
+}
+
+impl fmt::Debug for VmFlags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0))
+    }
+}
