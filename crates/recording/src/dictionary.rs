@@ -1,0 +1,211 @@
+//! The dictionaries: texts, files and call chains stored once and named by number afterwards.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use abi::{DevId, FileId, VirtAddr};
+
+use crate::columns::{Col, ColumnsIn, ColumnsOut};
+use crate::error::Malformed;
+use crate::event::{Bytes, FileKind, FileRef, OpenMode, StackId};
+
+/// What of a [`FileRef`] stays the same from call to call.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct FileEntry {
+    path: u32,
+    id: FileId,
+    kind: FileKind,
+    mode: OpenMode,
+    seals: u32,
+    noexec: bool,
+}
+
+/// The dictionaries of a file being written.
+pub(crate) struct DictionaryOut {
+    texts: HashMap<Bytes, u32>,
+    files: HashMap<FileEntry, u32>,
+    /// The chain stored last in this block, and how many there are in all.
+    chain: Vec<VirtAddr>,
+    chains: u32,
+    /// Entries not yet in a block.
+    fresh: ColumnsOut,
+    fresh_entries: u32,
+}
+
+impl DictionaryOut {
+    pub(crate) fn new() -> Self {
+        Self {
+            texts: HashMap::new(),
+            files: HashMap::new(),
+            chain: Vec::new(),
+            chains: 0,
+            fresh: ColumnsOut::new(),
+            fresh_entries: 0,
+        }
+    }
+
+    /// The number of a text.
+    pub(crate) fn text(&mut self, text: &Bytes) -> u32 {
+        if let Some(&no) = self.texts.get(text) {
+            return no;
+        }
+        let no = self.texts.len() as u32;
+        self.texts.insert(text.clone(), no);
+        self.fresh.put_bytes(Col::DictBytes, text);
+        self.fresh_entries += 1;
+        no
+    }
+
+    /// The number of a file, its size and description apart.
+    pub(crate) fn file(&mut self, file: &FileRef) -> u32 {
+        let FileRef { path, id, bytes: _, kind, mode, description: _, seals, noexec } = file;
+        let path = self.text(path);
+        let entry = FileEntry { path, id: *id, kind: *kind, mode: *mode, seals: *seals, noexec: *noexec };
+        if let Some(&no) = self.files.get(&entry) {
+            return no;
+        }
+        let no = self.files.len() as u32;
+        self.fresh.put(Col::DictFile, u64::from(path));
+        for word in words_of(&entry) {
+            self.fresh.put(Col::DictFileWord, word);
+        }
+        self.files.insert(entry, no);
+        self.fresh_entries += 1;
+        no
+    }
+
+    /// Stores the next call chain: how much of its outer end is that of the chain before, then the rest.
+    ///
+    /// Of a chain of more than [`CHAIN_MAX`] frames the innermost ones are kept.
+    pub(crate) fn chain(&mut self, chain: &[VirtAddr]) -> StackId {
+        let chain = &chain[..chain.len().min(CHAIN_MAX)];
+        let shared = chain.iter().rev().zip(self.chain.iter().rev()).take_while(|(a, b)| a == b).count();
+        self.fresh.put(Col::DictChain, shared as u64);
+        self.fresh.put(Col::DictChain, (chain.len() - shared) as u64);
+        for addr in &chain[..chain.len() - shared] {
+            self.fresh.put_difference(Col::DictAddr, addr.0);
+        }
+        self.chain = chain.to_vec();
+        self.fresh_entries += 1;
+        self.chains += 1;
+        StackId(self.chains - 1)
+    }
+
+    /// Bytes of entries not yet in a block.
+    pub(crate) fn fresh_bytes(&self) -> usize {
+        self.fresh.bytes()
+    }
+
+    /// The payload of a block with the entries not yet in one, and how many there are.
+    pub(crate) fn take_payload(&mut self) -> Option<(Vec<u8>, u32)> {
+        let entries = std::mem::take(&mut self.fresh_entries);
+        (entries > 0).then(|| {
+            // Chains lean on the one before only within a block.
+            self.chain = Vec::new();
+            (self.fresh.take_payload(), entries)
+        })
+    }
+}
+
+fn words_of(entry: &FileEntry) -> [u64; 5] {
+    let mode = entry.mode;
+    let bits = [mode.read, mode.write, mode.append, mode.path_only, entry.noexec];
+    let bits = bits.iter().enumerate().fold(0, |sum, (at, &bit)| sum | u64::from(bit) << at);
+    let kind = entry.kind as u64;
+    [
+        u64::from(entry.id.dev.major),
+        u64::from(entry.id.dev.minor),
+        entry.id.ino,
+        kind << 5 | bits,
+        u64::from(entry.seals),
+    ]
+}
+
+/// The dictionaries of a file being read, as far as its blocks have been seen.
+#[derive(Default)]
+pub(crate) struct DictionaryIn {
+    texts: Vec<Bytes>,
+    files: Vec<FileRef>,
+    chains: Vec<Arc<[VirtAddr]>>,
+}
+
+impl DictionaryIn {
+    /// Adds the entries of a block.
+    pub(crate) fn add(&mut self, payload: Vec<u8>) -> Result<(), Malformed> {
+        let mut columns = ColumnsIn::new(payload)?;
+        while !columns.is_at_end(Col::DictBytes) {
+            let text = columns.get_bytes(Col::DictBytes)?;
+            self.texts.push(text.into());
+        }
+        while !columns.is_at_end(Col::DictFile) {
+            let file = self.read_file(&mut columns)?;
+            self.files.push(file);
+        }
+        let mut last: Arc<[VirtAddr]> = Arc::default();
+        while !columns.is_at_end(Col::DictChain) {
+            last = read_chain(&mut columns, &last)?;
+            self.chains.push(last.clone());
+        }
+        Ok(())
+    }
+
+    fn read_file(&self, columns: &mut ColumnsIn) -> Result<FileRef, Malformed> {
+        let path = self.text(columns.get(Col::DictFile)?)?;
+        let mut word = || columns.get(Col::DictFileWord);
+        let (major, minor, ino, kind, seals) = (word()?, word()?, word()?, word()?, word()?);
+        let narrow = |word| u32::try_from(word).map_err(|_| Malformed("a device or seal is too large"));
+        let bit = |at: u32| kind >> at & 1 == 1;
+        Ok(FileRef {
+            path,
+            id: FileId { dev: DevId { major: narrow(major)?, minor: narrow(minor)? }, ino },
+            bytes: 0,
+            kind: file_kind(kind >> 5)?,
+            mode: OpenMode { read: bit(0), write: bit(1), append: bit(2), path_only: bit(3) },
+            description: 0,
+            seals: narrow(seals)?,
+            noexec: bit(4),
+        })
+    }
+
+    /// The text of a number.
+    pub(crate) fn text(&self, no: u64) -> Result<Bytes, Malformed> {
+        let text = usize::try_from(no).ok().and_then(|no| self.texts.get(no));
+        text.cloned().ok_or(Malformed("a text is named that is in no dictionary"))
+    }
+
+    /// The file of a number; its size and description are zero.
+    pub(crate) fn file(&self, no: u64) -> Result<FileRef, Malformed> {
+        let file = usize::try_from(no).ok().and_then(|no| self.files.get(no));
+        file.cloned().ok_or(Malformed("a file is named that is in no dictionary"))
+    }
+
+    /// The call chain of a number.
+    pub(crate) fn chain(&self, no: u64) -> Result<Arc<[VirtAddr]>, Malformed> {
+        let chain = usize::try_from(no).ok().and_then(|no| self.chains.get(no));
+        chain.cloned().ok_or(Malformed("a call chain is named that is in no dictionary"))
+    }
+}
+
+fn file_kind(word: u64) -> Result<FileKind, Malformed> {
+    use FileKind::{Device, Hugetlb, Other, Regular, RegularOther, Shmem};
+    let kinds = [Regular, RegularOther, Shmem, Hugetlb, Device, Other];
+    let kind = kinds.into_iter().find(|&kind| kind as u64 == word);
+    kind.ok_or(Malformed("a file is of an unknown kind"))
+}
+
+fn read_chain(columns: &mut ColumnsIn, last: &[VirtAddr]) -> Result<Arc<[VirtAddr]>, Malformed> {
+    let shared = usize::try_from(columns.get(Col::DictChain)?).unwrap_or(usize::MAX);
+    let own = columns.get_count(Col::DictChain, Col::DictAddr)?;
+    if shared > last.len() || shared + own > CHAIN_MAX {
+        return Err(Malformed("a call chain leans on more than there is"));
+    }
+    let mut chain = Vec::with_capacity(own + shared);
+    for _ in 0..own {
+        chain.push(VirtAddr(columns.get_difference(Col::DictAddr)?));
+    }
+    chain.extend_from_slice(&last[last.len() - shared..]);
+    Ok(chain.into())
+}
+
+/// Frames of one call chain. The kernel's own default (`kernel.perf_event_max_stack`) is 127.
+pub(crate) const CHAIN_MAX: usize = 4096;

@@ -1,0 +1,303 @@
+//! The reader: streams events out of a file, one block in memory at a time.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use crate::columns::ColumnsIn;
+use crate::dictionary::DictionaryIn;
+use crate::error::{Malformed, ReadError};
+use crate::event::{Body, Event, MmId, TimeNs};
+use crate::frame::{BlockKind, FRAME_BYTES, Frame};
+use crate::header::Header;
+use crate::index::Entry;
+use crate::open::{self, Opened};
+use crate::wire::{Base, Bases, CodedCheckpoint, Decoded, Decoder, get_event};
+
+/// Whether a recording has its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Completeness {
+    /// The recorder finished the file.
+    Finished,
+    /// It did not, or does still write: what is here is whole up to the last good block.
+    Recovered {
+        /// Where the good part ends, in bytes from the start of the file.
+        good_bytes: u64,
+        /// Bytes after it that belong to no good block.
+        bytes_lost: u64,
+        /// What is wrong there.
+        why: &'static str,
+    },
+}
+
+/// Reads a recording.
+pub struct Reader<R: Read + Seek = File> {
+    file: R,
+    header: Header,
+    entries: Vec<Entry>,
+    completeness: Completeness,
+    dictionary: DictionaryIn,
+    /// Dictionary blocks among the first so many entries have been added.
+    dictionary_entries: usize,
+    bases: Bases,
+    block: Option<Block>,
+    next_entry: usize,
+    next_event: u64,
+    unknown_events: u64,
+}
+
+/// The block whose events are being read.
+struct Block {
+    columns: ColumnsIn,
+    offset: u64,
+    left: u32,
+}
+
+impl Reader<File> {
+    /// Opens a recording: a finished one, one being written, or one that was cut off.
+    ///
+    /// # Errors
+    /// If it is no recording, of a newer format, or without a whole header.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        Self::new(File::open(path)?)
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Opens a recording in anything that can be read and sought in.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn new(mut file: R) -> Result<Self, ReadError> {
+        let Opened { header, entries, completeness } = open::open(&mut file)?;
+        Ok(Self {
+            file,
+            header,
+            entries,
+            completeness,
+            dictionary: DictionaryIn::default(),
+            dictionary_entries: 0,
+            bases: Bases::default(),
+            block: None,
+            next_entry: 0,
+            next_event: 0,
+            unknown_events: 0,
+        })
+    }
+
+    /// The facts about machine and run.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Whether the file has its end.
+    pub fn completeness(&self) -> Completeness {
+        self.completeness
+    }
+
+    /// How many events the file holds.
+    pub fn len(&self) -> u64 {
+        self.entries.last().map_or(0, |last| last.first_event + last.counted_events())
+    }
+
+    /// Tells whether the file holds no event.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of the event that [`Reader::next_event`] returns next.
+    pub fn position(&self) -> u64 {
+        self.next_event
+    }
+
+    /// Events passed over so far because a newer vmatlas wrote them.
+    pub fn unknown_events(&self) -> u64 {
+        self.unknown_events
+    }
+
+    /// The next event, `None` at the end.
+    ///
+    /// # Errors
+    /// If the file can't be read or is damaged here; the reader is then at its end.
+    pub fn next_event(&mut self) -> Result<Option<Event>, ReadError> {
+        let next = self.step();
+        if next.is_err() {
+            self.block = None;
+            self.next_entry = self.entries.len();
+        }
+        next
+    }
+
+    /// Moves to event number `event` (past the end: to the end).
+    ///
+    /// # Errors
+    /// As [`Reader::next_event`].
+    pub fn seek(&mut self, event: u64) -> Result<(), ReadError> {
+        let at = self.entries.partition_point(|entry| entry.first_event + entry.counted_events() <= event);
+        self.block = None;
+        self.next_entry = at;
+        self.next_event = self.entries.get(at).map_or(self.len(), |entry| entry.first_event);
+        self.load_dictionaries(at)?;
+        while self.next_event < event && self.next_event < self.len() {
+            self.next_event()?;
+        }
+        Ok(())
+    }
+
+    /// Moves to the first event at or after `time`.
+    ///
+    /// # Errors
+    /// As [`Reader::next_event`].
+    pub fn seek_time(&mut self, time: TimeNs) -> Result<(), ReadError> {
+        let later = self.entries.partition_point(|entry| entry.first_time_ns < time.0);
+        let block = self.entries[..later].iter().rposition(|entry| entry.kind == BlockKind::EVENTS);
+        self.seek(block.map_or(0, |at| self.entries[at].first_event))?;
+        loop {
+            let at = self.next_event;
+            match self.next_event()? {
+                Some(event) if event.time < time => {}
+                Some(_) => return self.seek(at),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<Event>, ReadError> {
+        loop {
+            let Some(block) = self.block.as_mut().filter(|block| block.left > 0) else {
+                if !self.enter_next_block()? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let offset = block.offset;
+            let mut input = Decoder { columns: &mut block.columns, dictionary: &self.dictionary };
+            let decoded = get_event(&mut input).map_err(|why| at(offset, why))?;
+            block.left -= 1;
+            let no = self.next_event;
+            self.next_event += 1;
+            match decoded {
+                Decoded::Event(event) => return Ok(Some(event)),
+                Decoded::Checkpoint(time, tid, mm, coded) => {
+                    let body = Body::Checkpoint(Box::new(self.resolve(coded, mm, no, offset)?));
+                    return Ok(Some(Event { time, tid, mm, body }));
+                }
+                Decoded::Unknown => self.unknown_events += 1,
+            }
+        }
+    }
+
+    /// Enters the next block of events; `false` if there is none.
+    fn enter_next_block(&mut self) -> Result<bool, ReadError> {
+        self.block = None;
+        while let Some(entry) = self.entries.get(self.next_entry).copied() {
+            self.load_dictionaries(self.next_entry + 1)?;
+            self.next_entry += 1;
+            if entry.kind == BlockKind::EVENTS {
+                self.block = Some(self.load_events(&entry)?);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn load_dictionaries(&mut self, entries: usize) -> Result<(), ReadError> {
+        while self.dictionary_entries < entries.min(self.entries.len()) {
+            let entry = self.entries[self.dictionary_entries];
+            if entry.kind == BlockKind::DICTIONARY {
+                let payload = load(&mut self.file, &entry)?;
+                self.dictionary.add(payload).map_err(|why| at(entry.offset, why))?;
+            }
+            self.dictionary_entries += 1;
+        }
+        Ok(())
+    }
+
+    fn load_events(&mut self, entry: &Entry) -> Result<Block, ReadError> {
+        let payload = load(&mut self.file, entry)?;
+        let columns = ColumnsIn::new(payload).map_err(|why| at(entry.offset, why))?;
+        Ok(Block { columns, offset: entry.offset, left: entry.events })
+    }
+
+    /// Makes a checkpoint whole again, reading the one it leans on if that is not at hand.
+    fn resolve(
+        &mut self,
+        coded: CodedCheckpoint,
+        mm: MmId,
+        no: u64,
+        offset: u64,
+    ) -> Result<crate::event::Checkpoint, ReadError> {
+        if coded.distance == 0 {
+            let checkpoint = coded.apply(None).map_err(|why| at(offset, why))?;
+            self.bases.set(mm, Base::new(no, &checkpoint));
+            return Ok(checkpoint);
+        }
+        let wanted = no.checked_sub(coded.distance);
+        let wanted = wanted.ok_or(at(offset, Malformed("a checkpoint leans on one before the start")))?;
+        let base = match self.bases.get(mm).filter(|base| base.event == wanted) {
+            Some(base) => base.clone(),
+            None => self.fetch_base(mm, wanted)?,
+        };
+        let checkpoint = coded.apply(Some(&base)).map_err(|why| at(offset, why))?;
+        self.bases.set(mm, base);
+        Ok(checkpoint)
+    }
+
+    /// Reads the full checkpoint that is event number `wanted`.
+    fn fetch_base(&mut self, mm: MmId, wanted: u64) -> Result<Base, ReadError> {
+        let index =
+            self.entries.partition_point(|entry| entry.first_event + entry.counted_events() <= wanted);
+        let entry = self.entries[index];
+        let mut block = self.load_events(&entry)?;
+        let wrong = || at(entry.offset, Malformed("a checkpoint leans on something else than a full one"));
+        for no in entry.first_event..=wanted {
+            let mut input = Decoder { columns: &mut block.columns, dictionary: &self.dictionary };
+            match get_event(&mut input).map_err(|why| at(entry.offset, why))? {
+                Decoded::Checkpoint(_, _, of, coded) if no == wanted && of == mm && coded.distance == 0 => {
+                    let checkpoint = coded.apply(None).map_err(|why| at(entry.offset, why))?;
+                    return Ok(Base::new(no, &checkpoint));
+                }
+                _ => {}
+            }
+        }
+        Err(wrong())
+    }
+}
+
+impl<R: Read + Seek> Iterator for Reader<R> {
+    type Item = Result<Event, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_event().transpose()
+    }
+}
+
+/// Reads, checks and unpacks the block of an entry.
+pub(crate) fn load(file: &mut (impl Read + Seek), entry: &Entry) -> Result<Vec<u8>, ReadError> {
+    file.seek(SeekFrom::Start(entry.offset))?;
+    let mut raw = [0; FRAME_BYTES];
+    read_whole(file, &mut raw, entry.offset)?;
+    let frame = Frame::from_bytes(&raw).map_err(|why| at(entry.offset, why))?;
+    if Entry::new(entry.offset, &frame).kind != entry.kind || frame.events != entry.events {
+        return Err(at(entry.offset, Malformed("the block is not the one that the index names")));
+    }
+    let mut packed = Vec::new();
+    file.take(u64::from(frame.packed_bytes)).read_to_end(&mut packed)?;
+    if packed.len() != frame.packed_bytes as usize {
+        return Err(at(entry.offset, Malformed("the block is cut off")));
+    }
+    frame.unpack(packed).map_err(|why| at(entry.offset, why))
+}
+
+fn read_whole(file: &mut impl Read, raw: &mut [u8], offset: u64) -> Result<(), ReadError> {
+    match file.read_exact(raw) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(at(offset, Malformed("the block is cut off")))
+        }
+        other => Ok(other?),
+    }
+}
+
+pub(crate) fn at(offset: u64, Malformed(why): Malformed) -> ReadError {
+    ReadError::Corrupt { offset, why }
+}
