@@ -1,0 +1,26 @@
+//! What the static part of a memory map needs of an ELF file: segments, sections, RELRO, interpreter, build id.
+//!
+//! [`read`] takes the bytes of a file, or only its first pages: program headers stand at the front, and what a
+//! cut file no longer holds (sections, mostly) is simply absent. [`parts`] turns the segments into the ranges
+//! text, read-only data, RELRO, data and bss at the file's own addresses; adding a [load bias](Image) gives
+//! those of a process.
+//!
+//! ```
+//! let bytes = std::fs::read("/proc/self/exe")?;
+//! let image = elf::read(&bytes)?;
+//! let text = elf::parts(&image.segments).into_iter().find(|part| part.kind == elf::PartKind::Text);
+//! assert!(text.expect("a program has text").range.contains(image.entry));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Invariant: it knows no processes and opens no files.
+
+mod error;
+mod image;
+mod parts;
+mod read;
+
+pub use error::ElfError;
+pub use image::{Image, LinkKind, Section, Segment, SegmentKind};
+pub use parts::{Part, PartKind, parts, span};
+pub use read::read;
