@@ -36,6 +36,8 @@ pub enum Expected {
     Field,
     /// More text.
     MoreText,
+    /// An address above the ones before.
+    Ascending,
     /// A whole number of 16-byte entries.
     WholeEntries,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Expected {
             Self::Mapping => "the line of a mapping",
             Self::Field => "a line 'Key: value'",
             Self::MoreText => "more text",
+            Self::Ascending => "an address above the ones before",
             Self::WholeEntries => "a whole number of 16-byte entries",
         })
     }

@@ -46,6 +46,11 @@ impl<'a> Iterator for SmapsRows<'a> {
 }
 
 impl<'a> SmapsRows<'a> {
+    /// The number of the line that the next mapping begins on, from 1.
+    pub const fn next_line(&self) -> usize {
+        self.lines.number + 1
+    }
+
     fn block(&mut self, header: Cursor<'a>) -> Result<SmapsRow<'a>, TextError> {
         if is_field(header.rest()) {
             return Err(header.error(Expected::Mapping));

@@ -1,0 +1,21 @@
+//! The heap, by its bounds.
+
+use abi::AddrRange;
+
+use super::Verdict;
+use super::claim::Claim;
+use crate::kind::Kind;
+use crate::rule::Rule;
+use crate::value::Snapshot;
+
+/// Claims `start_brk..brk`, whole pages, where private memory of no file is mapped there.
+pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
+    let Some(heap) = snapshot.heap.filter(|heap| !heap.is_empty()) else { return };
+    let pages = AddrRange { start: heap.start, end: heap.end.page_up_wrapping() };
+    let verdict = Verdict::new(Kind::Heap, Rule::BrkBounds);
+    for mapping in snapshot.mappings.iter().filter(|m| m.is_private_anonymous()) {
+        if let Some(range) = mapping.range.intersection(pages) {
+            claims.push(Claim { range, verdict });
+        }
+    }
+}

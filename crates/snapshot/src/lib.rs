@@ -1,0 +1,34 @@
+//! One process at one moment, and what each byte of its memory is.
+//!
+//! A [`Snapshot`] is a plain value: mappings, and as much as is known of pages, objects, heap, threads. It is
+//! built from a recording (by `timeline`) or from the texts of `/proc` ([`Snapshot::from_maps_text`]).
+//! [`classify`] divides the map into [`Leaf`]s: every mapped byte is in exactly one, and each leaf names the
+//! [`Rule`] that chose its [`Kind`]. [`Totals`] adds the leaves up; its sum is the whole map.
+//!
+//! ```
+//! use snapshot::{Snapshot, Totals, classify};
+//!
+//! let text = std::fs::read("/proc/self/maps")?;
+//! let snapshot = Snapshot::from_maps_text(&text)?;
+//! let leaves = classify(&snapshot);
+//! let totals = Totals::of(&snapshot, &leaves);
+//! assert_eq!(totals.all.size, snapshot.mappings.iter().map(|m| m.range.len()).sum::<u64>());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Invariant: it traces nobody and shows nothing: no ptrace, no words for a screen beyond a kind's name.
+
+mod classify;
+mod from_text;
+mod kind;
+mod pages;
+mod rule;
+mod totals;
+mod value;
+
+pub use classify::{Leaf, Owner, classify};
+pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
+pub use pages::{PageRun, PageState, PageSums};
+pub use rule::Rule;
+pub use totals::{Amounts, KindTotal, ObjectTotal, Totals};
+pub use value::{Mapping, Moment, Object, Snapshot, StackArea, Thread};

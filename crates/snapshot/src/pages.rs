@@ -1,0 +1,98 @@
+//! Which pages are there, as runs of the same state.
+
+use abi::AddrRange;
+
+/// A run of pages in the same state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageRun {
+    /// The pages.
+    pub range: AddrRange,
+    /// Their state.
+    pub state: PageState,
+}
+
+/// What is known of a page. All `false`: nothing is there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct PageState {
+    /// In memory.
+    pub present: bool,
+    /// In swap.
+    pub swapped: bool,
+    /// A page of a file or of shared memory.
+    pub file: bool,
+    /// The shared page of zeros, which resident sizes leave out.
+    pub zero: bool,
+    /// Part of a huge page.
+    pub huge: bool,
+}
+
+/// Sums over pages, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PageSums {
+    /// In memory (without the shared page of zeros, as the kernel counts).
+    pub resident: u64,
+    /// The part of `resident` that belongs to no file.
+    pub anonymous: u64,
+    /// The part of `resident` in huge pages.
+    pub huge: u64,
+    /// In swap.
+    pub swapped: u64,
+}
+
+impl PageSums {
+    /// Adds up what of the runs lies inside a range. A page that is only partly inside counts by its bytes
+    /// there, so the sums over neighbouring ranges add up.
+    ///
+    /// # Preconditions
+    /// `runs` are ascending and disjoint.
+    pub fn within(runs: &[PageRun], range: AddrRange) -> Self {
+        let first = runs.partition_point(|run| run.range.end <= range.start);
+        let mut sums = Self::default();
+        for run in runs[first..].iter().take_while(|run| run.range.start < range.end) {
+            let bytes = run.range.intersection(range).map_or(0, AddrRange::len);
+            let PageState { present, swapped, file, zero, huge } = run.state;
+            if present && !zero {
+                sums.resident += bytes;
+                sums.anonymous += if file { 0 } else { bytes };
+                sums.huge += if huge { bytes } else { 0 };
+            }
+            sums.swapped += if swapped { bytes } else { 0 };
+        }
+        sums
+    }
+
+    /// Adds another sum to this one.
+    pub const fn add(&mut self, other: Self) {
+        let Self { resident, anonymous, huge, swapped } = other;
+        self.resident += resident;
+        self.anonymous += anonymous;
+        self.huge += huge;
+        self.swapped += swapped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abi::VirtAddr;
+
+    use super::*;
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let run =
+            |start, end, state| PageRun { range: AddrRange::new(VirtAddr(start), VirtAddr(end)), state };
+        let present = PageState { present: true, ..Default::default() };
+        let runs = [
+            run(0x1000, 0x3000, present),
+            run(0x3000, 0x4000, PageState { zero: true, ..present }),
+            run(0x4000, 0x5000, PageState { file: true, ..present }),
+            run(0x8000, 0x9000, PageState { swapped: true, ..Default::default() }),
+        ];
+        let of = |start, end| PageSums::within(&runs, AddrRange::new(VirtAddr(start), VirtAddr(end)));
+        let whole = of(0, 0x10000);
+        assert_eq!(whole, PageSums { resident: 0x3000, anonymous: 0x2000, huge: 0, swapped: 0x1000 });
+        let mut sum = of(0, 0x1800);
+        sum.add(of(0x1800, 0x10000));
+        assert_eq!(sum, whole);
+    }
+}
