@@ -1,0 +1,152 @@
+//! A small report of a run that never was, for tests.
+
+use snapshot::{Group, Kind};
+
+use crate::{
+    CallCount, CurvePoint, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind,
+    ObjectRow, Peak, Process, Proof, RecordingFacts, Report, Row, Run,
+};
+
+const MIB: u64 = 1 << 20;
+const MS: u64 = 1_000_000;
+
+pub(crate) fn report() -> Report {
+    Report {
+        run: run(),
+        recording: RecordingFacts {
+            path: "vmatlas.python3.4242.vmatlas".into(),
+            bytes: 213_504,
+            events: 9_412,
+            incomplete: None,
+        },
+        memory: Some(memory()),
+        curve: (0..20)
+            .map(|step| CurvePoint {
+                time_ns: step * 20 * MS,
+                size: (3 + step * step) * MIB / 4,
+                resident: (step > 1).then_some(step * MIB / 2),
+                mappings: 20 + step,
+            })
+            .collect(),
+        growths: vec![Growth {
+            time_ns: 120 * MS,
+            bytes: 64 * MIB,
+            pid: 4242,
+            tid: 4243,
+            program: "python3".into(),
+            cause: "mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0)".into(),
+        }],
+        processes: vec![
+            process(4242, None, "python3", 12 * MIB),
+            process(4250, Some(4242), "tr\u{e4}ge", MIB),
+        ],
+        proof: Proof {
+            checkpoints: 4,
+            checkpoints_matched: 3,
+            mappings: 260,
+            mappings_matched: 259,
+            mappings_in_flight: 2,
+            calls_predicted: 1_234,
+            calls_confirmed: 900,
+            calls_corrected: 1,
+            calls_unmodelled: 0,
+            differences: vec![Difference {
+                time_ns: 200 * MS,
+                pid: 4242,
+                kernel: "7f0000000000-7f0000002000 rw-p 00000000 00:00 0".into(),
+                twin: String::new(),
+                last_call: Some("munmap(0x7f0000000000, 8192)".into()),
+            }],
+        },
+        notes: vec![
+            Note { kind: NoteKind::Lost, text: "12 page faults of 2,345: the ring was full".into() },
+            Note {
+                kind: NoteKind::NotSeen,
+                text: "page faults in kernel mode (not permitted to this user)".into(),
+            },
+        ],
+    }
+}
+
+fn run() -> Run {
+    let call = |name: &str, count| CallCount { name: name.into(), count };
+    Run {
+        command: Some("python3 -c 'import json, ssl, sqlite3'".into()),
+        program: "python3".into(),
+        duration_ns: 412 * MS,
+        end: End::Exit(0),
+        processes: 2,
+        threads: 3,
+        calls: 1_234,
+        calls_by_name: vec![call("mmap", 812), call("munmap", 204), call("mprotect", 120), call("brk", 98)],
+        faults: Faults { recorded: 2_333, estimated: None, minor: Some(2_345), major: Some(0) },
+        kernel: "6.18.44".into(),
+        arch: "x86_64".into(),
+        uid: 1000,
+    }
+}
+
+fn memory() -> Memory {
+    let row = |size, resident, peak, mappings| Row {
+        size,
+        resident: Some(resident),
+        peak: Some(peak),
+        swapped: Some(0),
+        mappings,
+    };
+    let kind = |kind: Kind, row, inferred| KindRow { kind: kind.slug(), name: kind.name(), inferred, row };
+    let group = |group: Group, row, kinds| GroupRow { group: group.slug(), name: group.name(), row, kinds };
+    let text = row(8 * MIB, 5 * MIB, 5 * MIB, 40);
+    let bss = row(MIB / 4, 4096, 8192, 3);
+    let heap = row(2 * MIB, 2 * MIB, 2 * MIB, 1);
+    let arena = row(132 << 10, 64 << 10, 64 << 10, 1);
+    Memory {
+        pid: 4242,
+        program: "python3".into(),
+        time_ns: 398 * MS,
+        pages_time_ns: Some(397 * MS),
+        page_checkpoints: 4,
+        peak_size: Some(Peak { time_ns: 380 * MS, bytes: 80 * MIB }),
+        peak_resident: Some(Peak { time_ns: 397 * MS, bytes: 12 * MIB }),
+        kernel_peak_resident: Some(12 * MIB + 4096),
+        total: row(20 * MIB, 12 * MIB, 12 * MIB, 65),
+        groups: vec![
+            group(
+                Group::Static,
+                row(8 * MIB + MIB / 4, 5 * MIB + 4096, 5 * MIB + 8192, 43),
+                vec![kind(Kind::Text, text, false), kind(Kind::Bss, bss, false)],
+            ),
+            group(Group::Heap, heap, vec![kind(Kind::Heap, heap, false)]),
+            group(Group::Anonymous, arena, vec![kind(Kind::Arena, arena, true)]),
+        ],
+        objects: vec![ObjectRow {
+            path: "/usr/lib/x86_64-linux-gnu/libcrypto.so.3".into(),
+            build_id: "00ff".into(),
+            size: 5 * MIB,
+            resident: Some(3 * MIB),
+            text: 3 * MIB,
+            rodata: MIB,
+            relro: 400 << 10,
+            data: 12 << 10,
+            bss: 16 << 10,
+        }],
+    }
+}
+
+fn process(pid: i32, parent: Option<i32>, program: &str, resident: u64) -> Process {
+    Process {
+        pid,
+        parent,
+        program: program.into(),
+        start_ns: 0,
+        end_ns: Some(412 * MS),
+        end: if parent.is_some() { End::Signal(15) } else { End::Exit(0) },
+        threads: 1,
+        calls: 600,
+        faults: 1_000,
+        peak_size: 20 * MIB,
+        peak_resident: Some(resident),
+        last_resident: Some(resident),
+        last_resident_time_ns: Some(410 * MS),
+    }
+}

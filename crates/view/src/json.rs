@@ -1,0 +1,286 @@
+//! The JSON form: the same values, with a `schema` field that names their shape.
+
+use serde::Serialize;
+
+use crate::report::Report;
+
+/// The name of the report's shape. A field may be added under the same name; one that changes its meaning
+/// or goes away makes a new one.
+pub const REPORT_SCHEMA: &str = "vmatlas.report/1";
+
+#[derive(Serialize)]
+struct WithSchema<'a, T> {
+    schema: &'a str,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+/// Writes a report as one JSON object. Sizes are bytes, times nanoseconds since the recording began.
+///
+/// # Errors
+/// If writing fails.
+pub fn report(report: &Report, out: impl std::io::Write) -> std::io::Result<()> {
+    write(REPORT_SCHEMA, report, out)
+}
+
+/// Writes any value of this crate's as one JSON object with a schema, ended by a newline.
+///
+/// # Errors
+/// If writing fails.
+pub fn write<T: Serialize>(schema: &str, value: &T, mut out: impl std::io::Write) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, &WithSchema { schema, value })?;
+    out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn the_whole_report() {
+        let mut small = crate::example::report();
+        small.curve.truncate(1);
+        let mut text = Vec::new();
+        report(&small, &mut text).expect("a Vec takes everything");
+        expect![[r#"
+            {
+              "schema": "vmatlas.report/1",
+              "run": {
+                "command": "python3 -c 'import json, ssl, sqlite3'",
+                "program": "python3",
+                "duration_ns": 412000000,
+                "end": {
+                  "exit": 0
+                },
+                "processes": 2,
+                "threads": 3,
+                "calls": 1234,
+                "calls_by_name": [
+                  {
+                    "name": "mmap",
+                    "count": 812
+                  },
+                  {
+                    "name": "munmap",
+                    "count": 204
+                  },
+                  {
+                    "name": "mprotect",
+                    "count": 120
+                  },
+                  {
+                    "name": "brk",
+                    "count": 98
+                  }
+                ],
+                "faults": {
+                  "recorded": 2333,
+                  "estimated": null,
+                  "minor": 2345,
+                  "major": 0
+                },
+                "kernel": "6.18.44",
+                "arch": "x86_64",
+                "uid": 1000
+              },
+              "recording": {
+                "path": "vmatlas.python3.4242.vmatlas",
+                "bytes": 213504,
+                "events": 9412,
+                "incomplete": null
+              },
+              "memory": {
+                "pid": 4242,
+                "program": "python3",
+                "time_ns": 398000000,
+                "pages_time_ns": 397000000,
+                "page_checkpoints": 4,
+                "peak_size": {
+                  "time_ns": 380000000,
+                  "bytes": 83886080
+                },
+                "peak_resident": {
+                  "time_ns": 397000000,
+                  "bytes": 12582912
+                },
+                "kernel_peak_resident": 12587008,
+                "total": {
+                  "size": 20971520,
+                  "resident": 12582912,
+                  "peak": 12582912,
+                  "swapped": 0,
+                  "mappings": 65
+                },
+                "groups": [
+                  {
+                    "group": "static",
+                    "size": 8650752,
+                    "resident": 5246976,
+                    "peak": 5251072,
+                    "swapped": 0,
+                    "mappings": 43,
+                    "kinds": [
+                      {
+                        "kind": "text",
+                        "inferred": false,
+                        "size": 8388608,
+                        "resident": 5242880,
+                        "peak": 5242880,
+                        "swapped": 0,
+                        "mappings": 40
+                      },
+                      {
+                        "kind": "bss",
+                        "inferred": false,
+                        "size": 262144,
+                        "resident": 4096,
+                        "peak": 8192,
+                        "swapped": 0,
+                        "mappings": 3
+                      }
+                    ]
+                  },
+                  {
+                    "group": "heap",
+                    "size": 2097152,
+                    "resident": 2097152,
+                    "peak": 2097152,
+                    "swapped": 0,
+                    "mappings": 1,
+                    "kinds": [
+                      {
+                        "kind": "heap",
+                        "inferred": false,
+                        "size": 2097152,
+                        "resident": 2097152,
+                        "peak": 2097152,
+                        "swapped": 0,
+                        "mappings": 1
+                      }
+                    ]
+                  },
+                  {
+                    "group": "anonymous",
+                    "size": 135168,
+                    "resident": 65536,
+                    "peak": 65536,
+                    "swapped": 0,
+                    "mappings": 1,
+                    "kinds": [
+                      {
+                        "kind": "arena",
+                        "inferred": true,
+                        "size": 135168,
+                        "resident": 65536,
+                        "peak": 65536,
+                        "swapped": 0,
+                        "mappings": 1
+                      }
+                    ]
+                  }
+                ],
+                "objects": [
+                  {
+                    "path": "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
+                    "build_id": "00ff",
+                    "size": 5242880,
+                    "resident": 3145728,
+                    "text": 3145728,
+                    "rodata": 1048576,
+                    "relro": 409600,
+                    "data": 12288,
+                    "bss": 16384
+                  }
+                ]
+              },
+              "curve": [
+                {
+                  "time_ns": 0,
+                  "size": 786432,
+                  "resident": null,
+                  "mappings": 20
+                }
+              ],
+              "growths": [
+                {
+                  "time_ns": 120000000,
+                  "bytes": 67108864,
+                  "pid": 4242,
+                  "tid": 4243,
+                  "program": "python3",
+                  "cause": "mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0)"
+                }
+              ],
+              "processes": [
+                {
+                  "pid": 4242,
+                  "parent": null,
+                  "program": "python3",
+                  "start_ns": 0,
+                  "end_ns": 412000000,
+                  "end": {
+                    "exit": 0
+                  },
+                  "threads": 1,
+                  "calls": 600,
+                  "faults": 1000,
+                  "peak_size": 20971520,
+                  "peak_resident": 12582912,
+                  "last_resident": 12582912,
+                  "last_resident_time_ns": 410000000
+                },
+                {
+                  "pid": 4250,
+                  "parent": 4242,
+                  "program": "träge",
+                  "start_ns": 0,
+                  "end_ns": 412000000,
+                  "end": {
+                    "signal": 15
+                  },
+                  "threads": 1,
+                  "calls": 600,
+                  "faults": 1000,
+                  "peak_size": 20971520,
+                  "peak_resident": 1048576,
+                  "last_resident": 1048576,
+                  "last_resident_time_ns": 410000000
+                }
+              ],
+              "proof": {
+                "checkpoints": 4,
+                "checkpoints_matched": 3,
+                "mappings": 260,
+                "mappings_matched": 259,
+                "mappings_in_flight": 2,
+                "calls_predicted": 1234,
+                "calls_confirmed": 900,
+                "calls_corrected": 1,
+                "calls_unmodelled": 0,
+                "differences": [
+                  {
+                    "time_ns": 200000000,
+                    "pid": 4242,
+                    "kernel": "7f0000000000-7f0000002000 rw-p 00000000 00:00 0",
+                    "twin": "",
+                    "last_call": "munmap(0x7f0000000000, 8192)"
+                  }
+                ]
+              },
+              "notes": [
+                {
+                  "kind": "lost",
+                  "text": "12 page faults of 2,345: the ring was full"
+                },
+                {
+                  "kind": "not_seen",
+                  "text": "page faults in kernel mode (not permitted to this user)"
+                }
+              ]
+            }
+        "#]]
+        .assert_eq(&String::from_utf8(text).expect("JSON is UTF-8"));
+    }
+}

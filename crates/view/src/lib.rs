@@ -1,0 +1,25 @@
+//! What people are shown, as plain values in their own words, and two forms of it: text and JSON.
+//!
+//! A [`Report`] is made from a recording's replay and holds no addresses of a mind of its own: sizes are bytes,
+//! times are nanoseconds since the recording began, names are text fit for a screen. [`text`] lays it out as
+//! lines of spans with a meaning ([`text::Role`]); whoever prints them decides on colours. [`json`] writes it
+//! with a `schema` field.
+//!
+//! Numbers of different meaning never share a field: virtual size, resident size at a page checkpoint, and
+//! the largest of those. What is not known is `None`, shown as a dash and never as zero.
+//!
+//! Invariant: it knows no ANSI, HTML or keys, and opens no files.
+
+mod curve;
+#[cfg(test)]
+mod example;
+pub mod json;
+mod report;
+pub mod text;
+pub mod words;
+
+pub use curve::CurvePoint;
+pub use report::{
+    CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
+    Process, Proof, RecordingFacts, Report, Row, Run,
+};

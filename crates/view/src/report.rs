@@ -1,0 +1,315 @@
+//! The report of a recording.
+
+use serde::Serialize;
+
+use crate::curve::CurvePoint;
+
+/// Where the memory of a run went.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Report {
+    /// What ran.
+    pub run: Run,
+    /// The recording itself.
+    pub recording: RecordingFacts,
+    /// The memory of the process with the largest peak; `None` if the recording holds no map.
+    pub memory: Option<Memory>,
+    /// The memory of the run over time, ascending.
+    pub curve: Vec<CurvePoint>,
+    /// The largest growths of virtual size, largest first.
+    pub growths: Vec<Growth>,
+    /// Every process, in order of appearance.
+    pub processes: Vec<Process>,
+    /// How far the twin agrees with the kernel.
+    pub proof: Proof,
+    /// What is missing, and what the numbers do not say.
+    pub notes: Vec<Note>,
+}
+
+/// What ran.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Run {
+    /// The command line, quoted for a shell; `None` if it was left out of the recording.
+    pub command: Option<String>,
+    /// The name of the first program.
+    pub program: String,
+    /// How long, in nanoseconds.
+    pub duration_ns: u64,
+    /// How the first process ended.
+    pub end: End,
+    /// How many processes ran.
+    pub processes: u64,
+    /// How many threads ran, first threads included.
+    pub threads: u64,
+    /// How many memory calls were made.
+    pub calls: u64,
+    /// The same by name, most frequent first.
+    pub calls_by_name: Vec<CallCount>,
+    /// Page faults.
+    pub faults: Faults,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The architecture.
+    pub arch: String,
+    /// The user's number.
+    pub uid: u32,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// With this status.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It had not when the recording ended.
+    Running,
+}
+
+/// How often a call was made.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct CallCount {
+    /// Its C name.
+    pub name: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Page faults.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Faults {
+    /// Those in the recording.
+    pub recorded: u64,
+    /// Those that the recorded ones stand for, where only one in so many was recorded.
+    pub estimated: Option<u64>,
+    /// The kernel's own count of minor faults, where it was read.
+    pub minor: Option<u64>,
+    /// The kernel's own count of major faults, where it was read.
+    pub major: Option<u64>,
+}
+
+/// The recording itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RecordingFacts {
+    /// Its path, as given.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its events.
+    pub events: u64,
+    /// `None` if it was finished properly; otherwise what is missing.
+    pub incomplete: Option<String>,
+}
+
+/// The memory of one process at one moment.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Memory {
+    /// The process.
+    pub pid: i32,
+    /// Its program.
+    pub program: String,
+    /// When the mappings were as shown, in nanoseconds since the recording began.
+    pub time_ns: u64,
+    /// When the pages were as shown; `None` if they were never read.
+    pub pages_time_ns: Option<u64>,
+    /// At how many moments the process's pages were read.
+    pub page_checkpoints: u64,
+    /// The largest virtual size of the process.
+    pub peak_size: Option<Peak>,
+    /// The largest resident size of the process at any page checkpoint.
+    pub peak_resident: Option<Peak>,
+    /// The kernel's own high-water mark of the resident size (`VmHWM`), where it was read.
+    pub kernel_peak_resident: Option<u64>,
+    /// All together.
+    pub total: Row,
+    /// By group and kind.
+    pub groups: Vec<GroupRow>,
+    /// By object, largest first.
+    pub objects: Vec<ObjectRow>,
+}
+
+/// The moment of a largest value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Peak {
+    /// When, in nanoseconds since the recording began.
+    pub time_ns: u64,
+    /// How much, in bytes.
+    pub bytes: u64,
+}
+
+/// The sums of a part of the map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Row {
+    /// Virtual size in bytes.
+    pub size: u64,
+    /// Resident size in bytes at the page checkpoint.
+    pub resident: Option<u64>,
+    /// The largest resident size in bytes at any page checkpoint of the process.
+    pub peak: Option<u64>,
+    /// In swap, in bytes, at the page checkpoint.
+    pub swapped: Option<u64>,
+    /// Mappings.
+    pub mappings: u64,
+}
+
+/// A group of kinds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct GroupRow {
+    /// Its name for programs.
+    pub group: &'static str,
+    /// Its name for people.
+    #[serde(skip)]
+    pub name: &'static str,
+    /// Its sums.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Its kinds.
+    pub kinds: Vec<KindRow>,
+}
+
+/// A kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct KindRow {
+    /// Its name for programs.
+    pub kind: &'static str,
+    /// Its name for people.
+    #[serde(skip)]
+    pub name: &'static str,
+    /// Whether some of it is a good guess rather than known.
+    pub inferred: bool,
+    /// Its sums.
+    #[serde(flatten)]
+    pub row: Row,
+}
+
+/// The static part of an executable or library.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ObjectRow {
+    /// Its path.
+    pub path: String,
+    /// Its build id in hex, empty if none is known.
+    pub build_id: String,
+    /// Virtual size in bytes.
+    pub size: u64,
+    /// Resident size in bytes at the page checkpoint.
+    pub resident: Option<u64>,
+    /// Text in bytes.
+    pub text: u64,
+    /// Read-only data in bytes.
+    pub rodata: u64,
+    /// RELRO in bytes.
+    pub relro: u64,
+    /// Data in bytes.
+    pub data: u64,
+    /// Bss in bytes.
+    pub bss: u64,
+}
+
+/// A growth of virtual size.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Growth {
+    /// When, in nanoseconds since the recording began.
+    pub time_ns: u64,
+    /// By how many bytes.
+    pub bytes: u64,
+    /// The process.
+    pub pid: i32,
+    /// The thread.
+    pub tid: i32,
+    /// The program or thread that grew.
+    pub program: String,
+    /// The call as C would write it, or what else made it grow.
+    pub cause: String,
+}
+
+/// A process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// Its parent, where that is in the recording.
+    pub parent: Option<i32>,
+    /// Its last program.
+    pub program: String,
+    /// When it began, in nanoseconds since the recording began.
+    pub start_ns: u64,
+    /// When it ended; `None` if it had not when the recording ended.
+    pub end_ns: Option<u64>,
+    /// How.
+    pub end: End,
+    /// Threads that ran in it.
+    pub threads: u64,
+    /// Memory calls it made.
+    pub calls: u64,
+    /// Faults of it in the recording.
+    pub faults: u64,
+    /// Its largest virtual size in bytes.
+    pub peak_size: u64,
+    /// Its largest resident size in bytes at any page checkpoint.
+    pub peak_resident: Option<u64>,
+    /// Its resident size in bytes at its last page checkpoint.
+    pub last_resident: Option<u64>,
+    /// When that was, in nanoseconds since the recording began.
+    pub last_resident_time_ns: Option<u64>,
+}
+
+/// How far the twin agrees with the kernel.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Proof {
+    /// Maps of the kernel that the twin was compared with.
+    pub checkpoints: u64,
+    /// Those it matched wholly.
+    pub checkpoints_matched: u64,
+    /// Lines of those maps.
+    pub mappings: u64,
+    /// Those it matched.
+    pub mappings_matched: u64,
+    /// Lines that could not be compared because a call was under way.
+    pub mappings_in_flight: u64,
+    /// Calls whose result the twin predicted.
+    pub calls_predicted: u64,
+    /// Those of them that the kernel's word confirmed.
+    pub calls_confirmed: u64,
+    /// Those of them that the kernel's word corrected.
+    pub calls_corrected: u64,
+    /// Calls that may have changed memory and are not modelled.
+    pub calls_unmodelled: u64,
+    /// The first differences, in order.
+    pub differences: Vec<Difference>,
+}
+
+/// A difference between twin and kernel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Difference {
+    /// When, in nanoseconds since the recording began.
+    pub time_ns: u64,
+    /// The process.
+    pub pid: i32,
+    /// The kernel's line, empty if it has none there.
+    pub kernel: String,
+    /// The twin's line, empty if it has none there.
+    pub twin: String,
+    /// The call that touched the range last, where one is known.
+    pub last_call: Option<String>,
+}
+
+/// A remark on the numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Note {
+    /// Of what kind.
+    pub kind: NoteKind,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Of what kind a remark is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    /// Something happened that the recording does not hold.
+    Lost,
+    /// Something that the recorder could not see.
+    NotSeen,
+    /// What a number means.
+    Meaning,
+}

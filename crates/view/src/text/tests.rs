@@ -1,0 +1,152 @@
+//! Snapshots of the whole layout.
+
+use expect_test::expect;
+
+use super::*;
+use crate::example;
+
+fn drawn(columns: usize, glyphs: Glyphs) -> String {
+    let lines = report(&example::report(), Canvas { columns, glyphs });
+    for line in &lines {
+        let text = line.plain();
+        assert!(text.chars().count() <= columns, "too wide for {columns}: {text}");
+        assert!(glyphs == Glyphs::Unicode || text.is_ascii(), "not ASCII: {text}");
+    }
+    lines.iter().map(|line| line.plain() + "\n").collect()
+}
+
+#[test]
+fn eighty_columns() {
+    expect![[r#"
+        python3 -c 'import json, ssl, sqlite3'
+          ran 0.412 s · exit status 0 · 2 processes · 3 threads · 1,234 memory calls
+          2,333 page faults
+          812 mmap · 204 munmap · 120 mprotect · 98 brk
+          Linux 6.18.44 x86_64 · as user 1000 · vmatlas.python3.4242.vmatlas · 209 KiB
+          9,412 events
+
+        Memory of python3 (pid 4242) at its peak
+          KIND                        SIZE  RESIDENT      PEAK  MAPPINGS  OF RESIDENT
+          static                   8.3 MiB   5.0 MiB   5.0 MiB        43
+            text                   8.0 MiB   5.0 MiB   5.0 MiB        40  █████▊
+            bss                    256 KiB     4 KiB     8 KiB         3  ▏
+          heap                     2.0 MiB   2.0 MiB   2.0 MiB         1  ██▎
+          anonymous                132 KiB    64 KiB    64 KiB         1
+            allocator arenas ~     132 KiB    64 KiB    64 KiB         1  ▏
+          total                   20.0 MiB  12.0 MiB  12.0 MiB        65
+          SIZE is virtual, at 0.398 s. RESIDENT was read from the kernel's page tables
+            at 0.397 s; PEAK is the largest such reading of each row in 4 page
+            checkpoints. The kernel's own high-water mark: 12.0 MiB. Largest virtual
+            size: 80.0 MiB at 0.380 s. ~ marks what is partly inferred from shape.
+
+          STATIC PART OF                      SIZE  RESIDENT      TEXT   RODATA    RELRO
+          libcrypto.so.3                   5.0 MiB   3.0 MiB   3.0 MiB  1.0 MiB  400 KiB
+
+        Resident over time  (as of page checkpoints)
+             9.5 MiB ┤                                                      ▂▂▂▂▄▄▄▆▆▆█
+                     ┤                                         ▂▂▂▄▄▄▆▆▆▆██████████████
+                     ┤                           ▁▁▁▃▃▃▃▆▆▆████████████████████████████
+                     ┤             ▁▁▁▁▃▃▃▅▅▅▇▇▇▇██████████████████████████████████████
+                     ┤      ▅▅▅▅▇▇▇████████████████████████████████████████████████████
+                   0 └─────────────────────────────────────────────────────────────────
+                     0.000 s                                                    0.380 s
+        Virtual size over time
+            91.0 MiB ┤                                                      ▂▂▂▂▄▄▄▆▆▆█
+                     ┤                                     ▁▁▁▁▂▂▂▄▄▄▆▆▆▆██████████████
+                     ┤▁▁▁▁▁▁▁▁▁▁▁▁▁▂▂▂▂▂▂▂▃▃▃▄▄▄▄▅▅▅▆▆▆▆▇▇▇████████████████████████████
+                   0 └─────────────────────────────────────────────────────────────────
+                     0.000 s                                                    0.380 s
+
+        Largest growths of virtual size  (each in one call)
+            64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
+              mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -…
+
+        By process  (largest first; SIZE and RESIDENT are each process's own peaks)
+             PID  PROGRAM                 LIVED       SIZE   RESIDENT   CALLS  END
+            4242  python3               0.412 s   20.0 MiB   12.0 MiB     600  0
+            4250  träge                 0.412 s   20.0 MiB    1.0 MiB     600  signal 15
+
+        lost: 12 page faults of 2,345: the ring was full
+        not seen: page faults in kernel mode (not permitted to this user)
+        twin: 3/4 maps, 259/260 mappings identical to Linux 6.18.44; 1,234 call results
+          predicted, 900 confirmed one by one, 1 corrected by the kernel, 333 known only
+          through the maps, 2 mappings not compared (a call was under way)
+          at 0.200 s, pid 4242:
+            kernel 7f0000000000-7f0000002000 rw-p 00000000 00:00 0
+            twin   nothing there
+            last   munmap(0x7f0000000000, 8192)
+    "#]]
+    .assert_eq(&drawn(80, Glyphs::Unicode));
+}
+
+#[test]
+fn ascii_only() {
+    expect![[r#"
+        python3 -c 'import json, ssl, sqlite3'
+          ran 0.412 s, exit status 0, 2 processes, 3 threads, 1,234 memory calls
+          2,333 page faults
+          812 mmap, 204 munmap, 120 mprotect, 98 brk
+          Linux 6.18.44 x86_64, as user 1000, vmatlas.python3.4242.vmatlas, 209 KiB
+          9,412 events
+
+        Memory of python3 (pid 4242) at its peak
+          KIND                        SIZE  RESIDENT      PEAK  MAPPINGS  OF RESIDENT
+          static                   8.3 MiB   5.0 MiB   5.0 MiB        43
+            text                   8.0 MiB   5.0 MiB   5.0 MiB        40  ######
+            bss                    256 KiB     4 KiB     8 KiB         3  #
+          heap                     2.0 MiB   2.0 MiB   2.0 MiB         1  ###
+          anonymous                132 KiB    64 KiB    64 KiB         1
+            allocator arenas ~     132 KiB    64 KiB    64 KiB         1  #
+          total                   20.0 MiB  12.0 MiB  12.0 MiB        65
+          SIZE is virtual, at 0.398 s. RESIDENT was read from the kernel's page tables
+            at 0.397 s; PEAK is the largest such reading of each row in 4 page
+            checkpoints. The kernel's own high-water mark: 12.0 MiB. Largest virtual
+            size: 80.0 MiB at 0.380 s. ~ marks what is partly inferred from shape.
+
+          STATIC PART OF                      SIZE  RESIDENT      TEXT   RODATA    RELRO
+          libcrypto.so.3                   5.0 MiB   3.0 MiB   3.0 MiB  1.0 MiB  400 KiB
+
+        Resident over time  (as of page checkpoints)
+             9.5 MiB |                                                      ....::::::#
+                     |                                         ...:::::::##############
+                     |                           .......:::############################
+                     |             .......:::##########################################
+                     |      ::::#######################################################
+                   0 +-----------------------------------------------------------------
+                     0.000 s                                                    0.380 s
+        Virtual size over time
+            91.0 MiB |                                                      ....::::::#
+                     |                                     .......:::::::##############
+                     |.......................:::::::::::###############################
+                   0 +-----------------------------------------------------------------
+                     0.000 s                                                    0.380 s
+
+        Largest growths of virtual size  (each in one call)
+            64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
+              mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE,...
+
+        By process  (largest first; SIZE and RESIDENT are each process's own peaks)
+             PID  PROGRAM                 LIVED       SIZE   RESIDENT   CALLS  END
+            4242  python3               0.412 s   20.0 MiB   12.0 MiB     600  0
+            4250  tr\u{e4}ge            0.412 s   20.0 MiB    1.0 MiB     600  signal 15
+
+        lost: 12 page faults of 2,345: the ring was full
+        not seen: page faults in kernel mode (not permitted to this user)
+        twin: 3/4 maps, 259/260 mappings identical to Linux 6.18.44; 1,234 call results
+          predicted, 900 confirmed one by one, 1 corrected by the kernel, 333 known only
+          through the maps, 2 mappings not compared (a call was under way)
+          at 0.200 s, pid 4242:
+            kernel 7f0000000000-7f0000002000 rw-p 00000000 00:00 0
+            twin   nothing there
+            last   munmap(0x7f0000000000, 8192)
+    "#]]
+    .assert_eq(&drawn(80, Glyphs::Ascii));
+}
+
+#[test]
+fn every_width_holds() {
+    for columns in Canvas::COLUMNS_MIN..220 {
+        drawn(columns, Glyphs::Unicode);
+        drawn(columns, Glyphs::Ascii);
+    }
+}
