@@ -2,21 +2,26 @@
 
 use proc_text::TextError;
 
+use crate::sums::MappingSums;
 use crate::value::{Mapping, Snapshot};
 
 impl Snapshot {
-    /// Makes a snapshot of the mappings alone, as a maps or smaps text tells them.
+    /// Makes a snapshot of the mappings, and of the kernel's sums if the text has them for all: a maps text
+    /// has none.
     ///
     /// # Errors
     /// If a line is not one of such a text. Mappings out of order are an error as well: pieces of several
     /// texts.
     pub fn from_maps_text(text: &[u8]) -> Result<Self, TextError> {
         let mut mappings: Vec<Mapping> = Vec::new();
+        let mut sums: Vec<MappingSums> = Vec::new();
         let mut rows = proc_text::smaps(text);
         loop {
             let line = rows.next_line();
             let Some(row) = rows.next() else { break };
-            let map = row?.map;
+            let row = row?;
+            let map = row.map;
+            sums.push(MappingSums::from_smaps(&row.fields));
             if mappings.last().is_some_and(|last| map.range.start < last.range.end) {
                 return Err(TextError { line, column: 1, expected: proc_text::Expected::Ascending });
             }
@@ -29,7 +34,10 @@ impl Snapshot {
                 name: map.name.into(),
             });
         }
-        Ok(Self { mappings, ..Self::default() })
+        if sums.iter().any(|sum| sum.rss.is_none()) {
+            sums.clear();
+        }
+        Ok(Self { mappings, sums, ..Self::default() })
     }
 }
 

@@ -21,14 +21,18 @@
 mod classify;
 mod from_text;
 mod kind;
+mod live;
 mod pages;
 mod rule;
+mod sums;
 mod totals;
 mod value;
 
 pub use classify::{Leaf, Owner, classify};
 pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
+pub use live::{Live, LiveError, read_live};
 pub use pages::{PageRun, PageState, PageSums};
 pub use rule::Rule;
+pub use sums::MappingSums;
 pub use totals::{Amounts, KindTotal, ObjectTotal, Totals};
 pub use value::{Mapping, Moment, Object, Snapshot, StackArea, Thread};

@@ -3,6 +3,7 @@
 use crate::classify::{Leaf, Owner};
 use crate::kind::Kind;
 use crate::pages::PageSums;
+use crate::sums::MappingSums;
 use crate::value::Snapshot;
 
 /// Sums over a part of the map.
@@ -12,6 +13,12 @@ pub struct Amounts {
     pub size: u64,
     /// Pages, where they were read (at the snapshot's `pages_moment`).
     pub pages: Option<PageSums>,
+    /// The kernel's own sums, where they were read. Those of a mapping of several kinds are divided among
+    /// them: see `divided`.
+    pub sums: Option<MappingSums>,
+    /// Whether some of `sums` comes from a mapping of several kinds: its resident size is divided by its
+    /// pages where they were read, everything else in proportion.
+    pub divided: bool,
     /// Mappings; one that holds several kinds counts for the kind of its first byte.
     pub mappings: usize,
 }
@@ -51,8 +58,8 @@ impl Totals {
     /// Adds the leaves up.
     pub fn of(snapshot: &Snapshot, leaves: &[Leaf]) -> Self {
         let mut totals = Self::default();
-        for leaf in leaves {
-            let amounts = amounts(snapshot, leaf);
+        for (at, leaf) in leaves.iter().enumerate() {
+            let amounts = amounts(snapshot, leaves, at);
             totals.all.add(amounts);
             let kind = leaf.kind;
             match totals.kinds.iter_mut().find(|total| total.kind == kind) {
@@ -72,26 +79,49 @@ impl Totals {
 }
 
 impl Amounts {
-    /// Adds other sums to these. Pages are known only where they are known of both.
+    /// Adds other sums to these. What is not known of both is not known of the sum.
     pub fn add(&mut self, other: Self) {
-        let empty = self.size == 0;
+        if self.size == 0 {
+            *self = other;
+            return;
+        }
         self.size += other.size;
         self.mappings += other.mappings;
-        self.pages = match (self.pages, other.pages) {
-            (Some(mut sums), Some(more)) => {
-                sums.add(more);
-                Some(sums)
-            }
-            (None, more) if empty => more,
-            _ => None,
-        };
+        self.divided |= other.divided;
+        self.pages = self.pages.zip(other.pages).map(|(mut sums, more)| {
+            sums.add(more);
+            sums
+        });
+        self.sums = self.sums.zip(other.sums).map(|(mut sums, more)| {
+            sums.add(more);
+            sums
+        });
     }
 }
 
-fn amounts(snapshot: &Snapshot, leaf: &Leaf) -> Amounts {
+fn amounts(snapshot: &Snapshot, leaves: &[Leaf], at: usize) -> Amounts {
+    let leaf = &leaves[at];
+    let mapping = snapshot.mappings[leaf.mapping].range;
     Amounts {
         size: leaf.range.len(),
         pages: snapshot.pages.as_ref().map(|runs| PageSums::within(runs, leaf.range)),
-        mappings: usize::from(leaf.range.start == snapshot.mappings[leaf.mapping].range.start),
+        sums: snapshot.sums.get(leaf.mapping).map(|sums| share(snapshot, leaves, at, *sums)),
+        divided: leaf.range != mapping && !snapshot.sums.is_empty(),
+        mappings: usize::from(leaf.range.start == mapping.start),
+    }
+}
+
+/// A leaf's share of its mapping's sums: by resident pages where they were read and agree, else by size.
+fn share(snapshot: &Snapshot, leaves: &[Leaf], at: usize, sums: MappingSums) -> MappingSums {
+    let leaf = &leaves[at];
+    let mapping = snapshot.mappings[leaf.mapping].range;
+    if leaf.range == mapping {
+        return sums;
+    }
+    let before = abi::AddrRange::new(mapping.start, leaf.range.start);
+    let resident = |range| snapshot.pages.as_ref().map(|runs| PageSums::within(runs, range).resident);
+    match (resident(before), resident(leaf.range), resident(mapping)) {
+        (Some(before), Some(part), Some(whole)) if whole > 0 => sums.share(before, part, whole),
+        _ => sums.share(before.len(), leaf.range.len(), mapping.len()),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use abi::{AddrRange, FileId, FileOff, Prot, Tid, VirtAddr};
 
 use crate::pages::PageRun;
+use crate::sums::MappingSums;
 
 /// One process at one moment.
 ///
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub moment: Moment,
     /// The mappings, ascending and disjoint.
     pub mappings: Vec<Mapping>,
+    /// The kernel's own sums, one for each mapping; empty where they were not read.
+    pub sums: Vec<MappingSums>,
     /// When the pages were as they are here; may be earlier than `moment`.
     pub pages_moment: Moment,
     /// Which pages are there, ascending and disjoint; `None` where that was not read.

@@ -1,0 +1,316 @@
+//! A snapshot of a running process, from `/proc/PID`. The process is neither stopped nor changed.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use abi::{AddrRange, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
+use proc_text::{PagemapEntry, TextError};
+
+use crate::classify::classify;
+use crate::pages::{PageRun, PageState};
+use crate::sums::MappingSums;
+use crate::value::{Moment, Object, Snapshot, Thread};
+
+/// How much of an executable is read: its program headers stand in the first page of any linker's file.
+const HEADER_BYTES: u64 = 64 << 10;
+
+/// A running process as it was read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Live {
+    /// Its id.
+    pub pid: Pid,
+    /// Its name (`comm`).
+    pub name: Arc<[u8]>,
+    /// Its memory.
+    pub snapshot: Snapshot,
+    /// The kernel's own total (`smaps_rollup`), read right after the mappings; `None` on kernels without.
+    pub total: Option<MappingSums>,
+    /// Page tables in bytes.
+    pub page_tables: Option<u64>,
+    /// The largest resident size so far in bytes.
+    pub rss_peak: Option<u64>,
+}
+
+/// Why a process could not be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LiveError {
+    /// There is no such process, or it ended while it was read.
+    Gone {
+        /// The process.
+        pid: Pid,
+    },
+    /// It has no memory of its own: a kernel thread, or ended and not yet waited for.
+    NoMemory {
+        /// The process.
+        pid: Pid,
+    },
+    /// The reader may not see it.
+    NotPermitted {
+        /// The file that could not be read.
+        path: PathBuf,
+    },
+    /// Reading failed otherwise.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A text was not as expected.
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        error: TextError,
+    },
+}
+
+impl fmt::Display for LiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { pid } => write!(f, "no process {pid}"),
+            Self::NoMemory { pid } => {
+                write!(f, "process {pid} has no memory: it is a kernel thread, or has ended")
+            }
+            Self::NotPermitted { path } => {
+                let path = path.display();
+                write!(f, "{path}: not permitted; run as the process's user with CAP_SYS_PTRACE, or as root")
+            }
+            Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Text { path, error } => write!(f, "{}: {error}; try again", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LiveError {}
+
+/// Reads a running process.
+///
+/// # Errors
+/// If it is not there, has no memory, or may not be seen.
+pub fn read_live(pid: Pid) -> Result<Live, LiveError> {
+    let process = Process { pid, dir: PathBuf::from(format!("/proc/{pid}")) };
+    let smaps = process.read("smaps")?;
+    let rollup = process.read("smaps_rollup").ok();
+    let status_text = process.read("status")?;
+    let stat_text = process.read("stat")?;
+    let text_error = |file: &str, error| LiveError::Text { path: process.dir.join(file), error };
+    let status = proc_text::status(&status_text).map_err(|error| text_error("status", error))?;
+    let stat = proc_text::stat(&stat_text).map_err(|error| text_error("stat", error))?;
+    let mut snapshot = Snapshot::from_maps_text(&smaps).map_err(|error| text_error("smaps", error))?;
+    if snapshot.mappings.is_empty() {
+        return Err(LiveError::NoMemory { pid });
+    }
+    snapshot.moment = Moment::Now;
+    snapshot.stack_start = Some(stat.start_stack).filter(|start| start.0 > 1);
+    snapshot.heap = heap_bounds(&snapshot, stat.start_brk);
+    snapshot.threads = process.threads();
+    snapshot.objects = process.objects(&snapshot);
+    snapshot.program = process.program();
+    snapshot.pages = process.pages_of_divided(&snapshot);
+    snapshot.pages_moment = Moment::Now;
+    let total = rollup.and_then(|text| Some(MappingSums::from_smaps(&proc_text::rollup(&text).ok()?)));
+    Ok(Live {
+        pid,
+        name: stat.comm.into(),
+        total,
+        page_tables: status.page_tables,
+        rss_peak: status.rss_peak,
+        snapshot,
+    })
+}
+
+/// The heap ends where the kernel's last `[heap]` mapping does: `brk` itself is not told.
+fn heap_bounds(snapshot: &Snapshot, start: VirtAddr) -> Option<AddrRange> {
+    let named = snapshot.mappings.iter().rev().find(|m| *m.name == *b"[heap]")?;
+    (start.0 > 1 && start < named.range.end).then(|| AddrRange::new(start, named.range.end))
+}
+
+/// The folder of a process.
+struct Process {
+    pid: Pid,
+    dir: PathBuf,
+}
+
+impl Process {
+    fn read(&self, file: &str) -> Result<Vec<u8>, LiveError> {
+        let path = self.dir.join(file);
+        std::fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => LiveError::Gone { pid: self.pid },
+            io::ErrorKind::PermissionDenied => LiveError::NotPermitted { path },
+            // ESRCH: it ended between opening and reading.
+            _ if error.raw_os_error() == Some(3) => LiveError::Gone { pid: self.pid },
+            _ => LiveError::Io { path, error },
+        })
+    }
+
+    /// The threads; one that ends meanwhile is left out.
+    fn threads(&self) -> Vec<Thread> {
+        let Ok(entries) = std::fs::read_dir(self.dir.join("task")) else { return Vec::new() };
+        let threads = entries.flatten().filter_map(|entry| {
+            let tid = entry.file_name().to_str()?.parse().ok()?;
+            let name = std::fs::read(entry.path().join("comm")).ok()?;
+            let name = name.strip_suffix(b"\n").unwrap_or(&name).into();
+            let stack_pointer = (tid != self.pid.0).then(|| stack_pointer(&entry.path())).flatten();
+            Some(Thread { tid: Tid(tid), name, stack_pointer })
+        });
+        threads.collect()
+    }
+
+    fn program(&self) -> Option<abi::FileId> {
+        let exe = std::fs::metadata(self.dir.join("exe")).ok()?;
+        Some(file_id(&exe))
+    }
+
+    /// The headers of every file of which some part is executable. The file is read as the process sees it,
+    /// and only believed if it is the one that is mapped.
+    fn objects(&self, snapshot: &Snapshot) -> Vec<Object> {
+        let mut objects: Vec<Object> = Vec::new();
+        for mapping in &snapshot.mappings {
+            let is_code = mapping.prot.contains(Prot::EXEC) && mapping.name.starts_with(b"/");
+            if !is_code || objects.iter().any(|object| object.file == mapping.file) {
+                continue;
+            }
+            let image = self.open_mapped(mapping).and_then(|file| {
+                let mut bytes = Vec::new();
+                file.take(HEADER_BYTES).read_to_end(&mut bytes).ok()?;
+                elf::read(&bytes).ok()
+            });
+            let (segments, build_id) =
+                image.map(|i| (i.segments, i.build_id.unwrap_or_default())).unwrap_or_default();
+            objects.push(Object {
+                file: mapping.file,
+                path: mapping.name.clone(),
+                build_id: build_id.into(),
+                segments,
+            });
+        }
+        objects
+    }
+
+    /// Opens the file behind a mapping: by `map_files` where that is permitted (it works for deleted files
+    /// too), else by its path inside the process's root.
+    fn open_mapped(&self, mapping: &crate::Mapping) -> Option<File> {
+        if let Ok(file) = File::open(self.dir.join("map_files").join(mapping.range.to_string())) {
+            return Some(file);
+        }
+        let path = proc_text::unescape(&mapping.name);
+        let inside = Path::new(std::ffi::OsStr::from_bytes(path.strip_prefix(b"/")?));
+        let file = File::open(self.dir.join("root").join(inside)).ok()?;
+        // Some file systems show another device number in maps than in stat: the inode must do.
+        let same = file.metadata().ok().is_some_and(|meta| meta.ino() == mapping.file.ino && meta.is_file());
+        same.then_some(file)
+    }
+
+    /// The pages of those mappings that are divided among kinds; the kernel's sums tell of the others.
+    fn pages_of_divided(&self, snapshot: &Snapshot) -> Option<Vec<PageRun>> {
+        /// A mapping larger than this is divided by size rather than read page by page.
+        const BYTES_MAX: u64 = 4 << 30;
+        let file = File::open(self.dir.join("pagemap")).ok()?;
+        let leaves = classify(snapshot);
+        let mut runs = Vec::new();
+        for pair in leaves.chunk_by(|a, b| a.mapping == b.mapping).filter(|leaves| leaves.len() > 1) {
+            let range = snapshot.mappings[pair[0].mapping].range;
+            if range.len() <= BYTES_MAX {
+                read_pages(&file, range, &mut runs).ok()?;
+            }
+        }
+        Some(runs)
+    }
+}
+
+/// The stack pointer of a thread, as `/proc/PID/task/TID/syscall` tells it while the thread waits.
+fn stack_pointer(task: &Path) -> Option<VirtAddr> {
+    let text = std::fs::read_to_string(task.join("syscall")).ok()?;
+    let pointer = text.split_whitespace().rev().nth(1)?.strip_prefix("0x")?;
+    Some(VirtAddr(u64::from_str_radix(pointer, 16).ok()?))
+}
+
+fn file_id(meta: &std::fs::Metadata) -> abi::FileId {
+    let dev = meta.dev();
+    // The layout of a device number as stat returns it (glibc's gnu_dev_major and gnu_dev_minor).
+    let major = (dev >> 8 & 0xfff | dev >> 32 & !0xfff) as u32;
+    let minor = (dev & 0xff | dev >> 12 & !0xff) as u32;
+    abi::FileId { dev: abi::DevId { major, minor }, ino: meta.ino() }
+}
+
+fn read_pages(pagemap: &File, range: AddrRange, runs: &mut Vec<PageRun>) -> io::Result<()> {
+    const WORDS: u64 = 8192;
+    let mut buffer = vec![0u8; WORDS as usize * 8];
+    let mut page = range.start.0 / PAGE_SIZE;
+    let end = range.end.0 / PAGE_SIZE;
+    while page < end {
+        let wanted = (end - page).min(WORDS) as usize * 8;
+        let got = pagemap.read_at(&mut buffer[..wanted], page * 8)?;
+        let (words, _) = buffer[..got].as_chunks::<8>();
+        if words.is_empty() {
+            break;
+        }
+        for word in words {
+            push_page(runs, VirtAddr(page * PAGE_SIZE), PagemapEntry(u64::from_le_bytes(*word)));
+            page += 1;
+        }
+    }
+    Ok(())
+}
+
+fn push_page(runs: &mut Vec<PageRun>, at: VirtAddr, entry: PagemapEntry) {
+    let state = PageState {
+        present: entry.is_present(),
+        swapped: entry.is_swapped(),
+        file: entry.is_file(),
+        ..PageState::default()
+    };
+    if state == PageState::default() {
+        return;
+    }
+    let end = VirtAddr(at.0 + PAGE_SIZE);
+    match runs.last_mut().filter(|run| run.range.end == at && run.state == state) {
+        Some(run) => run.range.end = end,
+        None => runs.push(PageRun { range: AddrRange::new(at, end), state }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::Kind;
+    use crate::totals::Totals;
+
+    #[test]
+    fn a_waiting_process_adds_up_to_the_kernels_total() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        // Let it reach its wait: the map stands still from then on.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let live = read_live(Pid(child.id() as i32));
+        child.kill().expect("our own child");
+        child.wait().expect("our own child");
+        let live = live.expect("our own child can be read");
+        let totals = Totals::of(&live.snapshot, &classify(&live.snapshot));
+        assert_eq!(&*live.name, b"sleep");
+        assert_eq!(totals.all.sums.and_then(|sums| sums.rss), live.total.and_then(|total| total.rss));
+        assert_eq!(totals.all.sums.and_then(|sums| sums.uss), live.total.and_then(|total| total.uss));
+        for kind in [Kind::Text, Kind::Relro, Kind::Bss, Kind::Heap, Kind::MainStack, Kind::Vdso] {
+            assert!(totals.kinds.iter().any(|total| total.kind == kind), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_says_so() {
+        let error = read_live(Pid(i32::MAX)).unwrap_err();
+        assert_eq!(error.to_string(), "no process 2147483647");
+        // Process 2 is the kernel's thread of threads, where there is one.
+        if std::fs::read("/proc/2/comm").is_ok_and(|comm| comm == b"kthreadd\n") {
+            assert!(matches!(
+                read_live(Pid(2)),
+                Err(LiveError::NoMemory { .. } | LiveError::NotPermitted { .. })
+            ));
+        }
+    }
+}
