@@ -1,0 +1,205 @@
+//! Calls, the kernel's word on them, and faults: what moves the twin between checkpoints.
+
+use abi::{AddrRange, Call, Errno, MapFlags, VirtAddr};
+use recording::{CallEvent, CallResult, FaultEvent, MappedEvent};
+
+use crate::growth::Growth;
+use crate::memory::UnderWay;
+use crate::proof::{Correction, CorrectionReason};
+use crate::touched::touched;
+use crate::world::{Place, World};
+
+impl World {
+    /// A call: the twin predicts it; a result that was seen confirms or corrects it at once.
+    pub(crate) fn call(&mut self, place: Place, event: &CallEvent) {
+        self.processes.meet(place.tid, place.mm, place.time);
+        if let Some(process) = self.processes.of_mut(place.tid) {
+            process.calls += 1;
+        }
+        *self.counts.calls.entry(event.call.name()).or_default() += 1;
+        let Some(memory) = self.memories.get_mut(&place.mm) else {
+            self.proof.calls_unknown += 1;
+            return;
+        };
+        let Some(twin) = memory.twin.as_mut() else {
+            self.proof.calls_unknown += 1;
+            return;
+        };
+        self.proof.calls += 1;
+        let brk = twin.brk();
+        let before = twin.bytes();
+        let Some(predicted) = twin.call(&mut self.shared, event.call, &event.input) else {
+            self.proof.calls_unmodelled += 1;
+            memory.is_unmodelled = true;
+            return;
+        };
+        let ranges = ranges_of(event.call, predicted, brk);
+        let after = twin.bytes();
+        let under_way = UnderWay {
+            event: place.event,
+            time: place.time,
+            call: event.call,
+            predicted,
+            ranges,
+            is_confirmed: false,
+        };
+        memory.remember(place.tid, under_way);
+        if after > before {
+            let Place { event: no, time, tid, mm } = place;
+            let bytes = after - before;
+            self.growths.add(Growth { bytes, time, event: no, mm, tid, call: event.call, range: ranges[0] });
+        }
+        if let CallResult::Seen(kernel) = event.result {
+            self.check_result(place, kernel);
+        }
+    }
+
+    /// The result of the thread's last call is known.
+    fn check_result(&mut self, place: Place, kernel: i64) {
+        let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        let Some(under_way) = memory.under_way.remove(&place.tid) else { return };
+        let predicted = raw(under_way.predicted);
+        if predicted == kernel || !result_is_ruled(under_way.call) {
+            self.proof.calls_confirmed += 1;
+            return;
+        }
+        self.correct(place, under_way, kernel);
+    }
+
+    /// The kernel's word, given under its lock: the mapping that the thread's last call made, grew or changed.
+    pub(crate) fn mapped(&mut self, place: Place, mapped: &MappedEvent) {
+        let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        let Some(twin) = memory.twin.as_mut() else { return };
+        let Some(under_way) = memory.under_way.get(&place.tid).copied().filter(|call| !call.is_confirmed)
+        else {
+            // Nobody asked: the stack grew.
+            twin.grow_stack(&mut self.shared, mapped.range);
+            return;
+        };
+        let Some(verdict) = verdict(&under_way, mapped, |range| twin.is_mapped(range)) else {
+            twin.grow_stack(&mut self.shared, mapped.range);
+            return;
+        };
+        if let Some(known) = memory.under_way.get_mut(&place.tid) {
+            known.is_confirmed = true;
+        }
+        match verdict {
+            Verdict::Confirmed => self.proof.calls_confirmed += 1,
+            Verdict::Elsewhere(addr) => self.correct(place, under_way, addr.0 as i64),
+        }
+    }
+
+    /// The kernel answered otherwise: its answer is taken.
+    fn correct(&mut self, place: Place, under_way: UnderWay, kernel: i64) {
+        let others = self.processes.threads_in(place.mm) > 1;
+        let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        let Some(twin) = memory.twin.as_mut() else { return };
+        let addr = (!(-4095..0).contains(&kernel)).then_some(VirtAddr(kernel as u64));
+        let name = match (under_way.call, addr) {
+            (Call::Mmap { addr: hint, flags, .. }, Some(_))
+                if flags.contains(MapFlags::MAP_32BIT) && hint == VirtAddr::NULL =>
+            {
+                Some("MAP_32BIT start")
+            }
+            _ => None,
+        };
+        if let Some(addr) = addr {
+            twin.place(&mut self.shared, under_way.call, under_way.predicted, addr);
+        } else {
+            twin.undo(&mut self.shared, under_way.call, under_way.predicted);
+        }
+        if let Some(name) = name {
+            *self.proof.inputs.entry(name).or_default() += 1;
+            return;
+        }
+        let reason = if others { CorrectionReason::OrderUncertain } else { CorrectionReason::Other };
+        self.proof.correct(Correction {
+            event: under_way.event,
+            time: under_way.time,
+            mm: place.mm,
+            tid: place.tid,
+            call: under_way.call,
+            twin: raw(under_way.predicted),
+            kernel,
+            reason,
+        });
+    }
+
+    /// A fault: grows the stack and gives the mapping its `anon_vma`.
+    pub(crate) fn fault(&mut self, place: Place, fault: &FaultEvent) {
+        self.counts.faults.add(fault);
+        if let Some(process) = self.processes.of_mut(place.tid) {
+            process.faults += 1;
+        }
+        let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        let Some(twin) = memory.twin.as_mut() else { return };
+        twin.touch(&mut self.shared, fault.addr);
+        if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
+            stack.see(range, place.time);
+        }
+    }
+}
+
+/// What a mapping record says of a call.
+enum Verdict {
+    /// It did what the twin predicted.
+    Confirmed,
+    /// The kernel placed the mapping here.
+    Elsewhere(VirtAddr),
+}
+
+/// Reads a mapping record as the word on a call; `None` if it is about something else.
+///
+/// The record tells the whole mapping after any merge, so the new part is somewhere inside:
+/// ```text
+/// before      AAAA
+/// record      AAAABBB     the call mapped BBB
+/// ```
+fn verdict(
+    under_way: &UnderWay,
+    mapped: &MappedEvent,
+    is_mapped: impl Fn(AddrRange) -> bool,
+) -> Option<Verdict> {
+    match under_way.call {
+        Call::Mmap { len, .. } => {
+            let bytes = VirtAddr(len).page_up_wrapping().0;
+            if let (Ok(_), Some(range)) = (under_way.predicted, under_way.ranges[0])
+                && mapped.range.covers(range)
+            {
+                return Some(Verdict::Confirmed);
+            }
+            if mapped.range.len() < bytes {
+                return None;
+            }
+            let first = AddrRange::from_len(mapped.range.start, bytes)?;
+            let last = AddrRange::new(VirtAddr(mapped.range.end.0 - bytes), mapped.range.end);
+            let place = if is_mapped(first) && !is_mapped(last) { last } else { first };
+            Some(Verdict::Elsewhere(place.start))
+        }
+        Call::Brk { .. } | Call::Mprotect { .. } | Call::PkeyMprotect { .. } => {
+            let range = under_way.ranges[0]?;
+            mapped.range.overlaps(range).then_some(Verdict::Confirmed)
+        }
+        _ => None,
+    }
+}
+
+fn ranges_of(call: Call, predicted: Result<u64, Errno>, brk: VirtAddr) -> [Option<AddrRange>; 2] {
+    match predicted {
+        Ok(value) => touched(call, Some(value), brk),
+        Err(_) => touched(call, None, brk),
+    }
+}
+
+/// The raw return value: the errno negative.
+fn raw(result: Result<u64, Errno>) -> i64 {
+    match result {
+        Ok(value) => value as i64,
+        Err(errno) => -i64::from(errno.0),
+    }
+}
+
+/// Whether a rule decides the result, rather than the state of other parts of the kernel.
+fn result_is_ruled(call: Call) -> bool {
+    !matches!(call, Call::Userfaultfd { .. } | Call::PkeyAlloc { .. } | Call::Personality { .. })
+}

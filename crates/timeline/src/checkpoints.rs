@@ -1,0 +1,124 @@
+//! Checkpoints: the kernel's map beside the twin's, and what is taken over where they differ.
+
+use abi::AddrRange;
+use recording::{Checkpoint, MapRow};
+
+use crate::compare::{Comparison, compare};
+use crate::growth::StackGrowth;
+use crate::memory::{Memory, PagesRead};
+use crate::pages;
+use crate::peak::Peak;
+use crate::proof::{Resync, ResyncReason};
+use crate::still::Still;
+use crate::twin::Twin;
+use crate::world::{Place, World};
+
+/// The legacy page of system calls is the same in every process and no mapping of it.
+const USER_END: u64 = 1 << 63;
+
+impl World {
+    /// A checkpoint: the twin is born from it, or held against it.
+    pub(crate) fn checkpoint(&mut self, place: Place, checkpoint: &Checkpoint) {
+        self.counts.checkpoints += 1;
+        self.processes.meet(place.tid, place.mm, place.time);
+        let Place { time, mm, .. } = place;
+        let exec_limits = self.header.run.limits.iter().copied().collect();
+        let memory = self.memories.entry(mm).or_insert_with(|| Memory::new(mm, None, exec_limits));
+        memory.counters = Some((time, checkpoint.counters));
+        if let Some(runs) = &checkpoint.pages {
+            let resident_bytes = pages::resident(runs);
+            memory.largest.see_pages(resident_bytes, time);
+            memory.page_checkpoints += 1;
+            memory.pages = Some(PagesRead { time, runs: runs.clone(), resident_bytes });
+        }
+        let kernel = user_rows(&checkpoint.maps);
+        match memory.twin.as_mut() {
+            None => {
+                memory.twin =
+                    Some(Twin::adopt(&mut self.shared, memory.exec.as_deref(), &memory.limits, kernel));
+            }
+            Some(twin) => {
+                let in_flight = in_flight(memory.under_way.iter(), checkpoint);
+                let found = compare(kernel, &twin.rows(), &in_flight);
+                self.proof.add(&found);
+                if !found.differences.is_empty() {
+                    self.resync(place, &found);
+                }
+            }
+        }
+        self.learn(place, checkpoint);
+        self.is_lossy = false;
+    }
+
+    /// Takes the kernel's lines over wherever they differ, and says so.
+    fn resync(&mut self, place: Place, found: &Comparison) {
+        let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        let Some(first) = found.differences.first() else { return };
+        let reason = if memory.is_unmodelled {
+            ResyncReason::Unmodelled
+        } else if self.is_lossy {
+            ResyncReason::Lost
+        } else {
+            ResyncReason::Divergence
+        };
+        self.proof.resync(Resync {
+            event: place.event,
+            time: place.time,
+            mm: place.mm,
+            stretches: found.differences.len(),
+            first: first.clone(),
+            last_call: memory.last_call(first.range),
+            reason,
+        });
+        if let Some(twin) = memory.twin.as_mut() {
+            for difference in &found.differences {
+                twin.replace(&mut self.shared, difference.range, &difference.kernel);
+            }
+        }
+    }
+
+    /// Takes in what the checkpoint tells besides the map.
+    fn learn(&mut self, place: Place, checkpoint: &Checkpoint) {
+        let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        memory.is_unmodelled = false;
+        let Some(twin) = memory.twin.as_mut() else { return };
+        if let Some(runs) = &checkpoint.pages {
+            pages::anonymous(runs).for_each(|range| twin.learn_anonymous(&mut self.shared, range));
+        }
+        if let Some(range) = twin.stack() {
+            memory.stack.get_or_insert(StackGrowth::new(range, place.time)).see(range, place.time);
+        }
+        self.measure(place.mm, place);
+        if checkpoint.pages.is_some() {
+            self.keep_resident_peaks(place);
+        }
+    }
+
+    fn keep_resident_peaks(&mut self, place: Place) {
+        let Place { time, event, mm, .. } = place;
+        if let Some(memory) = self.memories.get(&mm) {
+            let still = || Still::of(memory, &self.processes, time);
+            self.peaks.see_pages(memory.sample().resident_bytes, still);
+        }
+        if self.peaks.is_resident_peak(self.total) {
+            let memories = self.stills();
+            self.peaks.keep_resident(Peak { time, event, total: self.total, memories });
+        }
+    }
+}
+
+fn user_rows(rows: &[MapRow]) -> &[MapRow] {
+    let end = rows.partition_point(|row| row.range.start.0 < USER_END);
+    &rows[..end]
+}
+
+/// What calls under way may or may not have changed yet.
+fn in_flight<'a>(
+    under_way: impl Iterator<Item = (&'a abi::Tid, &'a crate::memory::UnderWay)>,
+    checkpoint: &Checkpoint,
+) -> Vec<AddrRange> {
+    under_way
+        .filter(|(tid, _)| checkpoint.in_flight.contains(tid))
+        .flat_map(|(_, call)| call.ranges.iter().flatten().copied())
+        .collect()
+}

@@ -1,0 +1,212 @@
+//! One memory (`mm_struct`) as the replay knows it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
+use recording::{Counters, ExecEvent, MmId, PageRun, TimeNs};
+
+use crate::curve::Sample;
+use crate::growth::StackGrowth;
+use crate::proof::LastCall;
+use crate::twin::Twin;
+
+/// Calls remembered for the answer to "who touched this last".
+const RECENT_MAX: usize = 1024;
+
+/// One memory: its twin and what the kernel told of it.
+pub struct Memory {
+    /// Its id.
+    pub id: MmId,
+    /// The program it was made for; a fork's is its parent's.
+    pub exec: Option<Arc<ExecEvent>>,
+    /// The kernel's last word on which pages are there, and when.
+    pub pages: Option<PagesRead>,
+    /// The kernel's last sums, and when.
+    pub counters: Option<(TimeNs, Counters)>,
+    /// How its main stack grew.
+    pub stack: Option<StackGrowth>,
+    /// Its largest moments.
+    pub largest: Largest,
+    /// Checkpoints with pages so far.
+    pub page_checkpoints: u64,
+    /// Ranges mapped as stacks of threads that are still mapped.
+    pub stack_areas: Vec<ThreadStack>,
+    /// What of it is in the sums over all memories.
+    pub(crate) counted: Sample,
+    /// `None` until the first checkpoint with a map.
+    pub(crate) twin: Option<Twin>,
+    /// Limits told before there is a twin.
+    pub(crate) limits: HashMap<Resource, Rlimit>,
+    /// Each thread's last call, as long as nothing tells that it has ended.
+    pub(crate) under_way: HashMap<Tid, UnderWay>,
+    /// Something that is not modelled has passed since the last checkpoint.
+    pub(crate) is_unmodelled: bool,
+    recent: VecDeque<Recent>,
+}
+
+/// The moments of a memory's largest sizes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Largest {
+    /// Virtual size in bytes, by the twin, and when.
+    pub virtual_bytes: (u64, TimeNs),
+    /// Resident size in bytes at a checkpoint with pages, and when; `None` without such a checkpoint.
+    pub resident_bytes: Option<(u64, TimeNs)>,
+    /// Mappings, by the twin.
+    pub mappings: u64,
+}
+
+impl Largest {
+    pub(crate) fn see(&mut self, sample: Sample, time: TimeNs) {
+        if sample.virtual_bytes > self.virtual_bytes.0 {
+            self.virtual_bytes = (sample.virtual_bytes, time);
+        }
+        self.mappings = self.mappings.max(sample.mappings);
+    }
+
+    pub(crate) fn see_pages(&mut self, bytes: u64, time: TimeNs) {
+        if self.resident_bytes.is_none_or(|(largest, _)| bytes > largest) {
+            self.resident_bytes = Some((bytes, time));
+        }
+    }
+
+    /// The larger of both, quantity by quantity.
+    pub(crate) fn or(mut self, other: Self) -> Self {
+        if other.virtual_bytes.0 > self.virtual_bytes.0 {
+            self.virtual_bytes = other.virtual_bytes;
+        }
+        if let Some((bytes, time)) = other.resident_bytes {
+            self.see_pages(bytes, time);
+        }
+        self.mappings = self.mappings.max(other.mappings);
+        self
+    }
+}
+
+/// Which pages are there, as a checkpoint told.
+#[derive(Clone, Debug)]
+pub struct PagesRead {
+    /// When they were read.
+    pub time: TimeNs,
+    /// The runs.
+    pub runs: Arc<[PageRun]>,
+    /// Bytes in memory.
+    pub resident_bytes: u64,
+}
+
+/// A range that a thread's stack was mapped at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ThreadStack {
+    /// The range as it was mapped, guard included.
+    pub range: AddrRange,
+    /// Who mapped it.
+    pub mapped_by: Tid,
+    /// The thread made next by the one that mapped it.
+    pub thread: Option<Tid>,
+}
+
+/// A call whose end was not seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnderWay {
+    pub(crate) event: u64,
+    pub(crate) time: TimeNs,
+    pub(crate) call: Call,
+    pub(crate) predicted: Result<u64, Errno>,
+    pub(crate) ranges: [Option<AddrRange>; 2],
+    /// The kernel's word on it has come.
+    pub(crate) is_confirmed: bool,
+}
+
+struct Recent {
+    last: LastCall,
+    ranges: [Option<AddrRange>; 2],
+}
+
+impl Memory {
+    pub(crate) fn new(id: MmId, exec: Option<Arc<ExecEvent>>, limits: HashMap<Resource, Rlimit>) -> Self {
+        Self {
+            id,
+            exec,
+            pages: None,
+            counters: None,
+            stack: None,
+            largest: Largest::default(),
+            page_checkpoints: 0,
+            counted: Sample::default(),
+            stack_areas: Vec::new(),
+            twin: None,
+            limits,
+            under_way: HashMap::new(),
+            is_unmodelled: false,
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// Its size now: virtual and mappings by the twin, resident as of the last checkpoint with pages.
+    pub fn sample(&self) -> Sample {
+        Sample {
+            virtual_bytes: self.twin.as_ref().map_or(0, Twin::bytes),
+            resident_bytes: self.pages.as_ref().map_or(0, |pages| pages.resident_bytes),
+            mappings: self.twin.as_ref().map_or(0, Twin::mappings),
+        }
+    }
+
+    /// A limit is in force from here on.
+    pub(crate) fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
+        self.limits.insert(resource, limit);
+        if let Some(twin) = &mut self.twin {
+            twin.set_limit(resource, limit);
+        }
+    }
+
+    /// Remembers a call for [`Memory::last_call`] and notes stacks that it maps or unmaps.
+    pub(crate) fn remember(&mut self, tid: Tid, under_way: UnderWay) {
+        if under_way.ranges.iter().any(Option::is_some) {
+            if self.recent.len() == RECENT_MAX {
+                self.recent.pop_front();
+            }
+            let UnderWay { event, call, ranges, .. } = under_way;
+            self.recent.push_back(Recent { last: LastCall { event, tid, call }, ranges });
+        }
+        if under_way.predicted.is_ok() {
+            self.note_stacks(tid, under_way.call, under_way.ranges[0]);
+        }
+        self.under_way.insert(tid, under_way);
+    }
+
+    /// The call that last touched a range, among the last ones.
+    pub(crate) fn last_call(&self, range: AddrRange) -> Option<LastCall> {
+        let hits = |recent: &&Recent| recent.ranges.iter().flatten().any(|touched| touched.overlaps(range));
+        self.recent.iter().rev().find(hits).map(|recent| recent.last)
+    }
+
+    /// A thread was made: the stack that its maker mapped last is its own.
+    pub(crate) fn give_stack(&mut self, maker: Tid, thread: Tid) {
+        let free = |area: &&mut ThreadStack| area.thread.is_none() && area.mapped_by == maker;
+        if let Some(area) = self.stack_areas.iter_mut().rev().find(free) {
+            area.thread = Some(thread);
+        }
+    }
+
+    /// A thread ended: its stack is free for another.
+    pub(crate) fn free_stack(&mut self, thread: Tid) {
+        self.under_way.remove(&thread);
+        for area in self.stack_areas.iter_mut().filter(|area| area.thread == Some(thread)) {
+            area.thread = None;
+        }
+    }
+
+    fn note_stacks(&mut self, tid: Tid, call: Call, range: Option<AddrRange>) {
+        let Some(range) = range else { return };
+        match call {
+            Call::Mmap { flags, .. } => {
+                self.stack_areas.retain(|area| !area.range.overlaps(range));
+                if flags.contains(MapFlags::STACK) {
+                    self.stack_areas.push(ThreadStack { range, mapped_by: tid, thread: None });
+                }
+            }
+            Call::Munmap { .. } => self.stack_areas.retain(|area| !area.range.overlaps(range)),
+            _ => {}
+        }
+    }
+}

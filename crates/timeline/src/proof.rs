@@ -1,0 +1,187 @@
+//! How far the twin and the kernel agree: what was compared, confirmed, corrected, taken over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use abi::{Call, Tid, VirtAddr};
+use recording::{MmId, TimeNs};
+
+use crate::compare::{Comparison, Difference};
+
+/// Corrections and resyncs listed one by one; beyond, they are only counted.
+pub const LISTED_MAX: usize = 64;
+
+/// The proof of a replay: every number counts something that was really compared.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Proof {
+    /// Checkpoints whose map was compared with the twin's.
+    pub checkpoints: u64,
+    /// Of these, where no line differed (lines of calls under way apart).
+    pub checkpoints_matched: u64,
+    /// Lines of the kernel's maps compared.
+    pub mappings: u64,
+    /// Of these, the lines that the twin held exactly.
+    pub mappings_matched: u64,
+    /// Lines not compared because a call under way may have changed them.
+    pub mappings_in_flight: u64,
+    /// Lines matched by device and inode whose path has changed since.
+    pub mappings_renamed: u64,
+    /// Lines that only the twin had.
+    pub mappings_extra: u64,
+    /// Calls replayed through the twin.
+    pub calls: u64,
+    /// Of these, calls whose result or address the kernel itself told, and it was the twin's.
+    pub calls_confirmed: u64,
+    /// Of these, calls where the kernel told another: the kernel's was taken.
+    pub calls_corrected: u64,
+    /// Calls that the twin does not model; the map is taken over at the next checkpoint.
+    pub calls_unmodelled: u64,
+    /// Calls in memories whose map is not known (foreign architectures, before the first checkpoint).
+    pub calls_unknown: u64,
+    /// Facts that were read from the kernel where no rule decides them, by name.
+    pub inputs: BTreeMap<&'static str, u64>,
+    /// The first corrections.
+    pub corrections: Vec<Correction>,
+    /// Checkpoints where the kernel's lines replaced the twin's.
+    pub resyncs: u64,
+    /// The first of them.
+    pub resynced: Vec<Resync>,
+}
+
+/// A call that the kernel answered otherwise.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Correction {
+    /// The number of the call's event.
+    pub event: u64,
+    /// When.
+    pub time: TimeNs,
+    /// Whose memory.
+    pub mm: MmId,
+    /// Which thread.
+    pub tid: Tid,
+    /// The call.
+    pub call: Call,
+    /// The twin's answer (negative: an errno).
+    pub twin: i64,
+    /// The kernel's.
+    pub kernel: i64,
+    /// Why they may differ.
+    pub reason: CorrectionReason,
+}
+
+/// Why the kernel answered otherwise, as far as that can be told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CorrectionReason {
+    /// Other threads made calls at the same time: their order under the kernel's lock is not known.
+    OrderUncertain,
+    /// None of the kind: the twin is wrong, or something it can't see happened.
+    Other,
+}
+
+/// A checkpoint where the maps differed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Resync {
+    /// The number of the checkpoint's event.
+    pub event: u64,
+    /// When.
+    pub time: TimeNs,
+    /// Whose memory.
+    pub mm: MmId,
+    /// Stretches that differed.
+    pub stretches: usize,
+    /// The first of them.
+    pub first: Difference,
+    /// The call that last touched the first of them.
+    pub last_call: Option<LastCall>,
+    /// Why that may be.
+    pub reason: ResyncReason,
+}
+
+/// A call as it is cited.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct LastCall {
+    /// Its event's number.
+    pub event: u64,
+    /// Its thread.
+    pub tid: Tid,
+    /// The call.
+    pub call: Call,
+}
+
+/// Why the maps differed, as far as that can be told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ResyncReason {
+    /// A call that is not modelled has passed since the last checkpoint.
+    Unmodelled,
+    /// Events were lost since the last checkpoint.
+    Lost,
+    /// None of the kind: the twin is wrong, or something it can't see happened.
+    Divergence,
+}
+
+impl Proof {
+    /// Takes in a comparison; returns whether the kernel's lines must be taken over.
+    pub(crate) fn add(&mut self, found: &Comparison) {
+        self.checkpoints += 1;
+        self.checkpoints_matched += u64::from(found.differences.is_empty());
+        self.mappings += found.compared;
+        self.mappings_matched += found.matched;
+        self.mappings_in_flight += found.in_flight;
+        self.mappings_renamed += found.renamed;
+        self.mappings_extra += found
+            .differences
+            .iter()
+            .map(|stretch| stretch.twin.len().saturating_sub(stretch.kernel.len()) as u64)
+            .sum::<u64>();
+    }
+
+    pub(crate) fn correct(&mut self, correction: Correction) {
+        self.calls_corrected += 1;
+        if self.corrections.len() < LISTED_MAX {
+            self.corrections.push(correction);
+        }
+    }
+
+    pub(crate) fn resync(&mut self, resync: Resync) {
+        self.resyncs += 1;
+        if self.resynced.len() < LISTED_MAX {
+            self.resynced.push(resync);
+        }
+    }
+
+    /// Tells whether nothing differed anywhere.
+    pub fn is_whole(&self) -> bool {
+        self.checkpoints == self.checkpoints_matched
+            && self.calls_corrected == 0
+            && self.calls_unmodelled == 0
+    }
+}
+
+impl fmt::Display for Correction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event, time, mm: _, tid, call, twin, kernel, reason } = self;
+        let answer =
+            |value: i64| if value < 0 { format!("{value}") } else { VirtAddr(value as u64).to_string() };
+        write!(f, "#{event} {:.6}s thread {tid} {call}: ", time.0 as f64 / 1e9)?;
+        write!(f, "the twin says {}, the kernel {} ({reason})", answer(*twin), answer(*kernel))
+    }
+}
+
+impl fmt::Display for CorrectionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OrderUncertain => "threads raced, their order is not known",
+            Self::Other => "not explained",
+        })
+    }
+}
+
+impl fmt::Display for ResyncReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unmodelled => "a call that is not modelled had passed",
+            Self::Lost => "events were lost",
+            Self::Divergence => "not explained",
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! One memory held still: what a snapshot is made from. Taking one costs nothing by size; the twin's copy shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use abi::Tid;
+use recording::{Bytes, ExecEvent, MmId, ObjectEvent, TimeNs};
+use snapshot::{Mapping, Moment, Object, Snapshot, StackArea, Thread};
+
+use crate::memory::{Memory, PagesRead, ThreadStack};
+use crate::pages;
+use crate::processes::{ProcessNo, Processes};
+use crate::twin::Twin;
+
+/// `AT_ENTRY`'s and `AT_BASE`'s places in the auxiliary vector.
+const AT_BASE: u64 = 7;
+const AT_ENTRY: u64 = 9;
+
+/// One memory at one moment.
+#[derive(Clone)]
+pub struct Still {
+    /// The memory.
+    pub mm: MmId,
+    /// The first process with it.
+    pub process: Option<ProcessNo>,
+    /// When.
+    pub time: TimeNs,
+    /// Each quantity at this moment.
+    pub sample: crate::Sample,
+    twin: Option<Twin>,
+    pages: Option<PagesRead>,
+    exec: Option<Arc<ExecEvent>>,
+    stack_areas: Vec<ThreadStack>,
+    threads: Vec<(Tid, Bytes)>,
+}
+
+impl Still {
+    pub(crate) fn of(memory: &Memory, processes: &Processes, time: TimeNs) -> Self {
+        let process = processes.with_memory(memory.id).next();
+        let threads = process.into_iter().flat_map(|process| processes.threads_of(process));
+        let mut threads: Vec<_> = threads.map(|(tid, thread)| (tid, thread.name.clone())).collect();
+        threads.sort_by_key(|(tid, _)| *tid);
+        Self {
+            mm: memory.id,
+            process,
+            time,
+            sample: memory.sample(),
+            twin: memory.twin.clone(),
+            pages: memory.pages.clone(),
+            exec: memory.exec.clone(),
+            stack_areas: memory.stack_areas.clone(),
+            threads,
+        }
+    }
+
+    /// Makes the snapshot; `objects` are the executables and libraries seen in the recording.
+    pub fn snapshot(&self, objects: &[ObjectEvent]) -> Snapshot {
+        let rows = self.twin.as_ref().map(Twin::rows).unwrap_or_default();
+        let file_at = |addr: u64| {
+            let row = rows.iter().find(|row| row.range.contains(abi::VirtAddr(addr)));
+            row.map(|row| row.file).filter(|file| file.ino != 0)
+        };
+        let auxv = |kind| {
+            let pairs = self.exec.as_ref()?.auxv.iter();
+            pairs.clone().find(|(of, _)| *of == kind).map(|(_, value)| *value).filter(|value| *value != 0)
+        };
+        let used: std::collections::HashSet<_> = rows.iter().map(|row| row.file).collect();
+        Snapshot {
+            moment: Moment::At(Duration::from_nanos(self.time.0)),
+            pages_moment: self
+                .pages
+                .as_ref()
+                .map_or(Moment::Unknown, |pages| Moment::At(Duration::from_nanos(pages.time.0))),
+            pages: self.pages.as_ref().map(|pages| pages::for_snapshot(&pages.runs)),
+            sums: Vec::new(),
+            objects: objects.iter().filter(|object| used.contains(&object.file)).map(object).collect(),
+            program: auxv(AT_ENTRY).and_then(file_at),
+            interpreter: auxv(AT_BASE).and_then(file_at),
+            heap: self.twin.as_ref().and_then(Twin::heap),
+            stack_start: self.exec.as_ref().and_then(|exec| exec.start_stack),
+            threads: self.threads.iter().map(|(tid, name)| thread(*tid, name)).collect(),
+            stack_areas: self
+                .stack_areas
+                .iter()
+                .map(|area| StackArea { range: area.range, thread: area.thread })
+                .collect(),
+            mappings: rows.into_iter().map(mapping).collect(),
+            sums: Vec::new(),
+        }
+    }
+}
+
+fn thread(tid: Tid, name: &Bytes) -> Thread {
+    Thread { tid, name: name.clone(), stack_pointer: None }
+}
+
+fn mapping(row: recording::MapRow) -> Mapping {
+    let recording::MapRow { range, prot, shared, offset, file, name } = row;
+    Mapping { range, prot, shared, offset, file, name }
+}
+
+fn object(object: &ObjectEvent) -> Object {
+    let ObjectEvent { file, path, build_id, segments } = object;
+    let segment = |segment: &recording::Segment| {
+        let recording::Segment { kind, flags, offset, vaddr, file_bytes, memory_bytes, align } = *segment;
+        elf::Segment::from_raw(kind, flags, [offset, vaddr, file_bytes, memory_bytes, align])
+    };
+    Object {
+        file: *file,
+        path: path.clone(),
+        build_id: build_id.clone(),
+        segments: segments.iter().map(segment).collect(),
+    }
+}

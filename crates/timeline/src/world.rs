@@ -1,0 +1,230 @@
+//! The state of every process of a recording at one event, and what was learned on the way there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use abi::{Resource, Rlimit, Tid};
+use recording::{Body, Event, ExecEvent, Header, MmId, ObjectEvent, SpawnEvent, SpawnKind, TimeNs};
+
+use crate::counts::Counts;
+use crate::curve::{Curve, Sample};
+use crate::growth::Growths;
+use crate::memory::Memory;
+use crate::peak::Peaks;
+use crate::processes::Processes;
+use crate::proof::Proof;
+use crate::still::Still;
+use crate::twin::Shared;
+
+/// Every process at one event.
+///
+/// Its size follows what lives at that moment and the number of processes, not the length of the recording.
+pub struct World {
+    pub(crate) header: Header,
+    pub(crate) shared: Shared,
+    pub(crate) memories: BTreeMap<MmId, Memory>,
+    pub(crate) processes: Processes,
+    pub(crate) objects: Vec<ObjectEvent>,
+    pub(crate) counts: Counts,
+    pub(crate) proof: Proof,
+    pub(crate) growths: Growths,
+    pub(crate) curve: Curve,
+    pub(crate) peaks: Peaks,
+    pub(crate) total: Sample,
+    pub(crate) now: TimeNs,
+    /// Events were lost since the last checkpoint.
+    pub(crate) is_lossy: bool,
+    limits: HashMap<Resource, Rlimit>,
+}
+
+/// Where an event stands in the recording.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) event: u64,
+    pub(crate) time: TimeNs,
+    pub(crate) tid: Tid,
+    pub(crate) mm: MmId,
+}
+
+impl World {
+    pub(crate) fn new(header: Header) -> Self {
+        Self {
+            shared: Shared::new(&header),
+            limits: header.run.limits.iter().copied().collect(),
+            header,
+            memories: BTreeMap::new(),
+            processes: Processes::default(),
+            objects: Vec::new(),
+            counts: Counts::default(),
+            proof: Proof::default(),
+            growths: Growths::default(),
+            curve: Curve::default(),
+            peaks: Peaks::default(),
+            total: Sample::default(),
+            now: TimeNs(0),
+            is_lossy: false,
+        }
+    }
+
+    /// The time of the last event.
+    pub fn now(&self) -> TimeNs {
+        self.now
+    }
+
+    /// The facts about machine and run.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Every process so far.
+    pub fn processes(&self) -> &Processes {
+        &self.processes
+    }
+
+    /// The memories that live, by id.
+    pub fn memories(&self) -> impl Iterator<Item = &Memory> {
+        self.memories.values()
+    }
+
+    /// A memory that lives.
+    pub fn memory(&self, mm: MmId) -> Option<&Memory> {
+        self.memories.get(&mm)
+    }
+
+    /// How far twin and kernel agree so far.
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    /// What happened how often so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Takes the next event in.
+    pub(crate) fn apply(&mut self, no: u64, event: &Event) {
+        let Event { time, tid, mm, body } = event;
+        self.now = self.now.max(*time);
+        self.counts.events += 1;
+        let place = Place { event: no, time: *time, tid: *tid, mm: *mm };
+        if matches!(body, Body::Call(_) | Body::Exec(_) | Body::Exit { .. } | Body::Checkpoint(_)) {
+            self.keep_virtual_peak();
+        }
+        match body {
+            Body::Call(call) => self.call(place, call),
+            Body::Mapped(mapped) => self.mapped(place, mapped),
+            Body::Fault(fault) => self.fault(place, fault),
+            Body::Spawn(spawn) => self.spawn(place, spawn),
+            Body::Exec(exec) => self.exec(place, exec),
+            Body::Exit { status, last_thread } => {
+                if let Some(memory) = self.memories.get_mut(mm) {
+                    memory.free_stack(*tid);
+                }
+                self.processes.exit(*tid, *status, *last_thread, *time);
+                self.drop_unused(*mm);
+            }
+            Body::Checkpoint(checkpoint) => self.checkpoint(place, checkpoint),
+            Body::Unmodelled(call) => {
+                *self.counts.unmodelled.entry(call.why).or_default() += 1;
+                self.proof.calls_unmodelled += 1;
+                if let Some(memory) = self.memories.get_mut(mm) {
+                    memory.is_unmodelled = true;
+                }
+            }
+            Body::Lost { source, count } => {
+                *self.counts.lost.entry(*source).or_default() += count;
+                self.is_lossy = true;
+            }
+            Body::FaultPeriod { period } => self.counts.faults.set_period(*period),
+            Body::ThreadName(name) => self.processes.name(*tid, name),
+            Body::Object(object) => self.objects.push(object.clone()),
+            Body::Limit { resource, limit } => self.limit(place, *resource, *limit),
+            Body::Stopped { .. } | Body::Continued | Body::Stack(_) => {}
+        }
+        self.measure(*mm, place);
+    }
+
+    /// Follows the sums: peaks and curve are of all memories that live together.
+    pub(crate) fn measure(&mut self, mm: MmId, place: Place) {
+        let Some(memory) = self.memories.get_mut(&mm) else { return };
+        let sample = memory.sample();
+        let before = std::mem::replace(&mut memory.counted, sample);
+        if before != sample {
+            memory.largest.see(sample, place.time);
+            self.total = self.total.replace(before, sample);
+            self.curve.record(place.time, self.total);
+            self.peaks.reach(self.total, place.time, place.event);
+        }
+    }
+
+    /// Keeps the state of all memories if it is the largest so far and about to change.
+    pub(crate) fn keep_virtual_peak(&mut self) {
+        if self.peaks.is_virtual_unkept() {
+            let stills = self.stills();
+            self.peaks.keep_virtual(stills);
+        }
+    }
+
+    /// The state of every memory that lives.
+    pub(crate) fn stills(&self) -> Vec<Still> {
+        self.memories.values().map(|memory| Still::of(memory, &self.processes, self.now)).collect()
+    }
+
+    fn exec(&mut self, place: Place, exec: &ExecEvent) {
+        self.counts.threads += u64::from(self.processes.thread(place.tid).is_none());
+        self.processes.exec(place.tid, place.mm, exec, place.time);
+        self.drop_unused(exec.former_mm);
+        let limits = self.limits.clone();
+        self.memories.insert(place.mm, Memory::new(place.mm, Some(Arc::new(exec.clone())), limits));
+    }
+
+    fn spawn(&mut self, place: Place, spawn: &SpawnEvent) {
+        self.counts.threads += 1;
+        self.processes.spawn(place.tid, place.mm, spawn, place.time);
+        match spawn.kind {
+            SpawnKind::Fork => self.fork(place, spawn.child_mm),
+            SpawnKind::Thread => {
+                if let Some(memory) = self.memories.get_mut(&place.mm) {
+                    memory.give_stack(place.tid, spawn.child);
+                }
+            }
+            SpawnKind::Vfork | SpawnKind::SharedMemory => {}
+        }
+    }
+
+    fn fork(&mut self, place: Place, child: MmId) {
+        let Some(parent) = self.memories.get_mut(&place.mm) else { return };
+        let mut memory = Memory::new(child, parent.exec.clone(), parent.limits.clone());
+        memory.pages = parent.pages.clone();
+        memory.stack = parent.stack;
+        memory.stack_areas = parent.stack_areas.clone();
+        memory.is_unmodelled = parent.is_unmodelled;
+        memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared));
+        self.memories.insert(child, memory);
+        self.measure(child, place);
+    }
+
+    fn limit(&mut self, place: Place, resource: Resource, limit: Rlimit) {
+        match self.memories.get_mut(&place.mm) {
+            Some(memory) => memory.set_limit(resource, limit),
+            None => {
+                self.limits.insert(resource, limit);
+            }
+        }
+    }
+
+    /// Ends a memory that no process has any longer.
+    fn drop_unused(&mut self, mm: MmId) {
+        if self.processes.uses(mm) {
+            return;
+        }
+        let Some(memory) = self.memories.remove(&mm) else { return };
+        self.processes.note(&memory);
+        self.peaks.keep_last(Still::of(&memory, &self.processes, self.now));
+        self.total = self.total.replace(memory.counted, Sample::default());
+        self.curve.record(self.now, self.total);
+        if let Some(twin) = memory.twin {
+            twin.exit(&mut self.shared);
+        }
+    }
+}
