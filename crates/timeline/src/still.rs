@@ -72,7 +72,6 @@ impl Still {
                 .as_ref()
                 .map_or(Moment::Unknown, |pages| Moment::At(Duration::from_nanos(pages.time.0))),
             pages: self.pages.as_ref().map(|pages| pages::for_snapshot(&pages.runs)),
-            sums: Vec::new(),
             objects: objects.iter().filter(|object| used.contains(&object.file)).map(object).collect(),
             program: auxv(AT_ENTRY).and_then(file_at),
             interpreter: auxv(AT_BASE).and_then(file_at),

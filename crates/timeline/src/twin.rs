@@ -53,13 +53,9 @@ impl Twin {
     pub(crate) fn is_mapped(&self, range: AddrRange) -> bool {
         self.rows.iter().any(|row| row.range.overlaps(range))
     }
-    pub(crate) fn call(
-        &mut self,
-        _shared: &mut Shared,
-        _call: Call,
-        _input: &CallInput,
-    ) -> Result<u64, Errno> {
-        Ok(0)
+    /// Applies a call; `None` if it is not modelled.
+    pub(crate) fn call(&mut self, _: &mut Shared, _: Call, _: &CallInput) -> Option<Result<u64, Errno>> {
+        None
     }
     pub(crate) fn fork(&mut self, _shared: &mut Shared) -> Option<Self> {
         Some(self.clone())
