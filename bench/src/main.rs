@@ -1,0 +1,47 @@
+//! The speed table: each row is vmatlas beside what it is compared with, in one run on one machine.
+//!
+//! One verb per group of rows; each lives in a folder of its own. `--save` writes the run to
+//! `bench/runs/<date>-<cpu>-<kernel>/`.
+
+mod clock;
+mod run_dir;
+mod twin;
+
+use anyhow::{Result, bail};
+
+/// What the command line asks for.
+struct Options {
+    /// Whether the run is written to its folder.
+    save: Save,
+    /// Arguments that belong to the verb.
+    rest: Vec<String>,
+}
+
+/// Whether a run is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Save {
+    No,
+    Yes,
+}
+
+const USAGE: &str = "usage: vmatlas-bench VERB [--save] [ARG...]
+
+verbs:
+  twin   the set of mappings and the whole twin, beside the real system calls and other containers
+";
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let Some(verb) = args.next() else { bail!("{USAGE}") };
+    let mut options = Options { save: Save::No, rest: Vec::new() };
+    for arg in args {
+        match arg.as_str() {
+            "--save" => options.save = Save::Yes,
+            _ => options.rest.push(arg),
+        }
+    }
+    match verb.as_str() {
+        "twin" => twin::run(&options),
+        _ => bail!("no verb {verb}\n{USAGE}"),
+    }
+}
