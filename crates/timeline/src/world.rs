@@ -91,6 +91,16 @@ impl World {
         self.memories.get(&mm)
     }
 
+    /// A memory that lives, held still.
+    pub fn still(&self, mm: MmId) -> Option<Still> {
+        self.memories.get(&mm).map(|memory| Still::of(memory, &self.processes, self.now))
+    }
+
+    /// The executables and libraries seen so far.
+    pub fn objects(&self) -> &[ObjectEvent] {
+        &self.objects
+    }
+
     /// How far twin and kernel agree so far.
     pub fn proof(&self) -> &Proof {
         &self.proof
