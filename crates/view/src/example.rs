@@ -31,7 +31,7 @@ pub(crate) fn report() -> Report {
         growths: vec![Growth {
             time_ns: 120 * MS,
             bytes: 64 * MIB,
-            pid: 4242,
+            pid: Some(4242),
             tid: 4243,
             program: "python3".into(),
             cause: "mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0)".into(),
@@ -46,17 +46,20 @@ pub(crate) fn report() -> Report {
             mappings: 260,
             mappings_matched: 259,
             mappings_in_flight: 2,
-            calls_predicted: 1_234,
+            calls: 1_234,
             calls_confirmed: 900,
             calls_corrected: 1,
-            calls_unmodelled: 0,
+            resyncs: 1,
             differences: vec![Difference {
                 time_ns: 200 * MS,
-                pid: 4242,
-                kernel: "7f0000000000-7f0000002000 rw-p 00000000 00:00 0".into(),
-                twin: String::new(),
+                pid: Some(4242),
+                kernel: vec!["7f0000000000-7f0000002000 rw-p 00000000 00:00 0 ".into()],
+                twin: Vec::new(),
                 last_call: Some("munmap(0x7f0000000000, 8192)".into()),
+                reason: "not explained".into(),
             }],
+            corrections: vec!["#17 thread 4243 brk(0x0): the twin says 0x1000, the kernel 0x2000".into()],
+            ..Proof::default()
         },
         notes: vec![
             Note { kind: NoteKind::Lost, text: "12 page faults of 2,345: the ring was full".into() },
@@ -101,7 +104,7 @@ fn memory() -> Memory {
     let heap = row(2 * MIB, 2 * MIB, 2 * MIB, 1);
     let arena = row(132 << 10, 64 << 10, 64 << 10, 1);
     Memory {
-        pid: 4242,
+        pid: Some(4242),
         program: "python3".into(),
         time_ns: 398 * MS,
         pages_time_ns: Some(397 * MS),

@@ -44,7 +44,7 @@ mod tests {
         small.curve.truncate(1);
         let mut text = Vec::new();
         report(&small, &mut text).expect("a Vec takes everything");
-        expect![[r#"
+        expect![[r##"
             {
               "schema": "vmatlas.report/1",
               "run": {
@@ -250,23 +250,35 @@ mod tests {
                 }
               ],
               "proof": {
+                "whole": false,
                 "checkpoints": 4,
                 "checkpoints_matched": 3,
                 "mappings": 260,
                 "mappings_matched": 259,
+                "mappings_extra": 0,
                 "mappings_in_flight": 2,
-                "calls_predicted": 1234,
+                "mappings_renamed": 0,
+                "calls": 1234,
                 "calls_confirmed": 900,
                 "calls_corrected": 1,
                 "calls_unmodelled": 0,
+                "calls_unknown": 0,
+                "resyncs": 1,
+                "inputs": {},
                 "differences": [
                   {
                     "time_ns": 200000000,
                     "pid": 4242,
-                    "kernel": "7f0000000000-7f0000002000 rw-p 00000000 00:00 0",
-                    "twin": "",
-                    "last_call": "munmap(0x7f0000000000, 8192)"
+                    "kernel": [
+                      "7f0000000000-7f0000002000 rw-p 00000000 00:00 0 "
+                    ],
+                    "twin": [],
+                    "last_call": "munmap(0x7f0000000000, 8192)",
+                    "reason": "not explained"
                   }
+                ],
+                "corrections": [
+                  "#17 thread 4243 brk(0x0): the twin says 0x1000, the kernel 0x2000"
                 ]
               },
               "notes": [
@@ -280,7 +292,7 @@ mod tests {
                 }
               ]
             }
-        "#]]
+        "##]]
         .assert_eq(&String::from_utf8(text).expect("JSON is UTF-8"));
     }
 }

@@ -1,6 +1,6 @@
 //! What people are shown, as plain values in their own words, and two forms of it: text and JSON.
 //!
-//! A [`Report`] is made from a recording's replay and holds no addresses of a mind of its own: sizes are bytes,
+//! A [`Report`] is made from a recording's replay ([`build::report`]) and holds no addresses of a mind of its own: sizes are bytes,
 //! times are nanoseconds since the recording began, names are text fit for a screen. [`text`] lays it out as
 //! lines of spans with a meaning ([`text::Role`]); whoever prints them decides on colours. [`json`] writes it
 //! with a `schema` field.
@@ -10,6 +10,7 @@
 //!
 //! Invariant: it knows no ANSI, HTML or keys, and opens no files.
 
+pub mod build;
 mod curve;
 #[cfg(test)]
 mod example;

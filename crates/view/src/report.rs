@@ -1,5 +1,7 @@
 //! The report of a recording.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::curve::CurvePoint;
@@ -95,7 +97,7 @@ pub struct RecordingFacts {
     pub path: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Its events.
+    /// Its events, as far as they were read.
     pub events: u64,
     /// `None` if it was finished properly; otherwise what is missing.
     pub incomplete: Option<String>,
@@ -105,7 +107,7 @@ pub struct RecordingFacts {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Memory {
     /// The process.
-    pub pid: i32,
+    pub pid: Option<i32>,
     /// Its program.
     pub program: String,
     /// When the mappings were as shown, in nanoseconds since the recording began.
@@ -212,11 +214,11 @@ pub struct Growth {
     pub time_ns: u64,
     /// By how many bytes.
     pub bytes: u64,
-    /// The process.
-    pub pid: i32,
+    /// The process; `None` if it is not known.
+    pub pid: Option<i32>,
     /// The thread.
     pub tid: i32,
-    /// The program or thread that grew.
+    /// The program that grew, empty if it is not known.
     pub program: String,
     /// The call as C would write it, or what else made it grow.
     pub cause: String,
@@ -256,6 +258,8 @@ pub struct Process {
 /// How far the twin agrees with the kernel.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Proof {
+    /// Whether nothing differed anywhere and nothing is unmodelled.
+    pub whole: bool,
     /// Maps of the kernel that the twin was compared with.
     pub checkpoints: u64,
     /// Those it matched wholly.
@@ -264,18 +268,30 @@ pub struct Proof {
     pub mappings: u64,
     /// Those it matched.
     pub mappings_matched: u64,
+    /// Lines that only the twin had.
+    pub mappings_extra: u64,
     /// Lines that could not be compared because a call was under way.
     pub mappings_in_flight: u64,
-    /// Calls whose result the twin predicted.
-    pub calls_predicted: u64,
-    /// Those of them that the kernel's word confirmed.
+    /// Lines whose file has another path than when it was mapped; they count as matched.
+    pub mappings_renamed: u64,
+    /// Calls that the twin replayed.
+    pub calls: u64,
+    /// Those of them whose result the kernel's word confirmed.
     pub calls_confirmed: u64,
-    /// Those of them that the kernel's word corrected.
+    /// Those of them whose result the kernel's word corrected.
     pub calls_corrected: u64,
     /// Calls that may have changed memory and are not modelled.
     pub calls_unmodelled: u64,
+    /// Calls in memories whose map is not known.
+    pub calls_unknown: u64,
+    /// How often the kernel's map replaced the twin's.
+    pub resyncs: u64,
+    /// What was read from the kernel because no rule decides it, by name.
+    pub inputs: BTreeMap<String, u64>,
     /// The first differences, in order.
     pub differences: Vec<Difference>,
+    /// The first corrections, in words.
+    pub corrections: Vec<String>,
 }
 
 /// A difference between twin and kernel.
@@ -283,14 +299,16 @@ pub struct Proof {
 pub struct Difference {
     /// When, in nanoseconds since the recording began.
     pub time_ns: u64,
-    /// The process.
-    pub pid: i32,
-    /// The kernel's line, empty if it has none there.
-    pub kernel: String,
-    /// The twin's line, empty if it has none there.
-    pub twin: String,
+    /// The process; `None` if it is not known whose memory it was.
+    pub pid: Option<i32>,
+    /// The kernel's lines there.
+    pub kernel: Vec<String>,
+    /// The twin's lines there.
+    pub twin: Vec<String>,
     /// The call that touched the range last, where one is known.
     pub last_call: Option<String>,
+    /// Why that may be.
+    pub reason: String,
 }
 
 /// A remark on the numbers.

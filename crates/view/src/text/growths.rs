@@ -13,13 +13,14 @@ pub(super) fn lines(growths: &[Growth], canvas: Canvas) -> Vec<Line> {
         return Vec::new();
     }
     let mut lines = vec![
-        Line::of(Role::Strong, "Largest growths of virtual size").and(Role::Faint, "  (each in one call)"),
+        Line::of(Role::Strong, "Largest growths of virtual size")
+            .and(Role::Faint, "  (single calls; stacks as a whole)"),
     ];
     for growth in growths.iter().take(SHOWN) {
-        let whose = if growth.pid == growth.tid {
-            format!("{} (pid {})", growth.program, growth.pid)
-        } else {
-            format!("{} (pid {}, thread {})", growth.program, growth.pid, growth.tid)
+        let whose = match growth.pid {
+            Some(pid) if pid == growth.tid => format!("{} (pid {pid})", growth.program),
+            Some(pid) => format!("{} (pid {pid}, thread {})", growth.program, growth.tid),
+            None => format!("thread {}", growth.tid),
         };
         let head = format!("{} {}  ", right(&bytes(growth.bytes), 12), right(&time(growth.time_ns), 10));
         let room = canvas.columns.saturating_sub(head.chars().count());

@@ -12,7 +12,8 @@ const SIZE: usize = 10;
 const MAPPINGS: usize = 10;
 
 pub(super) fn lines(memory: &Memory, canvas: Canvas) -> Vec<Line> {
-    let title = format!("Memory of {} (pid {}) at its peak", memory.program, memory.pid);
+    let pid = memory.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+    let title = format!("Memory of {}{pid} at its peak", memory.program);
     let mut lines = vec![Line::of(Role::Strong, canvas.cut(&title, canvas.columns))];
     lines.push(header(memory, canvas));
     let whole = memory.total.resident.unwrap_or(memory.total.size);

@@ -1,11 +1,13 @@
 //! The proof line, and what the recording does not hold.
 
 use super::{Canvas, Line, Role};
-use crate::report::{NoteKind, Proof, Report};
+use crate::report::{Difference, NoteKind, Proof, Report};
 use crate::words::{count, plural, time};
 
 /// How many differences are shown.
 const DIFFERENCES_SHOWN: usize = 5;
+/// How many lines of each side of a difference are shown.
+const LINES_SHOWN: usize = 4;
 
 pub(super) fn lines(report: &Report, canvas: Canvas) -> Vec<Line> {
     let mut lines = Vec::new();
@@ -18,22 +20,42 @@ pub(super) fn lines(report: &Report, canvas: Canvas) -> Vec<Line> {
         lines.extend(canvas.sentence(role, &format!("{word}{}", note.text), 0));
     }
     let proof = &report.proof;
-    let role = if proof.mappings_matched == proof.mappings { Role::Good } else { Role::Bad };
+    let role = if proof.whole { Role::Good } else { Role::Bad };
     lines.extend(canvas.sentence(role, &sentence(proof, &report.run.kernel), 0));
     for difference in proof.differences.iter().take(DIFFERENCES_SHOWN) {
-        let at = format!("at {}, pid {}:", time(difference.time_ns), difference.pid);
-        lines.push(Line::of(Role::Plain, format!("  {at}")));
-        for (who, line) in [("kernel", &difference.kernel), ("twin", &difference.twin)] {
-            let line = if line.is_empty() { "nothing there" } else { line };
+        lines.extend(self::difference(difference, canvas));
+    }
+    for correction in proof.corrections.iter().take(DIFFERENCES_SHOWN) {
+        lines.extend(canvas.sentence(Role::Plain, &format!("corrected: {correction}"), 2));
+    }
+    let hidden = |shown: usize| shown.saturating_sub(DIFFERENCES_SHOWN) as u64;
+    let more = hidden(proof.differences.len()) + hidden(proof.corrections.len());
+    if more > 0 {
+        lines.push(Line::of(Role::Faint, format!("  {} more in --json", count(more))));
+    }
+    lines
+}
+
+/// A stretch where the maps differ, both sides of it.
+fn difference(difference: &Difference, canvas: Canvas) -> Vec<Line> {
+    let whose = difference.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
+    let head = format!("at {}{whose}: {}", time(difference.time_ns), difference.reason);
+    let mut lines = vec![Line::of(Role::Plain, canvas.cut(&format!("  {head}"), canvas.columns))];
+    for (who, side) in [("kernel", &difference.kernel), ("twin", &difference.twin)] {
+        if side.is_empty() {
+            lines.push(Line::of(Role::Bad, format!("    {who:<7}nothing there")));
+        }
+        for line in side.iter().take(LINES_SHOWN) {
+            // The columns up to the name are for the eye; a report has no room for them.
+            let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
             lines.push(Line::of(Role::Bad, canvas.cut(&format!("    {who:<7}{line}"), canvas.columns)));
         }
-        if let Some(call) = &difference.last_call {
-            lines.push(Line::of(Role::Faint, canvas.cut(&format!("    last   {call}"), canvas.columns)));
+        if side.len() > LINES_SHOWN {
+            lines.push(Line::of(Role::Faint, format!("           and {} more", side.len() - LINES_SHOWN)));
         }
     }
-    let more = proof.differences.len().saturating_sub(DIFFERENCES_SHOWN);
-    if more > 0 {
-        lines.push(Line::of(Role::Faint, format!("  {} more in --json", count(more as u64))));
+    if let Some(call) = &difference.last_call {
+        lines.push(Line::of(Role::Faint, canvas.cut(&format!("    last   {call}"), canvas.columns)));
     }
     lines
 }
@@ -50,18 +72,27 @@ fn sentence(proof: &Proof, kernel: &str) -> String {
         count(proof.mappings_matched),
         count(proof.mappings),
     );
-    let predicted = proof.calls_predicted;
-    text.push_str(&format!("; {} predicted", plural(predicted, "call result")));
-    let unseen = predicted.saturating_sub(proof.calls_confirmed + proof.calls_corrected);
+    let seen = proof.calls_confirmed + proof.calls_corrected;
+    let parts = [
+        (proof.mappings_extra, "mappings only in the twin"),
+        (proof.mappings_in_flight, "mappings not compared (a call was under way)"),
+        (proof.resyncs, "taken over from the kernel after a difference"),
+    ];
+    push_parts(&mut text, &parts);
+    text.push_str(&format!("; {} replayed", plural(proof.calls, "call")));
     let parts = [
         (proof.calls_confirmed, "confirmed one by one"),
         (proof.calls_corrected, "corrected by the kernel"),
-        (unseen, "known only through the maps"),
+        (proof.calls.saturating_sub(seen), "checked by the maps only"),
         (proof.calls_unmodelled, "not modelled"),
-        (proof.mappings_in_flight, "mappings not compared (a call was under way)"),
+        (proof.calls_unknown, "in memories whose map is not known"),
     ];
-    for (n, what) in parts.into_iter().filter(|(n, _)| *n > 0) {
-        text.push_str(&format!(", {} {what}", count(n)));
-    }
+    push_parts(&mut text, &parts);
     text
+}
+
+fn push_parts(text: &mut String, parts: &[(u64, &str)]) {
+    for (n, what) in parts.iter().filter(|(n, _)| *n > 0) {
+        text.push_str(&format!(", {} {what}", count(*n)));
+    }
 }

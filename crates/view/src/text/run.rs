@@ -49,14 +49,15 @@ pub(super) fn end(end: End) -> String {
 
 fn faults(faults: &Faults) -> String {
     let Faults { recorded, estimated, minor, major } = faults;
-    match (estimated, minor, major) {
-        (Some(estimated), ..) => {
-            format!("{} recorded (about {} happened)", plural(*recorded, "page fault"), count(*estimated))
+    let kernel = minor.zip(*major).map(|(minor, major)| minor + major).filter(|kernel| kernel != recorded);
+    match (estimated, kernel) {
+        (Some(about), _) => {
+            format!("{} recorded of about {}", plural(*recorded, "page fault"), count(*about))
         }
-        (None, Some(minor), Some(major)) if *recorded == 0 => {
-            format!("{} by the kernel's count, none recorded", plural(minor + major, "page fault"))
+        (None, Some(kernel)) => {
+            format!("{} recorded of {} the kernel counts", plural(*recorded, "page fault"), count(kernel))
         }
-        _ => plural(*recorded, "page fault"),
+        (None, None) => plural(*recorded, "page fault"),
     }
 }
 

@@ -20,7 +20,7 @@ fn eighty_columns() {
     expect![[r#"
         python3 -c 'import json, ssl, sqlite3'
           ran 0.412 s · exit status 0 · 2 processes · 3 threads · 1,234 memory calls
-          2,333 page faults
+          2,333 page faults recorded of 2,345 the kernel counts
           812 mmap · 204 munmap · 120 mprotect · 98 brk
           Linux 6.18.44 x86_64 · as user 1000 · vmatlas.python3.4242.vmatlas · 209 KiB
           9,412 events
@@ -57,7 +57,7 @@ fn eighty_columns() {
                    0 └─────────────────────────────────────────────────────────────────
                      0.000 s                                                    0.380 s
 
-        Largest growths of virtual size  (each in one call)
+        Largest growths of virtual size  (single calls; stacks as a whole)
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
               mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -…
 
@@ -68,13 +68,15 @@ fn eighty_columns() {
 
         lost: 12 page faults of 2,345: the ring was full
         not seen: page faults in kernel mode (not permitted to this user)
-        twin: 3/4 maps, 259/260 mappings identical to Linux 6.18.44; 1,234 call results
-          predicted, 900 confirmed one by one, 1 corrected by the kernel, 333 known only
-          through the maps, 2 mappings not compared (a call was under way)
-          at 0.200 s, pid 4242:
+        twin: 3/4 maps, 259/260 mappings identical to Linux 6.18.44, 2 mappings not
+          compared (a call was under way), 1 taken over from the kernel after a
+          difference; 1,234 calls replayed, 900 confirmed one by one, 1 corrected by the
+          kernel, 333 checked by the maps only
+          at 0.200 s, pid 4242: not explained
             kernel 7f0000000000-7f0000002000 rw-p 00000000 00:00 0
             twin   nothing there
             last   munmap(0x7f0000000000, 8192)
+          corrected: #17 thread 4243 brk(0x0): the twin says 0x1000, the kernel 0x2000
     "#]]
     .assert_eq(&drawn(80, Glyphs::Unicode));
 }
@@ -84,7 +86,7 @@ fn ascii_only() {
     expect![[r#"
         python3 -c 'import json, ssl, sqlite3'
           ran 0.412 s, exit status 0, 2 processes, 3 threads, 1,234 memory calls
-          2,333 page faults
+          2,333 page faults recorded of 2,345 the kernel counts
           812 mmap, 204 munmap, 120 mprotect, 98 brk
           Linux 6.18.44 x86_64, as user 1000, vmatlas.python3.4242.vmatlas, 209 KiB
           9,412 events
@@ -121,7 +123,7 @@ fn ascii_only() {
                    0 +-----------------------------------------------------------------
                      0.000 s                                                    0.380 s
 
-        Largest growths of virtual size  (each in one call)
+        Largest growths of virtual size  (single calls; stacks as a whole)
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
               mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE,...
 
@@ -132,13 +134,15 @@ fn ascii_only() {
 
         lost: 12 page faults of 2,345: the ring was full
         not seen: page faults in kernel mode (not permitted to this user)
-        twin: 3/4 maps, 259/260 mappings identical to Linux 6.18.44; 1,234 call results
-          predicted, 900 confirmed one by one, 1 corrected by the kernel, 333 known only
-          through the maps, 2 mappings not compared (a call was under way)
-          at 0.200 s, pid 4242:
+        twin: 3/4 maps, 259/260 mappings identical to Linux 6.18.44, 2 mappings not
+          compared (a call was under way), 1 taken over from the kernel after a
+          difference; 1,234 calls replayed, 900 confirmed one by one, 1 corrected by the
+          kernel, 333 checked by the maps only
+          at 0.200 s, pid 4242: not explained
             kernel 7f0000000000-7f0000002000 rw-p 00000000 00:00 0
             twin   nothing there
             last   munmap(0x7f0000000000, 8192)
+          corrected: #17 thread 4243 brk(0x0): the twin says 0x1000, the kernel 0x2000
     "#]]
     .assert_eq(&drawn(80, Glyphs::Ascii));
 }
