@@ -179,6 +179,11 @@ impl ColumnsIn {
         Ok(Self { payload, columns })
     }
 
+    /// Gives the payload back.
+    pub(crate) fn into_payload(self) -> Vec<u8> {
+        self.payload
+    }
+
     /// A number.
     pub(crate) fn get(&mut self, col: impl Into<ColumnNo>) -> Result<u64, Malformed> {
         self.take(col.into(), |bytes, _| varint::get(bytes))

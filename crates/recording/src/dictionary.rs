@@ -1,5 +1,6 @@
 //! The dictionaries: texts, files and call chains stored once and named by number afterwards.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -126,13 +127,23 @@ fn words_of(entry: &FileEntry) -> [u64; 5] {
 pub(crate) struct DictionaryIn {
     texts: Vec<Bytes>,
     files: Vec<FileRef>,
-    chains: Vec<Arc<[VirtAddr]>>,
+    chains: Vec<Chains>,
+    chain_count: u64,
+}
+
+/// The call chains of one block, unpacked when the first of them is asked for: a reader that seeks passes over most.
+struct Chains {
+    /// The number of the first.
+    first: u64,
+    payload: Vec<u8>,
+    read: OnceCell<Result<Vec<Arc<[VirtAddr]>>, Malformed>>,
 }
 
 impl DictionaryIn {
-    /// Adds the entries of a block.
-    pub(crate) fn add(&mut self, payload: Vec<u8>) -> Result<(), Malformed> {
+    /// Adds the entries of a block, of which there are `entries` in all.
+    pub(crate) fn add(&mut self, payload: Vec<u8>, entries: u32) -> Result<(), Malformed> {
         let mut columns = ColumnsIn::new(payload)?;
+        let before = self.texts.len() + self.files.len();
         while !columns.is_at_end(Col::DictBytes) {
             let text = columns.get_bytes(Col::DictBytes)?;
             self.texts.push(text.into());
@@ -141,10 +152,12 @@ impl DictionaryIn {
             let file = self.read_file(&mut columns)?;
             self.files.push(file);
         }
-        let mut last: Arc<[VirtAddr]> = Arc::default();
-        while !columns.is_at_end(Col::DictChain) {
-            last = read_chain(&mut columns, &last)?;
-            self.chains.push(last.clone());
+        let others = self.texts.len() + self.files.len() - before;
+        let chains = u64::from(entries).saturating_sub(others as u64);
+        if chains > 0 {
+            let payload = columns.into_payload();
+            self.chains.push(Chains { first: self.chain_count, payload, read: OnceCell::new() });
+            self.chain_count += chains;
         }
         Ok(())
     }
@@ -181,9 +194,23 @@ impl DictionaryIn {
 
     /// The call chain of a number.
     pub(crate) fn chain(&self, no: u64) -> Result<Arc<[VirtAddr]>, Malformed> {
-        let chain = usize::try_from(no).ok().and_then(|no| self.chains.get(no));
-        chain.cloned().ok_or(Malformed("a call chain is named that is in no dictionary"))
+        let missing = Malformed("a call chain is named that is in no dictionary");
+        let block = self.chains.partition_point(|block| block.first <= no).checked_sub(1).ok_or(missing)?;
+        let block = &self.chains[block];
+        let chains = block.read.get_or_init(|| read_chains(&block.payload)).as_ref().map_err(|why| *why)?;
+        usize::try_from(no - block.first).ok().and_then(|at| chains.get(at)).cloned().ok_or(missing)
     }
+}
+
+fn read_chains(payload: &[u8]) -> Result<Vec<Arc<[VirtAddr]>>, Malformed> {
+    let mut columns = ColumnsIn::new(payload.to_vec())?;
+    let mut chains: Vec<Arc<[VirtAddr]>> = Vec::new();
+    while !columns.is_at_end(Col::DictChain) {
+        let last = chains.last().map_or(&[][..], |last| last);
+        let chain = read_chain(&mut columns, last)?;
+        chains.push(chain);
+    }
+    Ok(chains)
 }
 
 fn file_kind(word: u64) -> Result<FileKind, Malformed> {

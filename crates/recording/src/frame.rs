@@ -116,9 +116,9 @@ impl Frame {
     /// Packs a payload: the block's bytes as they go into the file, frame first.
     ///
     /// `frame`'s sizes, packing and checksum are filled in here.
-    pub(crate) fn pack(mut self, payload: &[u8]) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn pack(mut self, payload: &[u8], packer: &mut Packer) -> std::io::Result<Vec<u8>> {
         debug_assert!(payload.len() <= BLOCK_BYTES_MAX);
-        let packed = if payload.len() < 64 { None } else { Some(zstd::bulk::compress(payload, ZSTD_LEVEL)?) };
+        let packed = if payload.len() < 64 { None } else { Some(packer.0.compress(payload)?) };
         let body = match &packed {
             Some(packed) if packed.len() < payload.len() => {
                 self.packing = Packing::Zstd;
@@ -139,13 +139,15 @@ impl Frame {
     }
 
     /// Unpacks a payload and checks its checksum and size.
-    pub(crate) fn unpack(&self, packed: Vec<u8>) -> Result<Vec<u8>, Malformed> {
+    pub(crate) fn unpack(&self, packed: Vec<u8>, unpacker: &mut Unpacker) -> Result<Vec<u8>, Malformed> {
         if crc32fast::hash(&packed) != self.crc {
             return Err(Malformed("the checksum of a block is wrong"));
         }
         let payload = match self.packing {
             Packing::Raw => packed,
-            Packing::Zstd => zstd::bulk::decompress(&packed, self.bytes as usize)
+            Packing::Zstd => unpacker
+                .0
+                .decompress(&packed, self.bytes as usize)
                 .map_err(|_| Malformed("a block can't be unpacked"))?,
         };
         if payload.len() != self.bytes as usize {
@@ -169,8 +171,26 @@ impl Frame {
     }
 }
 
-/// Fast enough to keep up with a recorder, and dense enough: columns of small numbers.
-const ZSTD_LEVEL: i32 = 1;
+/// Packs blocks; its tables are made once.
+pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
+
+impl Packer {
+    /// Fast enough to keep up with a recorder, and dense enough: columns of small numbers.
+    const ZSTD_LEVEL: i32 = 1;
+
+    pub(crate) fn new() -> std::io::Result<Self> {
+        zstd::bulk::Compressor::new(Self::ZSTD_LEVEL).map(Self)
+    }
+}
+
+/// Unpacks blocks; its tables are made once.
+pub(crate) struct Unpacker(zstd::bulk::Decompressor<'static>);
+
+impl Unpacker {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        zstd::bulk::Decompressor::new().map(Self)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -178,11 +198,18 @@ mod tests {
 
     #[test]
     fn a_frame_round_trips_and_notices_every_flipped_bit() {
-        let block = Frame::of(BlockKind::EVENTS, 7, 70, 700).pack(&[42; 1000]).expect("packs");
+        let block = Frame::of(BlockKind::EVENTS, 7, 70, 700)
+            .pack(&[42; 1000], &mut Packer::new().expect("packer"))
+            .expect("packs");
         let raw: [u8; FRAME_BYTES] = block[..FRAME_BYTES].try_into().expect("long enough");
         let frame = Frame::from_bytes(&raw).expect("whole");
         assert_eq!((frame.events, frame.first_event, frame.first_time_ns), (7, 70, 700));
-        assert_eq!(frame.unpack(block[FRAME_BYTES..].to_vec()).expect("unpacks"), [42; 1000]);
+        assert_eq!(
+            frame
+                .unpack(block[FRAME_BYTES..].to_vec(), &mut Unpacker::new().expect("unpacker"))
+                .expect("unpacks"),
+            [42; 1000]
+        );
         for bit in 0..FRAME_BYTES * 8 {
             let mut bad = raw;
             bad[bit / 8] ^= 1 << (bit % 8);

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
 use crate::error::{Malformed, ReadError};
 use crate::facts;
-use crate::frame::{BlockKind, FILE_MAGIC, FORMAT_MAJOR, FRAME_BYTES, Frame, PROLOGUE_BYTES};
+use crate::frame::{BlockKind, FILE_MAGIC, FORMAT_MAJOR, FRAME_BYTES, Frame, PROLOGUE_BYTES, Unpacker};
 use crate::header::Header;
 use crate::index::{self, Entry, TRAILER_BYTES};
 use crate::reader::{Completeness, load};
@@ -20,17 +20,17 @@ pub(crate) struct Opened {
 const KNOWN: [BlockKind; 3] = [BlockKind::HEADER, BlockKind::DICTIONARY, BlockKind::EVENTS];
 
 /// Opens a file. An index that is missing or damaged is made again by a scan.
-pub(crate) fn open(file: &mut (impl Read + Seek)) -> Result<Opened, ReadError> {
+pub(crate) fn open(file: &mut (impl Read + Seek), unpacker: &mut Unpacker) -> Result<Opened, ReadError> {
     check_prologue(file)?;
     let file_bytes = file.seek(SeekFrom::End(0))?;
-    let (mut entries, completeness) = match read_index(file, file_bytes)? {
+    let (mut entries, completeness) = match read_index(file, unpacker, file_bytes)? {
         Some(entries) => (entries, Completeness::Finished),
         None => scan(file, file_bytes)?,
     };
     // Blocks of other kinds may say what they like in their frames.
     entries.retain(|entry| KNOWN.contains(&entry.kind));
     let first = entries.first().filter(|first| first.kind == BlockKind::HEADER).ok_or(ReadError::NoHeader)?;
-    let header = facts::from_payload(&load(file, first)?)?;
+    let header = facts::from_payload(&load(file, unpacker, first)?)?;
     Ok(Opened { header, entries, completeness })
 }
 
@@ -53,7 +53,11 @@ fn check_prologue(file: &mut (impl Read + Seek)) -> Result<(), ReadError> {
 }
 
 /// Reads the index of a finished file; `None` if there is none that is whole.
-fn read_index(file: &mut (impl Read + Seek), file_bytes: u64) -> Result<Option<Vec<Entry>>, ReadError> {
+fn read_index(
+    file: &mut (impl Read + Seek),
+    unpacker: &mut Unpacker,
+    file_bytes: u64,
+) -> Result<Option<Vec<Entry>>, ReadError> {
     let Some(trailer_at) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
     file.seek(SeekFrom::Start(trailer_at))?;
     let mut trailer = [0; TRAILER_BYTES];
@@ -62,7 +66,7 @@ fn read_index(file: &mut (impl Read + Seek), file_bytes: u64) -> Result<Option<V
         return Ok(None);
     };
     let place = Entry { kind: BlockKind::INDEX, offset, first_event: 0, events: 0, first_time_ns: 0 };
-    let entries = match load(file, &place) {
+    let entries = match load(file, unpacker, &place) {
         Ok(payload) => index::from_payload(payload, offset),
         Err(ReadError::Io(error)) => return Err(error.into()),
         Err(_) => return Ok(None),

@@ -8,7 +8,7 @@ use crate::columns::ColumnsIn;
 use crate::dictionary::DictionaryIn;
 use crate::error::{Malformed, ReadError};
 use crate::event::{Body, Event, MmId, TimeNs};
-use crate::frame::{BlockKind, FRAME_BYTES, Frame};
+use crate::frame::{BlockKind, FRAME_BYTES, Frame, Unpacker};
 use crate::header::Header;
 use crate::index::Entry;
 use crate::open::{self, Opened};
@@ -33,6 +33,7 @@ pub enum Completeness {
 /// Reads a recording.
 pub struct Reader<R: Read + Seek = File> {
     file: R,
+    unpacker: Unpacker,
     header: Header,
     entries: Vec<Entry>,
     completeness: Completeness,
@@ -69,9 +70,11 @@ impl<R: Read + Seek> Reader<R> {
     /// # Errors
     /// As [`Reader::open`].
     pub fn new(mut file: R) -> Result<Self, ReadError> {
-        let Opened { header, entries, completeness } = open::open(&mut file)?;
+        let mut unpacker = Unpacker::new()?;
+        let Opened { header, entries, completeness } = open::open(&mut file, &mut unpacker)?;
         Ok(Self {
             file,
+            unpacker,
             header,
             entries,
             completeness,
@@ -205,8 +208,8 @@ impl<R: Read + Seek> Reader<R> {
         while self.dictionary_entries < entries.min(self.entries.len()) {
             let entry = self.entries[self.dictionary_entries];
             if entry.kind == BlockKind::DICTIONARY {
-                let payload = load(&mut self.file, &entry)?;
-                self.dictionary.add(payload).map_err(|why| at(entry.offset, why))?;
+                let payload = load(&mut self.file, &mut self.unpacker, &entry)?;
+                self.dictionary.add(payload, entry.events).map_err(|why| at(entry.offset, why))?;
             }
             self.dictionary_entries += 1;
         }
@@ -214,7 +217,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     fn load_events(&mut self, entry: &Entry) -> Result<Block, ReadError> {
-        let payload = load(&mut self.file, entry)?;
+        let payload = load(&mut self.file, &mut self.unpacker, entry)?;
         let columns = ColumnsIn::new(payload).map_err(|why| at(entry.offset, why))?;
         Ok(Block { columns, offset: entry.offset, left: entry.events })
     }
@@ -273,7 +276,11 @@ impl<R: Read + Seek> Iterator for Reader<R> {
 }
 
 /// Reads, checks and unpacks the block of an entry.
-pub(crate) fn load(file: &mut (impl Read + Seek), entry: &Entry) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn load(
+    file: &mut (impl Read + Seek),
+    unpacker: &mut Unpacker,
+    entry: &Entry,
+) -> Result<Vec<u8>, ReadError> {
     file.seek(SeekFrom::Start(entry.offset))?;
     let mut raw = [0; FRAME_BYTES];
     read_whole(file, &mut raw, entry.offset)?;
@@ -286,7 +293,7 @@ pub(crate) fn load(file: &mut (impl Read + Seek), entry: &Entry) -> Result<Vec<u
     if packed.len() != frame.packed_bytes as usize {
         return Err(at(entry.offset, Malformed("the block is cut off")));
     }
-    frame.unpack(packed).map_err(|why| at(entry.offset, why))
+    frame.unpack(packed, unpacker).map_err(|why| at(entry.offset, why))
 }
 
 fn read_whole(file: &mut impl Read, raw: &mut [u8], offset: u64) -> Result<(), ReadError> {

@@ -8,7 +8,7 @@ use crate::columns::ColumnsOut;
 use crate::dictionary::DictionaryOut;
 use crate::event::{Body, Event, LossSource};
 use crate::facts;
-use crate::frame::{BlockKind, FILE_MAGIC, FORMAT_MAJOR, FORMAT_MINOR, Frame, PROLOGUE_BYTES};
+use crate::frame::{BlockKind, FILE_MAGIC, FORMAT_MAJOR, FORMAT_MINOR, Frame, PROLOGUE_BYTES, Packer};
 use crate::header::Header;
 use crate::index::{self, Entry};
 use crate::limits::{BLOCK_BYTES_MAX, BYTES_PER_BLOCK, EVENTS_PER_BLOCK, MAP_ROWS_MAX, PAGE_RUNS_MAX};
@@ -25,6 +25,7 @@ pub struct Writer<W: Write = File> {
     offset: u64,
     entries: Vec<Entry>,
     encoder: Encoder,
+    packer: Packer,
     bases: Bases,
     /// Events in blocks already written.
     written: u64,
@@ -71,6 +72,7 @@ impl<W: Write> Writer<W> {
             offset: 0,
             entries: Vec::new(),
             encoder: Encoder { columns: ColumnsOut::new(), dictionary: DictionaryOut::new() },
+            packer: Packer::new()?,
             bases: Bases::default(),
             written: 0,
             pending: 0,
@@ -190,7 +192,7 @@ impl<W: Write> Writer<W> {
             ));
         }
         self.entries.push(Entry::new(self.offset, &frame));
-        let block = frame.pack(payload)?;
+        let block = frame.pack(payload, &mut self.packer)?;
         self.write(&block)
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::arbitrary::events;
 use super::{file_of, open};
 use crate::event::{Body, Event, MmId, TimeNs};
-use crate::frame::{BlockKind, FRAME_BYTES, Frame, PROLOGUE_BYTES};
+use crate::frame::{BlockKind, FRAME_BYTES, Frame, PROLOGUE_BYTES, Packer, Unpacker};
 use crate::{Completeness, ReadError};
 
 fn small_events() -> Vec<Event> {
@@ -103,7 +103,9 @@ fn blocks_of_unknown_kind_are_passed_over() {
     let raw = file[PROLOGUE_BYTES..PROLOGUE_BYTES + FRAME_BYTES].try_into().expect("long enough");
     let header = Frame::from_bytes(&raw).expect("whole");
     let after_header = PROLOGUE_BYTES + FRAME_BYTES + header.packed_bytes as usize;
-    let unknown = Frame::of(BlockKind(77), 123, 0, 0).pack(b"from the future").expect("packs");
+    let unknown = Frame::of(BlockKind(77), 123, 0, 0)
+        .pack(b"from the future", &mut Packer::new().expect("packer"))
+        .expect("packs");
     // The index no longer fits: the scan takes over.
     let mut longer = file[..after_header].to_vec();
     longer.extend_from_slice(&unknown);
@@ -137,12 +139,13 @@ proptest! {
         hits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let file = file_of(&events, &[5]);
+        let (mut packer, mut unpacker) = (Packer::new().expect("packer"), Unpacker::new().expect("unpacker"));
         let mut offset = PROLOGUE_BYTES;
         let mut hostile = file[..offset].to_vec();
         while let Some(raw) = file.get(offset..offset + FRAME_BYTES).and_then(|raw| raw.try_into().ok()) {
             let Ok(frame) = Frame::from_bytes(&raw) else { break };
             let end = offset + FRAME_BYTES + frame.packed_bytes as usize;
-            let mut payload = frame.unpack(file[offset + FRAME_BYTES..end].to_vec()).expect("unpacks");
+            let mut payload = frame.unpack(file[offset + FRAME_BYTES..end].to_vec(), &mut unpacker).expect("unpacks");
             if frame.kind != BlockKind::INDEX {
                 for (place, value) in &hits {
                     let length = payload.len();
@@ -150,7 +153,7 @@ proptest! {
                         *byte ^= value;
                     }
                 }
-                hostile.extend_from_slice(&frame.pack(&payload).expect("packs"));
+                hostile.extend_from_slice(&frame.pack(&payload, &mut packer).expect("packs"));
             }
             offset = end;
         }
