@@ -5,6 +5,38 @@
 //! is taken over, counted and listed in the [`Proof`]. Which pages are there is known from checkpoints only and
 //! carries their time. [`Run`] sums up a whole recording.
 //!
+//! Printing the map of a recording's last process as it was at its end:
+//!
+//! ```
+//! use std::error::Error;
+//! use std::path::Path;
+//!
+//! use timeline::{ProcessNo, Replay};
+//!
+//! fn print_last_map(path: &Path) -> Result<(), Box<dyn Error>> {
+//!     let mut replay = Replay::open(path)?;
+//!     while let Some(event) = replay.step()? {
+//!         // After every event, `replay.world()` is the state of all processes.
+//!         let _so_far = (event.time, replay.world().proof().calls);
+//!     }
+//!     let run = replay.finish();
+//!     let last = ProcessNo(run.processes.len().saturating_sub(1));
+//!     let Some(still) = run.last_of(last) else { return Ok(()) };
+//!     for mapping in run.snapshot(still).mappings {
+//!         println!("{} {} {}", mapping.range, mapping.prot, String::from_utf8_lossy(&mapping.name));
+//!     }
+//!     let proof = &run.proof;
+//!     println!("twin: {} of {} mappings identical", proof.mappings_matched, proof.mappings);
+//!     Ok(())
+//! }
+//! # let path = std::env::temp_dir().join(format!("vmatlas-doctest-{}.vmatlas", std::process::id()));
+//! # recording::Writer::create(&path, &recording::example_header())?.finish()?;
+//! # let printed = print_last_map(&path);
+//! # std::fs::remove_file(&path)?;
+//! # printed?;
+//! # Ok::<(), Box<dyn Error>>(())
+//! ```
+//!
 //! Invariant: it knows neither how events were captured nor how results are shown.
 
 mod calls;
@@ -21,6 +53,8 @@ mod proof;
 mod replay;
 mod run;
 mod still;
+#[cfg(test)]
+mod tests;
 mod touched;
 mod twin;
 mod world;

@@ -1,0 +1,4 @@
+//! Whole replays of small recordings made by hand.
+
+mod peaks;
+mod tape;
