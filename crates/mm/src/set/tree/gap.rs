@@ -1,0 +1,153 @@
+//! Search for free gaps, over the longest gaps that inner nodes keep.
+//!
+//! ```text
+//! bounds          [--------------------------)
+//! entries    AAAA....BBB......CCCC..........DDDD
+//! gaps            ^^^   ^^^^^^    ^^^^^^^^^^^         each cut at the bounds
+//!                 lowest                    highest   that is long enough
+//! ```
+//!
+//! A child whose longest gap is too short is passed over unread. One that is long enough has the gap, except
+//! for the at most two children a level that the bounds cut: so a search reads at most two paths.
+
+use abi::{AddrRange, VirtAddr};
+
+use super::Tree;
+use super::inner::Inner;
+use super::leaf::Leaf;
+use super::node::Node;
+use crate::set::Entry;
+
+impl<V: Entry> Tree<V> {
+    /// Returns the highest free gap of at least `len` bytes within `bounds`, cut at the bounds.
+    ///
+    /// Linux: `lib/maple_tree.c: mas_empty_area_rev`.
+    ///
+    /// # Preconditions
+    /// `len > 0`.
+    pub fn highest_gap(&self, bounds: AddrRange, len: u64) -> Option<AddrRange> {
+        let search = Search { bounds, len };
+        if self.is_empty() {
+            return search.fit(bounds.start, bounds.end);
+        }
+        let all = self.root.summary();
+        search
+            .fit(all.last, bounds.end)
+            .or_else(|| search.highest(&self.root))
+            .or_else(|| search.fit(bounds.start, all.first))
+    }
+
+    /// Returns the lowest free gap of at least `len` bytes within `bounds`, cut at the bounds.
+    ///
+    /// Linux: `lib/maple_tree.c: mas_empty_area`.
+    ///
+    /// # Preconditions
+    /// `len > 0`.
+    pub fn lowest_gap(&self, bounds: AddrRange, len: u64) -> Option<AddrRange> {
+        let search = Search { bounds, len };
+        if self.is_empty() {
+            return search.fit(bounds.start, bounds.end);
+        }
+        let all = self.root.summary();
+        search
+            .fit(bounds.start, all.first)
+            .or_else(|| search.lowest(&self.root))
+            .or_else(|| search.fit(all.last, bounds.end))
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+struct Search {
+    bounds: AddrRange,
+    len: u64,
+}
+
+impl Search {
+    /// Cuts the gap `from..to` at the bounds and returns it if it is still long enough.
+    fn fit(self, from: VirtAddr, to: VirtAddr) -> Option<AddrRange> {
+        let start = from.max(self.bounds.start);
+        let end = to.min(self.bounds.end);
+        (start < end && end.0 - start.0 >= self.len).then_some(AddrRange { start, end })
+    }
+
+    fn highest<V: Entry>(self, node: &Node<V>) -> Option<AddrRange> {
+        match node {
+            Node::Leaf(leaf) => self.highest_in_leaf(leaf),
+            Node::Inner(inner) => self.highest_in_inner(inner),
+        }
+    }
+
+    fn highest_in_leaf<V: Entry>(self, leaf: &Leaf<V>) -> Option<AddrRange> {
+        // The gap below the first entry that starts past the bounds may still reach into them.
+        let mut index = leaf.starts.count_below(self.bounds.end).min(leaf.len() - 1);
+        while index > 0 && leaf.starts.get(index) > self.bounds.start {
+            let gap = self.fit(leaf.ends.get(index - 1), leaf.starts.get(index));
+            if gap.is_some() {
+                return gap;
+            }
+            index -= 1;
+        }
+        None
+    }
+
+    fn highest_in_inner<V: Entry>(self, inner: &Inner<V>) -> Option<AddrRange> {
+        let mut index = inner.firsts.count_below(self.bounds.end).min(inner.len() - 1);
+        loop {
+            let first = inner.firsts.get(index);
+            if inner.gaps[index] >= self.len
+                && first < self.bounds.end
+                && let gap @ Some(_) = self.highest(&inner.kids[index])
+            {
+                return gap;
+            }
+            if index == 0 || first <= self.bounds.start {
+                return None;
+            }
+            index -= 1;
+            if let gap @ Some(_) = self.fit(inner.lasts.get(index), first) {
+                return gap;
+            }
+        }
+    }
+
+    fn lowest<V: Entry>(self, node: &Node<V>) -> Option<AddrRange> {
+        match node {
+            Node::Leaf(leaf) => self.lowest_in_leaf(leaf),
+            Node::Inner(inner) => self.lowest_in_inner(inner),
+        }
+    }
+
+    fn lowest_in_leaf<V: Entry>(self, leaf: &Leaf<V>) -> Option<AddrRange> {
+        // The gap above the last entry that ends before the bounds may still reach into them.
+        let mut index = leaf.ends.count_at_most(self.bounds.start).saturating_sub(1);
+        while index + 1 < leaf.len() && leaf.ends.get(index) < self.bounds.end {
+            let gap = self.fit(leaf.ends.get(index), leaf.starts.get(index + 1));
+            if gap.is_some() {
+                return gap;
+            }
+            index += 1;
+        }
+        None
+    }
+
+    fn lowest_in_inner<V: Entry>(self, inner: &Inner<V>) -> Option<AddrRange> {
+        let mut index = inner.lasts.count_at_most(self.bounds.start).saturating_sub(1);
+        loop {
+            let last = inner.lasts.get(index);
+            if inner.gaps[index] >= self.len
+                && last > self.bounds.start
+                && let gap @ Some(_) = self.lowest(&inner.kids[index])
+            {
+                return gap;
+            }
+            if index + 1 == inner.len() || last >= self.bounds.end {
+                return None;
+            }
+            index += 1;
+            if let gap @ Some(_) = self.fit(last, inner.firsts.get(index)) {
+                return gap;
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A short sorted array of addresses, made for counting.
+
+use abi::VirtAddr;
+
+/// What unused places hold: no address of a set reaches it.
+const UNUSED: VirtAddr = VirtAddr(u64::MAX);
+
+/// Up to `N` addresses in rising order, unused places at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Keys<const N: usize>([VirtAddr; N]);
+
+impl<const N: usize> Keys<N> {
+    /// No addresses.
+    pub(super) const EMPTY: Self = Self([UNUSED; N]);
+
+    /// Returns the address at `index`; the highest address at an unused place.
+    pub(super) fn get(&self, index: usize) -> VirtAddr {
+        self.0[index]
+    }
+
+    /// Writes the address at `index`, which keeps the order.
+    pub(super) fn set(&mut self, index: usize, key: VirtAddr) {
+        self.0[index] = key;
+    }
+
+    /// Counts the addresses at or below `addr`.
+    ///
+    /// All comparisons are independent of one another: no branch to guess wrong, no chain of loads.
+    pub(super) fn count_at_most(&self, addr: VirtAddr) -> usize {
+        self.0.iter().map(|key| usize::from(*key <= addr)).sum()
+    }
+
+    /// Counts the addresses below `addr`.
+    pub(super) fn count_below(&self, addr: VirtAddr) -> usize {
+        self.0.iter().map(|key| usize::from(*key < addr)).sum()
+    }
+
+    /// Inserts an address at `index` and shifts those behind it; the place at the end must be unused.
+    pub(super) fn insert(&mut self, index: usize, key: VirtAddr) {
+        debug_assert!(self.0[N - 1] == UNUSED, "the node has room");
+        self.0.copy_within(index..N - 1, index + 1);
+        self.0[index] = key;
+    }
+
+    /// Removes the address at `index` and shifts those behind it.
+    pub(super) fn remove(&mut self, index: usize) {
+        self.0.copy_within(index + 1.., index);
+        self.0[N - 1] = UNUSED;
+    }
+
+    /// Moves the addresses from `at` on to a new array.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        let mut right = Self::EMPTY;
+        right.0[..N - at].copy_from_slice(&self.0[at..]);
+        self.0[at..].fill(UNUSED);
+        right
+    }
+
+    /// Appends the first `count` addresses of `other` at `len`.
+    pub(super) fn append(&mut self, len: usize, other: &Self, count: usize) {
+        self.0[len..len + count].copy_from_slice(&other.0[..count]);
+    }
+
+    /// Tells whether `len` addresses are in use and in rising order.
+    pub(super) fn is_valid(&self, len: usize) -> bool {
+        self.0[..len].is_sorted_by(|a, b| a < b)
+            && !self.0[..len].contains(&UNUSED)
+            && self.0[len..].iter().all(|key| *key == UNUSED)
+    }
+}

@@ -1,0 +1,134 @@
+//! A leaf: entries with their starts and ends in arrays of their own.
+
+use alloc::vec::Vec;
+
+use abi::AddrRange;
+
+use super::keys::Keys;
+use super::node::{Summary, split_point};
+use crate::set::Entry;
+
+/// How many entries a leaf holds at most.
+pub(super) const LEAF: usize = 32;
+
+/// Entries in the order of their addresses.
+pub(super) struct Leaf<V> {
+    /// The first address of each entry.
+    pub(super) starts: Keys<LEAF>,
+    /// The end of each entry.
+    pub(super) ends: Keys<LEAF>,
+    /// The longest gap between two entries, in bytes.
+    gap: u64,
+    /// The entries.
+    pub(super) values: Vec<V>,
+}
+
+impl<V: Entry> Leaf<V> {
+    /// Makes a leaf without entries.
+    pub(super) fn new() -> Self {
+        Self { starts: Keys::EMPTY, ends: Keys::EMPTY, gap: 0, values: Vec::with_capacity(LEAF) }
+    }
+
+    /// Returns the number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Returns the range of the entry at `index`.
+    pub(super) fn range(&self, index: usize) -> AddrRange {
+        AddrRange { start: self.starts.get(index), end: self.ends.get(index) }
+    }
+
+    /// Returns what the parent keeps.
+    ///
+    /// # Preconditions
+    /// There is an entry.
+    pub(super) fn summary(&self) -> Summary {
+        Summary { first: self.starts.get(0), last: self.ends.get(self.len() - 1), gap: self.gap }
+    }
+
+    /// Inserts an entry; a full leaf splits and its new right part is returned.
+    pub(super) fn insert(&mut self, value: V) -> Option<Self> {
+        let index = self.starts.count_below(value.range().start);
+        if self.len() < LEAF {
+            self.put(index, value);
+            return None;
+        }
+        let at = split_point(index, LEAF);
+        let mut right = self.split_off(at);
+        if index <= at {
+            self.put(index, value);
+        } else {
+            right.put(index - at, value);
+        }
+        Some(right)
+    }
+
+    /// Removes and returns the entry at `index`.
+    pub(super) fn remove(&mut self, index: usize) -> V {
+        self.starts.remove(index);
+        self.ends.remove(index);
+        let value = self.values.remove(index);
+        self.measure();
+        value
+    }
+
+    /// Changes the entry at `index`, whose range may change as long as it stays clear of its neighbours.
+    pub(super) fn update<R>(&mut self, index: usize, change: impl FnOnce(&mut V) -> R) -> R {
+        let value = &mut self.values[index];
+        let result = change(value);
+        let range = value.range();
+        debug_assert!(!range.is_empty(), "an entry occupies something");
+        if range != self.range(index) {
+            self.starts.set(index, range.start);
+            self.ends.set(index, range.end);
+            self.measure();
+        }
+        result
+    }
+
+    /// Appends the entries of the leaf to the right.
+    pub(super) fn join(&mut self, right: Self) {
+        let len = self.len();
+        self.starts.append(len, &right.starts, right.len());
+        self.ends.append(len, &right.ends, right.len());
+        self.values.extend(right.values);
+        self.measure();
+    }
+
+    /// Computes the longest gap between two entries.
+    pub(super) fn longest_gap(&self) -> u64 {
+        (1..self.len()).map(|i| self.starts.get(i).0 - self.ends.get(i - 1).0).max().unwrap_or(0)
+    }
+
+    fn put(&mut self, index: usize, value: V) {
+        let range = value.range();
+        self.starts.insert(index, range.start);
+        self.ends.insert(index, range.end);
+        self.values.insert(index, value);
+        self.measure();
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        let mut values = Vec::with_capacity(LEAF);
+        values.extend(self.values.drain(at..));
+        let mut right =
+            Self { starts: self.starts.split_off(at), ends: self.ends.split_off(at), gap: 0, values };
+        self.measure();
+        right.measure();
+        right
+    }
+
+    fn measure(&mut self) {
+        self.gap = self.longest_gap();
+    }
+}
+
+impl<V: Clone> Clone for Leaf<V> {
+    /// Copies the leaf with room for as many entries as a new one has.
+    fn clone(&self) -> Self {
+        let mut values = Vec::with_capacity(LEAF);
+        values.extend_from_slice(&self.values);
+        Self { starts: self.starts, ends: self.ends, gap: self.gap, values }
+    }
+}

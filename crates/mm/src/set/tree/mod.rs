@@ -1,0 +1,101 @@
+//! The set of mappings as a gap-augmented, copy-on-write B-tree.
+//!
+//! All entries lie in leaves; inner nodes hold, for each child, the first address and the last end below it and
+//! the longest free gap between its entries. Each of the three has an array of its own, so that a search reads
+//! neighbouring words and never a value:
+//!
+//! ```text
+//! Inner   firsts [ 10  80 2a0 ]   first address below each child
+//!         lasts  [ 70 1f0 300 ]   last end below each child            find: first child whose last > addr
+//!         gaps   [ 10  90   0 ]   longest gap inside each child        gap:  children whose gap >= len, and the
+//!         kids   [  .   .   . ]                                              gaps between them (70..80, 1f0..2a0)
+//!                   |
+//!                   v
+//! Leaf    starts [ 10  20  50 ]
+//!         ends   [ 20  40  70 ]        AABB.CC    the gap 40..50 is the longest: 10
+//!         values [  A   B   C ]
+//! ```
+//!
+//! Unused places at the end of the address arrays hold the highest address, so a search reads whole arrays
+//! and counts.
+//!
+//! **Copy on write.** Nodes are shared through [`Arc`]: a clone of the set shares the root. A change copies
+//! the nodes on its path that are shared and changes the others in place.
+//!
+//! **Balance.** A full node splits in the middle, or nearer to its edge when filled from there, as programs do
+//! that map downwards. A node under a quarter joins a neighbour where both fit in three quarters of one; this
+//! relaxed rule keeps map and unmap at one place from splitting and joining in turn.
+
+mod find;
+mod gap;
+mod inner;
+mod insert;
+mod iter;
+mod keys;
+mod leaf;
+mod node;
+mod remove;
+#[cfg(test)]
+mod tests;
+mod update;
+mod validate;
+
+use alloc::sync::Arc;
+
+use self::leaf::Leaf;
+use self::node::Node;
+use super::Entry;
+
+pub use self::iter::Iter;
+
+/// Entries of disjoint ranges in the order of their addresses; a clone costs O(1) and is independent.
+///
+/// Every other operation takes time logarithmic in the number of entries.
+#[derive(Clone)]
+pub struct Tree<V> {
+    root: Node<V>,
+    len: usize,
+}
+
+impl<V: Entry> Tree<V> {
+    /// Makes a set without entries.
+    pub fn new() -> Self {
+        Self { root: Node::Leaf(Arc::new(Leaf::new())), len: 0 }
+    }
+
+    /// Returns the number of entries.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<V: Entry> Default for Tree<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V: Entry + core::fmt::Debug> core::fmt::Debug for Tree<V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<V: Entry> FromIterator<V> for Tree<V> {
+    /// Collects entries in any order.
+    ///
+    /// # Preconditions
+    /// Their ranges are disjoint and not empty.
+    fn from_iter<I: IntoIterator<Item = V>>(entries: I) -> Self {
+        let mut tree = Self::new();
+        for entry in entries {
+            tree.insert(entry);
+        }
+        tree
+    }
+}
