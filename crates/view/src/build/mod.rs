@@ -54,6 +54,9 @@ pub fn report<R: Read + Seek>(source: Source<'_>, mut replay: Replay<R>) -> Repo
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 fn curve(run: &timeline::Run) -> Vec<CurvePoint> {
     let bucket_ns = run.curve.bucket_ns();
     let mut has_pages = false;

@@ -1,0 +1,18 @@
+//! The verbs, one file each.
+
+mod completions;
+mod man;
+mod report;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Verb};
+
+/// Does what the command line asks for.
+pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.verb {
+        Verb::Report(args) => report::act(&args, cli.common),
+        Verb::Completions(args) => completions::act(&args),
+        Verb::Man(args) => man::act(&args),
+    }
+}

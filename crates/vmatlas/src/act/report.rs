@@ -1,0 +1,42 @@
+//! `vmatlas report FILE`.
+
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use timeline::Replay;
+use view::Report;
+
+use crate::cli::{Common, ReportArgs};
+use crate::screen::{self, Style};
+
+pub(crate) fn act(args: &ReportArgs, common: Common) -> anyhow::Result<ExitCode> {
+    let report = make(&args.file)?;
+    let out = io::stdout();
+    if args.json {
+        write_json(&report, out.lock())?;
+    } else {
+        let style = Style::of(&out, common.color);
+        screen::print(&view::text::report(&report, style.canvas), style, out.lock())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Replays a recording and reports on it.
+pub(crate) fn make(path: &Path) -> anyhow::Result<Report> {
+    let shown = || path.display().to_string();
+    let bytes = std::fs::metadata(path).with_context(shown)?.len();
+    let replay = Replay::open(path).with_context(shown)?;
+    let source = view::build::Source { path: path.as_os_str().as_bytes(), bytes };
+    Ok(view::build::report(source, replay))
+}
+
+/// Writes the JSON form in one go.
+pub(crate) fn write_json(report: &Report, mut out: impl Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    view::json::report(report, &mut text)?;
+    out.write_all(&text)?;
+    out.flush()
+}

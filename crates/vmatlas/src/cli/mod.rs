@@ -1,0 +1,92 @@
+//! The command line: one definition from which parsing, help, manual pages and completions come.
+//!
+//! Nothing is done here: no file is opened, no terminal asked.
+
+mod report;
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use report::ReportArgs;
+
+/// The whole command line.
+#[derive(Parser, Debug)]
+#[command(
+    name = "vmatlas",
+    version,
+    about = "Where the memory of a Linux process goes, and whether it is what Linux should have done",
+    after_help = "Exit status: 0 fine, 1 failed, 2 wrong usage.",
+    disable_help_subcommand = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    /// How to show it.
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Flags that every verb takes.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Common {
+    /// When to use colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, help_heading = "Common options")]
+    pub(crate) color: When,
+}
+
+/// When to use something.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum When {
+    // No doc comments here: they would make every help text longer than its verb's own options.
+    Auto,
+    Always,
+    Never,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// Report on a recording: where the memory went, and how far the twin agrees with the kernel
+    Report(ReportArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// The arguments of `completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// The arguments of `man`.
+#[derive(Args, Debug)]
+pub(crate) struct ManArgs {
+    /// An existing directory
+    pub(crate) directory: std::path::PathBuf,
+}
+
+/// The arguments with the verb that is meant where none is given.
+pub(crate) fn with_default_verb(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    args.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
