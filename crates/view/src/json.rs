@@ -8,6 +8,12 @@ use crate::report::Report;
 /// or goes away makes a new one.
 pub const REPORT_SCHEMA: &str = "vmatlas.report/1";
 
+/// The name of a map's shape.
+pub const MAP_SCHEMA: &str = "vmatlas.map/1";
+
+/// The name of an explanation's shape.
+pub const EXPLAIN_SCHEMA: &str = "vmatlas.explain/1";
+
 #[derive(Serialize)]
 struct WithSchema<'a, T> {
     schema: &'a str,

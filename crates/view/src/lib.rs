@@ -14,12 +14,16 @@ pub mod build;
 mod curve;
 #[cfg(test)]
 mod example;
+mod explain;
 pub mod json;
+mod map;
 mod report;
 pub mod text;
 pub mod words;
 
 pub use curve::CurvePoint;
+pub use explain::{Access, Explanation, Outcome};
+pub use map::{LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
 pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
     Process, Proof, RecordingFacts, Report, Row, Run,

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 /// Something failed.
 pub(crate) const FAILED: u8 = 1;
 
+/// A process that was asked for is not there.
+pub(crate) const NO_PROCESS: u8 = 42;
+
 /// An error that has an exit status of its own.
 #[derive(Debug)]
 pub(crate) struct WithStatus {

@@ -67,6 +67,14 @@ pub(crate) fn print(lines: &[Line], style: Style, out: impl Write) -> io::Result
     out.flush()
 }
 
+/// Prints the JSON form of a view, in one go.
+pub(crate) fn print_json(schema: &str, view: &impl serde::Serialize, mut out: impl Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    view::json::write(schema, view, &mut text)?;
+    out.write_all(&text)?;
+    out.flush()
+}
+
 /// The terminal's sequence for a role.
 const fn sequence(role: Role) -> Option<&'static str> {
     match role {

@@ -69,7 +69,7 @@ fn groups(totals: &Totals, leaves: &[Leaf], peaks: Option<&Peaks>) -> Vec<GroupR
 }
 
 /// The static part by object, largest first.
-fn objects(snapshot: &Snapshot, totals: &Totals) -> Vec<ObjectRow> {
+pub(crate) fn objects(snapshot: &Snapshot, totals: &Totals) -> Vec<ObjectRow> {
     let mut rows: Vec<ObjectRow> = Vec::new();
     for of_one in totals.objects.chunk_by(|a, b| a.object == b.object) {
         let object = &snapshot.objects[of_one[0].object];
@@ -82,7 +82,11 @@ fn objects(snapshot: &Snapshot, totals: &Totals) -> Vec<ObjectRow> {
             path: printable(&object.path),
             build_id: object.build_id.iter().map(|byte| format!("{byte:02x}")).collect(),
             size: sum.size,
-            resident: sum.pages.map(|pages| pages.resident),
+            // A live target's pages are read only where a mapping is divided: its sums come first.
+            resident: match sum.sums {
+                Some(sums) => sums.rss,
+                None => sum.pages.map(|pages| pages.resident),
+            },
             text: size_of(Kind::Text),
             rodata: size_of(Kind::ReadOnlyData),
             relro: size_of(Kind::Relro),

@@ -1,6 +1,6 @@
 //! The report of a recording, made by replaying it once.
 
-mod memory;
+pub(crate) mod memory;
 mod notes;
 mod peaks;
 mod processes;

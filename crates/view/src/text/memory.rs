@@ -2,11 +2,9 @@
 
 use super::table::{bar, left, right, size};
 use super::{Canvas, Line, Role};
-use crate::report::{Memory, ObjectRow, Row};
+use crate::report::{Memory, Row};
 use crate::words::{self, bytes, count, time};
 
-/// How many objects are listed before the rest is summed up.
-const OBJECTS_SHOWN: usize = 8;
 const NAME: usize = 24;
 const SIZE: usize = 10;
 const MAPPINGS: usize = 10;
@@ -31,7 +29,7 @@ pub(super) fn lines(memory: &Memory, canvas: Canvas) -> Vec<Line> {
     lines.extend(meaning(memory, canvas));
     if !memory.objects.is_empty() {
         lines.push(Line::default());
-        lines.extend(objects(&memory.objects, canvas));
+        lines.extend(super::objects::lines(&memory.objects, canvas));
     }
     lines
 }
@@ -69,6 +67,7 @@ fn row(canvas: Canvas, role: Role, indent: usize, name: &str, row: &Row, share: 
     let part = row.resident.unwrap_or(row.size);
     if let Bar::Of(whole) = share
         && room >= 5
+        && part > 0
     {
         line.spans.push(super::Span { role: Role::Plain, text: "  ".into() });
         line.spans.push(bar(canvas, part, whole, room));
@@ -98,41 +97,4 @@ fn meaning(memory: &Memory, canvas: Canvas) -> Vec<Line> {
         text.push_str(" ~ marks what is partly inferred from shape.");
     }
     canvas.sentence(Role::Faint, &text, 2)
-}
-
-fn objects(objects: &[ObjectRow], canvas: Canvas) -> Vec<Line> {
-    let columns = ["SIZE", "RESIDENT", "TEXT", "RODATA", "RELRO", "DATA", "BSS"];
-    let widths: [usize; 7] = [10, 10, 10, 9, 9, 9, 9];
-    // A narrow canvas shows the columns that fit beside a name of some use.
-    let shown = (2..=columns.len()).rev().find(|n| widths[..*n].iter().sum::<usize>() + 24 <= canvas.columns);
-    let shown = shown.unwrap_or(1);
-    let name = canvas.columns.saturating_sub(widths[..shown].iter().sum::<usize>()).min(60);
-    let line = |role, title: &str, cells: [String; 7]| {
-        let title = short_path(&canvas.fit(title), name.saturating_sub(3), canvas);
-        let cells = cells.iter().zip(widths).take(shown).map(|(cell, width)| right(cell, width));
-        Line::of(role, format!("{:<name$}", format!("  {title}")) + &cells.collect::<String>())
-    };
-    let mut lines = vec![line(Role::Faint, "STATIC PART OF", columns.map(str::to_owned))];
-    for object in objects.iter().take(OBJECTS_SHOWN) {
-        let parts = [object.text, object.rodata, object.relro, object.data, object.bss];
-        let [text, rodata, relro, data, bss] = parts.map(bytes);
-        let cells = [bytes(object.size), size(canvas, object.resident), text, rodata, relro, data, bss];
-        lines.push(line(Role::Plain, &object.path, cells));
-    }
-    let rest = &objects[objects.len().min(OBJECTS_SHOWN)..];
-    if !rest.is_empty() {
-        let total: u64 = rest.iter().map(|object| object.size).sum();
-        let text = format!("{} more, {} together", words::count(rest.len() as u64), bytes(total));
-        lines.push(Line::of(Role::Faint, format!("  {text}")));
-    }
-    lines
-}
-
-/// A path cut to some columns: its last part alone where that is enough.
-fn short_path(path: &str, columns: usize, canvas: Canvas) -> String {
-    if path.chars().count() <= columns {
-        return path.to_owned();
-    }
-    let file = path.rsplit('/').next().unwrap_or(path);
-    words::cut_front(file, columns, canvas.ellipsis())
 }

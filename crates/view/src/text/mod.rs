@@ -1,12 +1,20 @@
 //! The text form: lines of spans, each with a meaning that a printer may colour.
 
 mod curve;
+mod explain;
 mod growths;
+mod map;
+mod mappings;
 mod memory;
+mod objects;
 mod processes;
 mod proof;
 mod run;
 mod table;
+
+pub use explain::explain;
+pub use map::map;
+pub use mappings::mappings;
 
 use crate::report::Report;
 use crate::words;

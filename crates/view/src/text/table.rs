@@ -32,3 +32,12 @@ pub(super) fn bar(canvas: Canvas, part: u64, whole: u64, columns: usize) -> Span
     };
     Span { role: Role::Ink, text: text.trim_end().to_owned() }
 }
+
+/// A path cut to some columns: its last part alone where that is enough.
+pub(super) fn short_path(path: &str, columns: usize, canvas: Canvas) -> String {
+    if path.chars().count() <= columns {
+        return path.to_owned();
+    }
+    let file = path.rsplit('/').next().unwrap_or(path);
+    words::cut_front(file, columns, canvas.ellipsis())
+}

@@ -1,8 +1,11 @@
 //! The verbs, one file each.
 
 mod completions;
+mod explain;
 mod man;
+mod map;
 mod report;
+mod target;
 
 use std::process::ExitCode;
 
@@ -12,6 +15,8 @@ use crate::cli::{Cli, Verb};
 pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.verb {
         Verb::Report(args) => report::act(&args, cli.common),
+        Verb::Map(args) => map::act(&args, cli.common),
+        Verb::Explain(args) => explain::act(&args, cli.common),
         Verb::Completions(args) => completions::act(&args),
         Verb::Man(args) => man::act(&args),
     }

@@ -1,6 +1,6 @@
 //! `vmatlas report FILE`.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub(crate) fn act(args: &ReportArgs, common: Common) -> anyhow::Result<ExitCode>
     let report = make(&args.file)?;
     let out = io::stdout();
     if args.json {
-        write_json(&report, out.lock())?;
+        screen::print_json(view::json::REPORT_SCHEMA, &report, out.lock())?;
     } else {
         let style = Style::of(&out, common.color);
         screen::print(&view::text::report(&report, style.canvas), style, out.lock())?;
@@ -31,12 +31,4 @@ pub(crate) fn make(path: &Path) -> anyhow::Result<Report> {
     let replay = Replay::open(path).with_context(shown)?;
     let source = view::build::Source { path: path.as_os_str().as_bytes(), bytes };
     Ok(view::build::report(source, replay))
-}
-
-/// Writes the JSON form in one go.
-pub(crate) fn write_json(report: &Report, mut out: impl Write) -> io::Result<()> {
-    let mut text = Vec::new();
-    view::json::report(report, &mut text)?;
-    out.write_all(&text)?;
-    out.flush()
 }

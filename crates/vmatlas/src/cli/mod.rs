@@ -2,12 +2,14 @@
 //!
 //! Nothing is done here: no file is opened, no terminal asked.
 
+mod map;
 mod report;
 
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use map::{ExplainArgs, MapArgs};
 pub(crate) use report::ReportArgs;
 
 /// The whole command line.
@@ -16,7 +18,7 @@ pub(crate) use report::ReportArgs;
     name = "vmatlas",
     version,
     about = "Where the memory of a Linux process goes, and whether it is what Linux should have done",
-    after_help = "Exit status: 0 fine, 1 failed, 2 wrong usage.",
+    after_help = "Exit status: 0 fine, 1 failed, 2 wrong usage, 42 no such process.",
     disable_help_subcommand = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs",
@@ -53,6 +55,10 @@ pub(crate) enum When {
 pub(crate) enum Verb {
     /// Report on a recording: where the memory went, and how far the twin agrees with the kernel
     Report(ReportArgs),
+    /// Show the memory of a process, of a saved text, or of a recording at a moment
+    Map(MapArgs),
+    /// Say what is at an address, and by which rule
+    Explain(ExplainArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a directory
@@ -74,9 +80,14 @@ pub(crate) struct ManArgs {
     pub(crate) directory: std::path::PathBuf,
 }
 
-/// The arguments with the verb that is meant where none is given.
+/// The arguments with the verb that is meant where none is given: `vmatlas 4242` is `vmatlas map 4242`.
 pub(crate) fn with_default_verb(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    args.into_iter().collect()
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let is_pid = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.parse::<u32>().is_ok());
+    if args.get(1).is_some_and(is_pid) {
+        args.insert(1, "map".into());
+    }
+    args
 }
 
 #[cfg(test)]
@@ -88,5 +99,12 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_number_alone_is_a_process_to_show() {
+        let args = |text: &str| with_default_verb(text.split(' ').map(OsString::from));
+        assert_eq!(args("vmatlas 42 --json"), ["vmatlas", "map", "42", "--json"]);
+        assert_eq!(args("vmatlas report 42"), ["vmatlas", "report", "42"]);
     }
 }

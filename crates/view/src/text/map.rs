@@ -1,0 +1,114 @@
+//! The summary of a map by kind.
+
+use super::table::{bar, left, right, size};
+use super::{Canvas, Line, Role, Span};
+use crate::map::{MapKind, MapSums, MapView};
+use crate::words::{bytes, count};
+
+const NAME: usize = 23;
+const SIZE: usize = 9;
+const MAPPINGS: usize = 6;
+/// The width from which the column of swap is shown.
+const WIDE: usize = 100;
+
+/// Lays out the summary of a map.
+pub fn map(view: &MapView, canvas: Canvas) -> Vec<Line> {
+    let pid = view.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+    let name = if view.program.is_empty() { &view.target } else { &view.program };
+    let mut lines =
+        vec![Line::of(Role::Strong, canvas.cut(&format!("Memory of {name}{pid}"), canvas.columns))];
+    lines.push(header(view, canvas));
+    let whole = view.total.rss.unwrap_or(view.total.size);
+    for kinds in view.kinds.chunk_by(|a, b| a.group == b.group) {
+        let says_all = kinds.len() == 1 && kinds[0].name == kinds[0].group_name;
+        let mut sum = kinds[0].sums;
+        for kind in &kinds[1..] {
+            sum.add(kind.sums);
+        }
+        let mut line = row(canvas, Role::Strong, 2, kinds[0].group_name, &sum);
+        if says_all {
+            push_bar(&mut line, canvas, &sum, whole);
+        }
+        lines.push(line);
+        for kind in kinds.iter().filter(|_| !says_all) {
+            let mut line = row(canvas, Role::Plain, 4, &marked(kind), &kind.sums);
+            push_bar(&mut line, canvas, &kind.sums, whole);
+            lines.push(line);
+        }
+    }
+    lines.push(row(canvas, Role::Strong, 2, "total", &view.total));
+    lines.extend(facts(view, canvas));
+    if !view.objects.is_empty() {
+        lines.push(Line::default());
+        lines.extend(super::objects::lines(&view.objects, canvas));
+    }
+    lines
+}
+
+/// The kind's name with the marks of what is guessed or divided.
+fn marked(kind: &MapKind) -> String {
+    let mut name = kind.name.to_owned();
+    if kind.inferred {
+        name.push_str(" ~");
+    }
+    if kind.divided {
+        name.push_str(" *");
+    }
+    name
+}
+
+fn header(view: &MapView, canvas: Canvas) -> Line {
+    let mut cells = vec![left(canvas, "  KIND", NAME)];
+    cells.extend(["SIZE", "RSS", "PSS", "DIRTY"].map(|title| right(title, SIZE)));
+    if canvas.columns >= WIDE {
+        cells.push(right("SWAP", SIZE));
+    }
+    cells.push(right("MAPS", MAPPINGS));
+    let of = if view.total.rss.is_some() { "  OF RSS" } else { "  OF SIZE" };
+    Line::of(Role::Faint, cells.concat() + of)
+}
+
+fn row(canvas: Canvas, role: Role, indent: usize, name: &str, sums: &MapSums) -> Line {
+    let mut cells = vec![left(canvas, &format!("{}{name}", " ".repeat(indent)), NAME)];
+    cells.push(right(&bytes(sums.size), SIZE));
+    cells.extend([sums.rss, sums.pss, sums.dirty].map(|sum| right(&size(canvas, sum), SIZE)));
+    if canvas.columns >= WIDE {
+        cells.push(right(&size(canvas, sums.swap), SIZE));
+    }
+    cells.push(right(&count(sums.mappings), MAPPINGS));
+    Line::of(role, cells.concat())
+}
+
+fn push_bar(line: &mut Line, canvas: Canvas, sums: &MapSums, whole: u64) {
+    let part = sums.rss.unwrap_or(sums.size);
+    if part > 0 {
+        let room = canvas.columns.saturating_sub(line.plain().chars().count() + 2).min(40);
+        line.spans.push(Span { role: Role::Plain, text: "  ".into() });
+        line.spans.push(bar(canvas, part, whole, room));
+    }
+}
+
+fn facts(view: &MapView, canvas: Canvas) -> Vec<Line> {
+    let mut facts = Vec::new();
+    if let Some(peak) = view.rss_peak {
+        facts.push(format!("largest RSS so far {}", bytes(peak)));
+    }
+    if let Some(tables) = view.page_tables {
+        facts.push(format!("page tables {}", bytes(tables)));
+    }
+    facts.push(format!("largest hole {}", bytes(view.largest_hole)));
+    let mut lines: Vec<Line> =
+        canvas.facts(&facts, 2).iter().map(|line| Line::of(Role::Faint, line.plain())).collect();
+    for note in &view.notes {
+        lines.extend(canvas.sentence(Role::Faint, &note.text, 2));
+    }
+    if view.kinds.iter().any(|kind| kind.inferred) {
+        lines.extend(canvas.sentence(Role::Faint, "~ is partly inferred from shape or protection.", 2));
+    }
+    if view.kinds.iter().any(|kind| kind.divided) {
+        let text =
+            "* holds part of a mapping of several kinds: RSS divided by its pages, the rest in proportion.";
+        lines.extend(canvas.sentence(Role::Faint, text, 2));
+    }
+    lines
+}

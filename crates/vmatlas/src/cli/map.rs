@@ -1,0 +1,58 @@
+//! The command lines of `map` and `explain`.
+
+use abi::VirtAddr;
+use clap::Args;
+
+/// What a target may be; the same for every verb that takes one.
+const TARGET_HELP: &str = "\
+A process id; a file with the text of /proc/PID/smaps or maps; or a recording, which may be followed by a moment: \
+FILE@peak (if none is given), FILE@end, FILE@1.5s, FILE#EVENT";
+
+/// The arguments of `map`.
+#[derive(Args, Debug)]
+pub(crate) struct MapArgs {
+    /// The target
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    pub(crate) target: String,
+    /// Explain this address instead
+    #[arg(value_name = "ADDRESS", value_parser = address)]
+    pub(crate) address: Option<VirtAddr>,
+    /// List every mapping
+    #[arg(short, long)]
+    pub(crate) mappings: bool,
+    /// Print JSON (schema vmatlas.map/1; sizes in bytes)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The arguments of `explain`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// The target
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    pub(crate) target: String,
+    /// The address, in hex
+    #[arg(value_name = "ADDRESS", value_parser = address)]
+    pub(crate) address: VirtAddr,
+    /// Print JSON (schema vmatlas.explain/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Reads an address as maps and debuggers print it: hex, with or without `0x`.
+fn address(text: &str) -> Result<VirtAddr, String> {
+    let digits = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
+    u64::from_str_radix(digits, 16).map(VirtAddr).map_err(|_| "not a hexadecimal address".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_hex() {
+        assert_eq!(address("7f00"), Ok(VirtAddr(0x7f00)));
+        assert_eq!(address("0x7f00"), Ok(VirtAddr(0x7f00)));
+        assert!(address("7f0g").is_err() && address("").is_err() && address("0x").is_err());
+    }
+}
