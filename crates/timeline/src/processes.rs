@@ -74,6 +74,8 @@ pub struct Thread {
 pub struct Processes {
     all: Vec<Process>,
     by_pid: HashMap<Pid, ProcessNo>,
+    /// Which processes have a memory, or had it last, as long as it lives.
+    by_mm: HashMap<MmId, Vec<ProcessNo>>,
     threads: HashMap<Tid, Thread>,
 }
 
@@ -103,7 +105,7 @@ impl Processes {
 
     /// Tells whether a live process has this memory.
     pub fn uses(&self, mm: MmId) -> bool {
-        self.by_pid.values().any(|no| self.all[no.0].mm == mm)
+        self.with_memory(mm).any(|no| self.all[no.0].ended.is_none())
     }
 
     /// Threads of all processes together that live and have this memory.
@@ -111,14 +113,15 @@ impl Processes {
         self.threads.values().filter(|thread| self.all[thread.process.0].mm == mm).count()
     }
 
-    /// Every process whose memory it is or, after their end, was last.
+    /// Every process whose memory it is, or was last, as long as the memory lives.
     pub fn with_memory(&self, mm: MmId) -> impl Iterator<Item = ProcessNo> {
-        self.all.iter().enumerate().filter(move |(_, process)| process.mm == mm).map(|(no, _)| ProcessNo(no))
+        self.by_mm.get(&mm).into_iter().flatten().copied()
     }
 
     /// Takes over what a memory tells of the processes that have it.
     pub(crate) fn note(&mut self, memory: &Memory) {
-        for process in self.all.iter_mut().filter(|process| process.mm == memory.id) {
+        for no in self.by_mm.get(&memory.id).into_iter().flatten() {
+            let process = &mut self.all[no.0];
             process.largest = process.largest.or(memory.largest);
             process.page_checkpoints += memory.page_checkpoints;
             process.last_resident = memory.pages.as_ref().map(|pages| (pages.resident_bytes, pages.time));
@@ -128,6 +131,11 @@ impl Processes {
                 process.stack = memory.stack;
             }
         }
+    }
+
+    /// The memory is no more.
+    pub(crate) fn forget(&mut self, mm: MmId) {
+        self.by_mm.remove(&mm);
     }
 
     pub(crate) fn of_mut(&mut self, tid: Tid) -> Option<&mut Process> {
@@ -166,6 +174,8 @@ impl Processes {
         // The thread that executes becomes the leader, the others are gone.
         self.threads.retain(|_, thread| thread.process != process);
         self.threads.insert(tid, Thread { process, name: Bytes::default() });
+        self.leave(process);
+        self.by_mm.entry(mm).or_default().push(process);
         let process = &mut self.all[process.0];
         process.mm = mm;
         process.programs.push(Program {
@@ -189,6 +199,13 @@ impl Processes {
             process.ended = Some((time, status));
             self.by_pid.retain(|_, no| *no != thread.process);
             self.threads.retain(|_, other| other.process != thread.process);
+        }
+    }
+
+    /// The process no longer has its memory.
+    fn leave(&mut self, process: ProcessNo) {
+        if let Some(sharers) = self.by_mm.get_mut(&self.all[process.0].mm) {
+            sharers.retain(|no| *no != process);
         }
     }
 
@@ -220,6 +237,7 @@ impl Processes {
             stack: None,
         });
         self.by_pid.insert(pid, no);
+        self.by_mm.entry(mm).or_default().push(no);
         self.threads.insert(leader, Thread { process: no, name: Bytes::default() });
         no
     }

@@ -182,6 +182,12 @@ impl World {
 
     fn exec(&mut self, place: Place, exec: &ExecEvent) {
         self.counts.threads += u64::from(self.processes.thread(place.tid).is_none());
+        // A borrowed memory (vfork) says nothing about the borrower.
+        if let Some(former) = self.memories.get(&exec.former_mm)
+            && self.processes.with_memory(exec.former_mm).count() == 1
+        {
+            self.processes.note(former);
+        }
         self.processes.exec(place.tid, place.mm, exec, place.time);
         self.drop_unused(exec.former_mm);
         let limits = self.limits.clone();
@@ -205,7 +211,6 @@ impl World {
     fn fork(&mut self, place: Place, child: MmId) {
         let Some(parent) = self.memories.get_mut(&place.mm) else { return };
         let mut memory = Memory::new(child, parent.exec.clone(), parent.limits.clone());
-        memory.pages = parent.pages.clone();
         memory.stack = parent.stack;
         memory.stack_areas = parent.stack_areas.clone();
         memory.is_unmodelled = parent.is_unmodelled;
@@ -231,6 +236,7 @@ impl World {
         let Some(memory) = self.memories.remove(&mm) else { return };
         self.processes.note(&memory);
         self.peaks.keep_last(Still::of(&memory, &self.processes, self.now));
+        self.processes.forget(mm);
         self.total = self.total.replace(memory.counted, Sample::default());
         self.curve.record(self.now, self.total);
         if let Some(twin) = memory.twin {
