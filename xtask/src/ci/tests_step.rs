@@ -1,0 +1,87 @@
+//! The tests: built once, run by `cargo test`, counted from its summary lines.
+//!
+//! A test that cannot run here prints `SKIPPED: what, why`; those lines are counted.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::Extent;
+use crate::repo;
+
+/// What the tests came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) skipped: Vec<String>,
+}
+
+/// Runs all tests and doctests, passing their output on.
+pub(super) fn run(extent: Extent) -> Result<Outcome> {
+    let mut command = Command::new("cargo");
+    // The output of tests that pass is needed for their SKIPPED lines.
+    command.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    command.current_dir(repo::root()).stdin(Stdio::null()).stdout(Stdio::piped());
+    if extent == Extent::Full {
+        command.env("VMATLAS_TESTS", "full");
+    }
+    let mut child = command.spawn().context("starting cargo test")?;
+    let mut outcome = Outcome::default();
+    for line in BufReader::new(child.stdout.take().context("the output of cargo test")?).split(b'\n') {
+        let line = line.context("reading the output of cargo test")?;
+        let line = String::from_utf8_lossy(&line);
+        if outcome.count(&line) == Shown::Yes {
+            println!("{line}");
+        }
+    }
+    let status = child.wait().context("waiting for cargo test")?;
+    if !status.success() && outcome.failed == 0 {
+        // It did not build, or ended without a word.
+        outcome.failed = 1;
+    }
+    Ok(outcome)
+}
+
+#[derive(PartialEq, Eq)]
+enum Shown {
+    No,
+    Yes,
+}
+
+impl Outcome {
+    /// Takes one line of output into the counts and says whether a person wants to see it.
+    fn count(&mut self, line: &str) -> Shown {
+        if let Some(rest) = line.strip_prefix("test result: ") {
+            self.passed += number_before(rest, " passed");
+            self.failed += number_before(rest, " failed");
+            return Shown::No;
+        }
+        if let Some(skipped) = line.strip_prefix("SKIPPED: ") {
+            self.skipped.push(skipped.to_string());
+        }
+        let quiet = line.is_empty() || line.ends_with("... ok") || line.starts_with("running ");
+        if quiet { Shown::No } else { Shown::Yes }
+    }
+}
+
+fn number_before(text: &str, word: &str) -> usize {
+    let before = text.split(word).next().unwrap_or_default();
+    before.rsplit(' ').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_and_skips_are_counted() {
+        let mut outcome = Outcome::default();
+        outcome.count("test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+        outcome.count("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
+        outcome.count("SKIPPED: java, no java here");
+        let skipped = vec!["java, no java here".to_string()];
+        assert_eq!(outcome, Outcome { passed: 15, failed: 2, skipped });
+    }
+}

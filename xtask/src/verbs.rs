@@ -1,0 +1,37 @@
+//! The list of verbs: name, one line of help, function.
+
+use anyhow::Result;
+
+use crate::{bench, ci, tidy};
+
+/// One verb of `cargo xtask`.
+pub(crate) struct Verb {
+    /// What is typed.
+    pub(crate) name: &'static str,
+    /// One line for the usage text.
+    pub(crate) help: &'static str,
+    /// Does it; the arguments are those after the name.
+    pub(crate) run: fn(&[String]) -> Result<()>,
+}
+
+/// All verbs. `ci` runs `fuzz-kernel`, `small-world`, `mutants` and `codegen` as soon as they stand here.
+const VERBS: &[Verb] = &[
+    Verb { name: "ci", help: "[smoke|full]  everything that must hold before a change lands", run: ci::run },
+    Verb { name: "tidy", help: "              the rules of STYLE.md", run: tidy::run },
+    Verb {
+        name: "bench",
+        help: "VERB [--save]  a part of the speed table, e.g. `bench twin`",
+        run: bench::run,
+    },
+];
+
+/// Returns the verb of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+/// Returns the usage text.
+pub(crate) fn usage() -> String {
+    let lines = VERBS.iter().map(|verb| format!("  {:<12} {}\n", verb.name, verb.help));
+    format!("usage: cargo xtask VERB [ARG...]\n\nverbs:\n{}", lines.collect::<String>())
+}
