@@ -17,19 +17,19 @@ impl<'a> Lines<'a> {
 
     /// The next line without its newline; a last line without a newline counts.
     pub(crate) fn next_line(&mut self) -> Option<Cursor<'a>> {
-        let line = self.peek()?;
-        self.rest = self.rest.get(line.len() + 1..).unwrap_or(&[]);
+        if self.rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
+        let line = &self.rest[..end];
+        self.rest = self.rest.get(end + 1..).unwrap_or(&[]);
         self.number += 1;
         Some(Cursor { line, at: 0, number: self.number })
     }
 
-    /// The next line, left in place.
-    pub(crate) fn peek(&self) -> Option<&'a [u8]> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let end = self.rest.iter().position(|&b| b == b'\n').unwrap_or(self.rest.len());
-        Some(&self.rest[..end])
+    /// The first byte of the next line, or its newline if it is empty.
+    pub(crate) fn next_first(&self) -> Option<u8> {
+        self.rest.first().copied()
     }
 }
 
@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
     /// Everything up to `stop`, which is passed over; `None` where it does not occur.
     pub(crate) fn until(&mut self, stop: u8) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let end = rest.iter().position(|&b| b == stop)?;
+        let end = memchr::memchr(stop, rest)?;
         self.at += end + 1;
         Some(&rest[..end])
     }

@@ -52,12 +52,12 @@ impl<'a> SmapsRows<'a> {
     }
 
     fn block(&mut self, header: Cursor<'a>) -> Result<SmapsRow<'a>, TextError> {
-        if is_field(header.rest()) {
+        if header.rest().first().copied().is_some_and(is_field) {
             return Err(header.error(Expected::Mapping));
         }
         let map = maps_line(header)?;
         let mut fields = SmapsFields::default();
-        while self.lines.peek().is_some_and(is_field) {
+        while self.lines.next_first().is_some_and(is_field) {
             let Some(mut line) = self.lines.next_line() else { break };
             let key = line.until(b':').ok_or(line.error(Expected::Field))?;
             line.skip_blanks();
@@ -68,8 +68,8 @@ impl<'a> SmapsRows<'a> {
 }
 
 /// Tells a field from a mapping's line: keys begin with a capital, addresses are printed in lower case.
-fn is_field(line: &[u8]) -> bool {
-    line.first().is_some_and(u8::is_ascii_uppercase)
+fn is_field(first: u8) -> bool {
+    first.is_ascii_uppercase()
 }
 
 #[cfg(test)]

@@ -1,9 +1,67 @@
 //! A snapshot from the text of `/proc/PID/maps` or `smaps`, wherever it was saved.
 
+use std::sync::Arc;
+
 use proc_text::TextError;
 
 use crate::sums::MappingSums;
 use crate::value::{Mapping, Snapshot};
+
+/// The mappings of a text that may come in pieces.
+#[derive(Default)]
+pub(crate) struct Rows {
+    mappings: Vec<Mapping>,
+    sums: Vec<MappingSums>,
+    /// Lines of the pieces before.
+    lines: usize,
+    last_name: Arc<[u8]>,
+}
+
+impl Rows {
+    /// Takes in a piece: whole mappings, with all lines that describe them.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), TextError> {
+        let in_whole = |error: TextError, lines| TextError { line: error.line + lines, ..error };
+        let mut rows = proc_text::smaps(piece);
+        loop {
+            let line = rows.next_line();
+            let Some(row) = rows.next() else { break };
+            let row = row.map_err(|error| in_whole(error, self.lines))?;
+            let map = row.map;
+            if self.mappings.last().is_some_and(|last| map.range.start < last.range.end) {
+                let expected = proc_text::Expected::Ascending;
+                return Err(in_whole(TextError { line, column: 1, expected }, self.lines));
+            }
+            self.sums.push(MappingSums::from_smaps(&row.fields));
+            let name = self.shared_name(map.name);
+            self.mappings.push(Mapping {
+                range: map.range,
+                prot: map.prot,
+                shared: map.shared,
+                offset: map.offset,
+                file: map.file,
+                name,
+            });
+        }
+        self.lines += rows.next_line() - 1;
+        Ok(())
+    }
+
+    /// A snapshot of what was taken in.
+    pub(crate) fn finish(mut self) -> Snapshot {
+        if self.sums.iter().any(|sum| sum.rss.is_none()) {
+            self.sums.clear();
+        }
+        Snapshot { mappings: self.mappings, sums: self.sums, ..Snapshot::default() }
+    }
+
+    /// A name, kept once where neighbours share it.
+    fn shared_name(&mut self, name: &[u8]) -> Arc<[u8]> {
+        if *self.last_name != *name {
+            self.last_name = name.into();
+        }
+        self.last_name.clone()
+    }
+}
 
 impl Snapshot {
     /// Makes a snapshot of the mappings, and of the kernel's sums if the text has them for all: a maps text
@@ -13,31 +71,9 @@ impl Snapshot {
     /// If a line is not one of such a text. Mappings out of order are an error as well: pieces of several
     /// texts.
     pub fn from_maps_text(text: &[u8]) -> Result<Self, TextError> {
-        let mut mappings: Vec<Mapping> = Vec::new();
-        let mut sums: Vec<MappingSums> = Vec::new();
-        let mut rows = proc_text::smaps(text);
-        loop {
-            let line = rows.next_line();
-            let Some(row) = rows.next() else { break };
-            let row = row?;
-            let map = row.map;
-            sums.push(MappingSums::from_smaps(&row.fields));
-            if mappings.last().is_some_and(|last| map.range.start < last.range.end) {
-                return Err(TextError { line, column: 1, expected: proc_text::Expected::Ascending });
-            }
-            mappings.push(Mapping {
-                range: map.range,
-                prot: map.prot,
-                shared: map.shared,
-                offset: map.offset,
-                file: map.file,
-                name: map.name.into(),
-            });
-        }
-        if sums.iter().any(|sum| sum.rss.is_none()) {
-            sums.clear();
-        }
-        Ok(Self { mappings, sums, ..Self::default() })
+        let mut rows = Rows::default();
+        rows.push(text)?;
+        Ok(rows.finish())
     }
 }
 

@@ -1,5 +1,7 @@
 //! A snapshot of a running process, from `/proc/PID`. The process is neither stopped nor changed.
 
+mod stream;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -96,14 +98,16 @@ impl std::error::Error for LiveError {}
 /// If it is not there, has no memory, or may not be seen.
 pub fn read_live(pid: Pid) -> Result<Live, LiveError> {
     let process = Process { pid, dir: PathBuf::from(format!("/proc/{pid}")) };
-    let smaps = process.read("smaps")?;
-    let rollup = process.read("smaps_rollup").ok();
+    let (snapshot, rollup) = std::thread::scope(|scope| {
+        let rollup = scope.spawn(|| process.read("smaps_rollup").ok());
+        (stream::smaps(&process), rollup.join().ok().flatten())
+    });
+    let mut snapshot = snapshot?;
     let status_text = process.read("status")?;
     let stat_text = process.read("stat")?;
     let text_error = |file: &str, error| LiveError::Text { path: process.dir.join(file), error };
     let status = proc_text::status(&status_text).map_err(|error| text_error("status", error))?;
     let stat = proc_text::stat(&stat_text).map_err(|error| text_error("stat", error))?;
-    let mut snapshot = Snapshot::from_maps_text(&smaps).map_err(|error| text_error("smaps", error))?;
     if snapshot.mappings.is_empty() {
         return Err(LiveError::NoMemory { pid });
     }
@@ -140,14 +144,18 @@ struct Process {
 
 impl Process {
     fn read(&self, file: &str) -> Result<Vec<u8>, LiveError> {
+        std::fs::read(self.dir.join(file)).map_err(|error| self.io_error(file, error))
+    }
+
+    fn io_error(&self, file: &str, error: io::Error) -> LiveError {
         let path = self.dir.join(file);
-        std::fs::read(&path).map_err(|error| match error.kind() {
+        match error.kind() {
             io::ErrorKind::NotFound => LiveError::Gone { pid: self.pid },
             io::ErrorKind::PermissionDenied => LiveError::NotPermitted { path },
             // ESRCH: it ended between opening and reading.
             _ if error.raw_os_error() == Some(3) => LiveError::Gone { pid: self.pid },
             _ => LiveError::Io { path, error },
-        })
+        }
     }
 
     /// The threads; one that ends meanwhile is left out.

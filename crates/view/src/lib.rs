@@ -23,7 +23,7 @@ pub mod words;
 
 pub use curve::CurvePoint;
 pub use explain::{Access, Explanation, Outcome};
-pub use map::{LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
+pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
 pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
     Process, Proof, RecordingFacts, Report, Row, Run,

@@ -25,7 +25,8 @@ pub struct MapView {
     pub kinds: Vec<MapKind>,
     /// The static part by object, largest first.
     pub objects: Vec<ObjectRow>,
-    /// Every mapping, ascending.
+    /// Every mapping, ascending; empty if only a summary was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mappings: Vec<MappingLine>,
     /// Page tables in bytes, where that is known.
     pub page_tables: Option<u64>,
@@ -147,12 +148,21 @@ pub struct MapFacts {
     pub rss_peak: Option<u64>,
 }
 
+/// How much of a map is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// The sums.
+    Summary,
+    /// The sums and every mapping.
+    Mappings,
+}
+
 /// The end of user addresses with four-level page tables.
 const USER_END: u64 = 0x7fff_ffff_f000;
 
 impl MapView {
     /// Classifies a snapshot and adds it up.
-    pub fn new(facts: MapFacts, snapshot: &Snapshot) -> Self {
+    pub fn new(facts: MapFacts, snapshot: &Snapshot, detail: Detail) -> Self {
         let leaves = classify(snapshot);
         let totals = Totals::of(snapshot, &leaves);
         let kinds = totals.kinds.iter().map(|total| MapKind {
@@ -170,7 +180,10 @@ impl MapView {
         Self {
             kinds: kinds.collect(),
             objects: objects(snapshot, &totals),
-            mappings: mappings(snapshot, &leaves),
+            mappings: match detail {
+                Detail::Summary => Vec::new(),
+                Detail::Mappings => mappings(snapshot, &leaves),
+            },
             largest_hole: largest_hole(snapshot),
             notes: notes(snapshot, &total, kernel_total.as_ref()),
             total,
@@ -350,7 +363,11 @@ Rss: 0 kB\nPss: 0 kB\nShared_Clean: 0 kB\nShared_Dirty: 0 kB\nPrivate_Clean: 0 k
 
     fn view() -> MapView {
         let snapshot = Snapshot::from_maps_text(SMAPS).expect("good text");
-        MapView::new(MapFacts { target: "saved.txt".into(), ..MapFacts::default() }, &snapshot)
+        MapView::new(
+            MapFacts { target: "saved.txt".into(), ..MapFacts::default() },
+            &snapshot,
+            Detail::Mappings,
+        )
     }
 
     fn drawn(lines: &[crate::text::Line], columns: usize) -> String {

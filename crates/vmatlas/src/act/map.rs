@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use view::MapView;
+use view::{Detail, MapView};
 
 use super::target;
 use crate::cli::{Common, ExplainArgs, MapArgs};
@@ -15,7 +15,8 @@ pub(crate) fn act(args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
         return super::explain::act(&args, common);
     }
     let found = target::read(&args.target)?;
-    let view = MapView::new(found.facts, &found.snapshot);
+    let detail = if args.mappings || args.json { Detail::Mappings } else { Detail::Summary };
+    let view = MapView::new(found.facts, &found.snapshot, detail);
     let out = io::stdout();
     if args.json {
         screen::print_json(view::json::MAP_SCHEMA, &view, out.lock())?;
