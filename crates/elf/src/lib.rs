@@ -17,10 +17,12 @@
 
 mod error;
 mod image;
+mod mappings;
 mod parts;
 mod read;
 
 pub use error::ElfError;
 pub use image::{Image, LinkKind, Section, Segment, SegmentKind};
+pub use mappings::{LoadMapping, load_mappings};
 pub use parts::{Part, PartKind, parts, span};
 pub use read::read;

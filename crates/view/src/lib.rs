@@ -12,6 +12,7 @@
 
 pub mod build;
 mod curve;
+mod elf_file;
 #[cfg(test)]
 mod example;
 mod explain;
@@ -22,6 +23,7 @@ pub mod text;
 pub mod words;
 
 pub use curve::CurvePoint;
+pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
 pub use explain::{Access, Explanation, Outcome};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
 pub use report::{

@@ -1,6 +1,7 @@
 //! The text form: lines of spans, each with a meaning that a printer may colour.
 
 mod curve;
+mod elf_file;
 mod explain;
 mod growths;
 mod map;
@@ -12,6 +13,7 @@ mod proof;
 mod run;
 mod table;
 
+pub use elf_file::elf_file;
 pub use explain::explain;
 pub use map::map;
 pub use mappings::mappings;

@@ -13,8 +13,8 @@ use view::{MapFacts, words};
 
 use crate::exit::{NO_PROCESS, WithStatus};
 
-/// The largest saved text that is read: a million mappings take half of it.
-const TEXT_BYTES_MAX: u64 = 2 << 30;
+/// The largest saved text that is read: a quarter of a million mappings of smaps.
+const TEXT_BYTES_MAX: u64 = 256 << 20;
 
 /// A target as it was read.
 pub(crate) struct Found {
@@ -49,7 +49,14 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
     }
     let mut text = Vec::new();
     let file = File::open(&path).with_context(shown)?;
-    file.take(TEXT_BYTES_MAX).read_to_end(&mut text).with_context(shown)?;
+    file.take(TEXT_BYTES_MAX + 1).read_to_end(&mut text).with_context(shown)?;
+    if text.len() as u64 > TEXT_BYTES_MAX {
+        anyhow::bail!(
+            "{}: longer than {}: not the text of one process",
+            shown(),
+            words::bytes(TEXT_BYTES_MAX)
+        );
+    }
     let snapshot = Snapshot::from_maps_text(&text)
         .with_context(|| format!("{}: neither a recording nor the text of smaps or maps", shown()))?;
     if snapshot.mappings.is_empty() {

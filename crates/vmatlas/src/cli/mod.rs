@@ -2,6 +2,7 @@
 //!
 //! Nothing is done here: no file is opened, no terminal asked.
 
+mod elf;
 mod map;
 mod report;
 
@@ -9,6 +10,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use elf::ElfArgs;
 pub(crate) use map::{ExplainArgs, MapArgs};
 pub(crate) use report::ReportArgs;
 
@@ -59,6 +61,8 @@ pub(crate) enum Verb {
     Map(MapArgs),
     /// Say what is at an address, and by which rule
     Explain(ExplainArgs),
+    /// Show an executable's or library's metadata as the mappings it becomes
+    Elf(ElfArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a directory
