@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(error) if exit::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // If stderr is closed there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "vmatlas: {error:#}");
+            let _ = writeln!(std::io::stderr(), "vmatlas: {}", exit::line_of(&error));
             exit::code_of(&error)
         }
     }

@@ -42,10 +42,13 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
     }
     let (path, at) = split(target);
     let shown = || path.display().to_string();
-    match Replay::open(&path) {
-        Ok(replay) => return from_recording(target, &path, replay, at.unwrap_or(At::Peak)),
-        Err(ReadError::NotARecording) if at.is_none() => {}
-        Err(error) => return Err(error).with_context(shown),
+    // Only a file can be a recording: a pipe can't be sought in, and what was read of it would be gone.
+    if std::fs::metadata(&path).with_context(shown)?.is_file() {
+        match Replay::open(&path) {
+            Ok(replay) => return from_recording(target, &path, replay, at.unwrap_or(At::Peak)),
+            Err(ReadError::NotARecording) if at.is_none() => {}
+            Err(error) => return Err(error).with_context(shown),
+        }
     }
     let mut text = Vec::new();
     let file = File::open(&path).with_context(shown)?;
