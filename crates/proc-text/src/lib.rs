@@ -19,6 +19,7 @@
 mod auxv;
 mod cursor;
 mod error;
+mod limits;
 mod maps;
 mod maps_write;
 mod name;
@@ -30,6 +31,7 @@ mod status;
 
 pub use auxv::auxv;
 pub use error::{Expected, TextError};
+pub use limits::{LimitRow, limits};
 pub use maps::{MapsRow, MapsRows, maps};
 pub use maps_write::write_maps_row;
 pub use name::{is_deleted, unescape, without_deleted, write_escaped};

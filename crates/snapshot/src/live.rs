@@ -36,6 +36,12 @@ pub struct Live {
     pub page_tables: Option<u64>,
     /// The largest resident size so far in bytes.
     pub rss_peak: Option<u64>,
+    /// The soft limit of the main stack in bytes (`RLIMIT_STACK`); `None` if there is none or it is not known.
+    pub stack_limit: Option<u64>,
+    /// The soft limit of the virtual size in bytes (`RLIMIT_AS`); `None` as above.
+    pub size_limit: Option<u64>,
+    /// The most mappings a process may have (`vm.max_map_count`), where it could be read.
+    pub mappings_max: Option<u64>,
 }
 
 /// Why a process could not be read.
@@ -120,8 +126,13 @@ pub fn read_live(pid: Pid) -> Result<Live, LiveError> {
     snapshot.pages = process.pages_of_divided(&snapshot);
     snapshot.pages_moment = Moment::Now;
     let total = rollup.and_then(|text| Some(MappingSums::from_smaps(&proc_text::rollup(&text).ok()?)));
+    let [stack_limit, size_limit] = process.limits([b"Max stack size", b"Max address space"]);
+    let mappings_max = std::fs::read_to_string("/proc/sys/vm/max_map_count");
     Ok(Live {
         pid,
+        stack_limit,
+        size_limit,
+        mappings_max: mappings_max.ok().and_then(|text| text.trim().parse().ok()),
         name: stat.comm.into(),
         total,
         page_tables: status.page_tables,
@@ -169,6 +180,12 @@ impl Process {
             Some(Thread { tid: Tid(tid), name, stack_pointer })
         });
         threads.collect()
+    }
+
+    /// The soft limits of these names.
+    fn limits<const N: usize>(&self, names: [&[u8]; N]) -> [Option<u64>; N] {
+        let text = self.read("limits").unwrap_or_default();
+        names.map(|name| proc_text::limits(&text).flatten().find(|row| row.name == name)?.soft)
     }
 
     fn program(&self) -> Option<abi::FileId> {

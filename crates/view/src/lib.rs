@@ -16,6 +16,7 @@ mod elf_file;
 #[cfg(test)]
 mod example;
 mod explain;
+mod findings;
 pub mod json;
 mod map;
 mod report;
@@ -25,6 +26,7 @@ pub mod words;
 pub use curve::CurvePoint;
 pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
 pub use explain::{Access, Explanation, Outcome};
+pub use findings::{Finding, FindingKind, Limits};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
 pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use snapshot::{Amounts, Leaf, Mapping, MappingSums, Moment, Owner, PageSums, Snapshot, Totals, classify};
 
 use crate::build::memory::objects;
+use crate::findings::{self, Finding, Limits};
 use crate::report::{Note, NoteKind, ObjectRow};
 use crate::words::{bytes, printable, time};
 
@@ -34,6 +35,8 @@ pub struct MapView {
     pub rss_peak: Option<u64>,
     /// The largest range below the highest user address that nothing is mapped in, in bytes.
     pub largest_hole: u64,
+    /// What wants attention.
+    pub findings: Vec<Finding>,
     /// Remarks on the numbers.
     pub notes: Vec<Note>,
 }
@@ -146,6 +149,8 @@ pub struct MapFacts {
     pub page_tables: Option<u64>,
     /// The largest resident size so far in bytes.
     pub rss_peak: Option<u64>,
+    /// The limits in force.
+    pub limits: Limits,
 }
 
 /// How much of a map is wanted.
@@ -185,6 +190,7 @@ impl MapView {
                 Detail::Mappings => mappings(snapshot, &leaves),
             },
             largest_hole: largest_hole(snapshot),
+            findings: findings::find(snapshot, &leaves, &facts.limits),
             notes: notes(snapshot, &total, kernel_total.as_ref()),
             total,
             kernel_total,

@@ -38,6 +38,10 @@ pub fn map(view: &MapView, canvas: Canvas) -> Vec<Line> {
     }
     lines.push(row(canvas, Role::Strong, 2, "total", &view.total));
     lines.extend(facts(view, canvas));
+    for finding in &view.findings {
+        lines.extend(canvas.sentence(Role::Warning, &format!("! {}", finding.evidence), 2));
+        lines.extend(canvas.sentence(Role::Plain, &finding.advice, 4));
+    }
     if !view.objects.is_empty() {
         lines.push(Line::default());
         lines.extend(super::objects::lines(&view.objects, canvas));

@@ -9,7 +9,7 @@ use anyhow::Context;
 use recording::{ReadError, TimeNs};
 use snapshot::{LiveError, Snapshot};
 use timeline::{Replay, Still, World};
-use view::{MapFacts, words};
+use view::{Limits, MapFacts, words};
 
 use crate::exit::{NO_PROCESS, WithStatus};
 
@@ -81,6 +81,7 @@ fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
         kernel_total: live.total,
         page_tables: live.page_tables,
         rss_peak: live.rss_peak,
+        limits: Limits { stack: live.stack_limit, size: live.size_limit, mappings: live.mappings_max },
     };
     Ok(Found { snapshot: live.snapshot, facts })
 }
