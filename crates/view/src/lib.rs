@@ -12,6 +12,7 @@
 
 pub mod build;
 mod curve;
+mod diff;
 mod elf_file;
 #[cfg(test)]
 mod example;
@@ -24,6 +25,7 @@ pub mod text;
 pub mod words;
 
 pub use curve::CurvePoint;
+pub use diff::{Change, DiffView, KindChange, NamedChange};
 pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
 pub use explain::{Access, Explanation, Outcome};
 pub use findings::{Finding, FindingKind, Limits};

@@ -1,6 +1,7 @@
 //! The text form: lines of spans, each with a meaning that a printer may colour.
 
 mod curve;
+mod diff;
 mod elf_file;
 mod explain;
 mod growths;
@@ -13,6 +14,7 @@ mod proof;
 mod run;
 mod table;
 
+pub use diff::diff;
 pub use elf_file::elf_file;
 pub use explain::explain;
 pub use map::map;

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod completions;
+mod diff;
 mod elf;
 mod explain;
 mod man;
@@ -18,6 +19,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Report(args) => report::act(&args, cli.common),
         Verb::Map(args) => map::act(&args, cli.common),
         Verb::Explain(args) => explain::act(&args, cli.common),
+        Verb::Diff(args) => diff::act(&args, cli.common),
         Verb::Elf(args) => elf::act(&args, cli.common),
         Verb::Completions(args) => completions::act(&args),
         Verb::Man(args) => man::act(&args),

@@ -2,6 +2,7 @@
 //!
 //! Nothing is done here: no file is opened, no terminal asked.
 
+mod diff;
 mod elf;
 mod map;
 mod report;
@@ -10,6 +11,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use diff::DiffArgs;
 pub(crate) use elf::ElfArgs;
 pub(crate) use map::{ExplainArgs, MapArgs};
 pub(crate) use report::ReportArgs;
@@ -61,6 +63,8 @@ pub(crate) enum Verb {
     Map(MapArgs),
     /// Say what is at an address, and by which rule
     Explain(ExplainArgs),
+    /// Compare two processes, texts or moments, by what the memory is rather than where
+    Diff(DiffArgs),
     /// Show an executable's or library's metadata as the mappings it becomes
     Elf(ElfArgs),
     /// Print the completions for a shell

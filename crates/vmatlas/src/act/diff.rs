@@ -1,0 +1,26 @@
+//! `vmatlas diff A B`.
+
+use std::io;
+use std::process::ExitCode;
+
+use view::{Detail, DiffView, MapView};
+
+use super::target;
+use crate::cli::{Common, DiffArgs};
+use crate::screen::{self, Style};
+
+pub(crate) fn act(args: &DiffArgs, common: Common) -> anyhow::Result<ExitCode> {
+    let view = |target: &str| -> anyhow::Result<MapView> {
+        let found = target::read(target)?;
+        Ok(MapView::new(found.facts, &found.snapshot, Detail::Mappings))
+    };
+    let diff = DiffView::new(&view(&args.before)?, &view(&args.after)?);
+    let out = io::stdout();
+    if args.json {
+        screen::print_json(view::json::DIFF_SCHEMA, &diff, out.lock())?;
+    } else {
+        let style = Style::of(&out, common.color);
+        screen::print(&view::text::diff(&diff, style.canvas), style, out.lock())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
