@@ -42,10 +42,12 @@ pub enum PartKind {
 pub fn parts(segments: &[Segment]) -> Vec<Part> {
     let relro = segments.iter().find(|s| s.kind == SegmentKind::Relro).map(protected);
     let mut parts: Vec<Part> = Vec::new();
-    for segment in segments.iter().filter(|s| s.kind == SegmentKind::Load) {
+    let mut loads: Vec<&Segment> = segments.iter().filter(|s| s.kind == SegmentKind::Load).collect();
+    loads.sort_by_key(|segment| segment.addr);
+    for segment in loads {
         let Some([mapped, zeros]) = mapped(segment) else { continue };
-        if let Some(last) = parts.last_mut() {
-            last.range.end = last.range.end.min(mapped.start.max(last.range.start));
+        for part in &mut parts {
+            part.range.end = part.range.end.min(mapped.start.max(part.range.start));
         }
         if !segment.prot.contains(Prot::WRITE) {
             let kind =
@@ -134,6 +136,23 @@ mod tests {
     fn a_page_wanted_twice_belongs_to_the_later_segment() {
         let segments = [load(5, 0, 0x1800, 0x1800), load(6, 0x1800, 0x100, 0x100)];
         assert_eq!(shown(&segments), [(PartKind::Text, 0, 0x1000), (PartKind::Data, 0x1000, 0x2000)]);
+    }
+
+    #[test]
+    fn segments_over_one_another_leave_disjoint_parts() {
+        let segments =
+            [load(6, 0x4000, 0x10, 0x100), load(6, 0x1000, 0x800, 0x9000), load(5, 0, 0x2000, 0x2000)];
+        let shown = shown(&segments);
+        assert_eq!(
+            shown,
+            [
+                (PartKind::Text, 0, 0x1000),
+                (PartKind::Data, 0x1000, 0x1800),
+                (PartKind::Bss, 0x1800, 0x4000),
+                (PartKind::Data, 0x4000, 0x4010),
+                (PartKind::Bss, 0x4010, 0x5000),
+            ]
+        );
     }
 
     #[test]
