@@ -176,8 +176,7 @@ impl Process {
             let tid = entry.file_name().to_str()?.parse().ok()?;
             let name = std::fs::read(entry.path().join("comm")).ok()?;
             let name = name.strip_suffix(b"\n").unwrap_or(&name).into();
-            let stack_pointer = (tid != self.pid.0).then(|| stack_pointer(&entry.path())).flatten();
-            Some(Thread { tid: Tid(tid), name, stack_pointer })
+            Some(Thread { tid: Tid(tid), name, stack_pointer: stack_pointer(&entry.path()) })
         });
         threads.collect()
     }

@@ -21,6 +21,7 @@ mod findings;
 pub mod json;
 mod map;
 mod report;
+mod stacks;
 pub mod text;
 pub mod words;
 
@@ -34,3 +35,4 @@ pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
     Process, Proof, RecordingFacts, Report, Row, Run,
 };
+pub use stacks::StackRow;

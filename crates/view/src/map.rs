@@ -7,6 +7,7 @@ use snapshot::{Amounts, Leaf, Mapping, MappingSums, Moment, Owner, PageSums, Sna
 use crate::build::memory::objects;
 use crate::findings::{self, Finding, Limits};
 use crate::report::{Note, NoteKind, ObjectRow};
+use crate::stacks::{self, StackRow};
 use crate::words::{bytes, printable, time};
 
 /// The memory of one process at one moment.
@@ -26,6 +27,8 @@ pub struct MapView {
     pub kinds: Vec<MapKind>,
     /// The static part by object, largest first.
     pub objects: Vec<ObjectRow>,
+    /// The stacks, the main thread's first.
+    pub stacks: Vec<StackRow>,
     /// Every mapping, ascending; empty if only a summary was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mappings: Vec<MappingLine>,
@@ -185,6 +188,7 @@ impl MapView {
         Self {
             kinds: kinds.collect(),
             objects: objects(snapshot, &totals),
+            stacks: stacks::stacks(snapshot, &leaves),
             mappings: match detail {
                 Detail::Summary => Vec::new(),
                 Detail::Mappings => mappings(snapshot, &leaves),
@@ -332,24 +336,39 @@ fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>) -> Vec<
         }
         (None, _) => {}
     }
-    if let (Some(rss), Some(kernel)) = (total.rss, kernel) {
-        // Not compared: PSS and Locked, which the kernel rounds down mapping by mapping.
-        let exact = |sums: &MapSums| {
-            let MapSums { rss, uss, dirty, anonymous, swap, huge, .. } = *sums;
-            [rss, uss, dirty, anonymous, swap, huge]
-        };
-        notes.push(meaning(if exact(total) == exact(kernel) {
-            let pss = kernel.pss.map_or_else(|| "not told".to_owned(), bytes);
-            format!("all sums equal the kernel's smaps_rollup; its PSS, not rounded by mapping: {pss}")
-        } else {
-            format!(
-                "RSS by mappings {}, by the kernel's smaps_rollup {}: the process went on between both readings",
-                bytes(rss),
-                bytes(kernel.rss.unwrap_or(0))
-            )
-        }));
-    }
+    notes.extend(kernel.map(|kernel| meaning(compared(total, kernel))));
     notes
+}
+
+/// How the sums stand to the kernel's own total. Not compared: PSS and Locked, which the kernel rounds down
+/// mapping by mapping.
+fn compared(total: &MapSums, kernel: &MapSums) -> String {
+    let named = |sums: &MapSums| {
+        let MapSums { rss, uss, dirty, anonymous, swap, huge, .. } = *sums;
+        [
+            ("RSS", rss),
+            ("USS", uss),
+            ("dirty", dirty),
+            ("anonymous", anonymous),
+            ("swap", swap),
+            ("huge", huge),
+        ]
+    };
+    let pairs = named(total).into_iter().zip(named(kernel));
+    let differing: Vec<String> = pairs
+        .filter_map(|((name, ours), (_, theirs))| {
+            let difference = ours?.abs_diff(theirs?);
+            (difference > 0).then(|| format!("{name} by {}", bytes(difference)))
+        })
+        .collect();
+    if differing.is_empty() {
+        let pss = kernel.pss.map_or_else(|| "not told".to_owned(), bytes);
+        return format!("all sums equal the kernel's smaps_rollup; its PSS, not rounded by mapping: {pss}");
+    }
+    let differing = differing.join(", ");
+    format!(
+        "different from the kernel's smaps_rollup: {differing}; the process went on between both readings"
+    )
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ pub fn map(view: &MapView, canvas: Canvas) -> Vec<Line> {
         lines.extend(canvas.sentence(Role::Warning, &format!("! {}", finding.evidence), 2));
         lines.extend(canvas.sentence(Role::Plain, &finding.advice, 4));
     }
+    let stacks = super::stacks::lines(&view.stacks, canvas);
+    if !stacks.is_empty() {
+        lines.push(Line::default());
+        lines.extend(stacks);
+    }
     if !view.objects.is_empty() {
         lines.push(Line::default());
         lines.extend(super::objects::lines(&view.objects, canvas));

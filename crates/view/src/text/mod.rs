@@ -12,6 +12,7 @@ mod objects;
 mod processes;
 mod proof;
 mod run;
+mod stacks;
 mod table;
 
 pub use diff::diff;
