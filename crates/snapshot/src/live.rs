@@ -1,5 +1,6 @@
 //! A snapshot of a running process, from `/proc/PID`. The process is neither stopped nor changed.
 
+mod names;
 mod stream;
 
 use std::fmt;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 
 use abi::{AddrRange, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
 use proc_text::{PagemapEntry, TextError};
+
+pub use names::processes_named;
 
 use crate::classify::classify;
 use crate::pages::{PageRun, PageState};

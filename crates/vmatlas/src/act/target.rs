@@ -42,6 +42,9 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
     }
     let (path, at) = split(target);
     let shown = || path.display().to_string();
+    if at.is_none() && !path.exists() {
+        return named(target);
+    }
     // Only a file can be a recording: a pipe can't be sought in, and what was read of it would be gone.
     if std::fs::metadata(&path).with_context(shown)?.is_file() {
         match Replay::open(&path) {
@@ -67,6 +70,23 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
     }
     let facts = MapFacts { target: words::printable(target.as_bytes()), ..MapFacts::default() };
     Ok(Found { snapshot, facts })
+}
+
+/// The one process of this name.
+fn named(target: &str) -> anyhow::Result<Found> {
+    let pids = snapshot::processes_named(target.as_bytes());
+    let shown = words::printable(target.as_bytes());
+    match pids.as_slice() {
+        [pid] => live(target, *pid),
+        [] => {
+            let message = format!("{shown}: neither a file nor the name or id of a process");
+            Err(WithStatus { status: NO_PROCESS, message }.into())
+        }
+        pids => {
+            let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+            anyhow::bail!("{} processes are named {shown}: give one of {}", pids.len(), pids.join(" "))
+        }
+    }
 }
 
 fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
