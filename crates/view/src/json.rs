@@ -307,4 +307,48 @@ mod tests {
         "##]]
         .assert_eq(&String::from_utf8(text).expect("JSON is UTF-8"));
     }
+
+    /// The names of all fields, nested ones too; those of `inputs` and the like are data, not fields.
+    fn fields(value: &serde_json::Value, into: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (name, value) in map {
+                    into.insert(name.clone());
+                    fields(value, into);
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| fields(item, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_field_is_documented() {
+        const DOCS: &str = include_str!("../../../docs/json.md");
+        let smaps = std::fs::read("/proc/self/smaps").expect("a Linux machine");
+        let snapshot = snapshot::Snapshot::from_maps_text(&smaps).expect("the kernel's text");
+        let view = crate::MapView::new(crate::MapFacts::default(), &snapshot, crate::Detail::Mappings);
+        let address = snapshot.mappings[0].range.start;
+        let image = elf::read(&std::fs::read("/proc/self/exe").expect("our own")).expect("our own");
+        let texts = [
+            serde_json::to_value(crate::example::report()),
+            serde_json::to_value(crate::DiffView::new(&view, &view)),
+            serde_json::to_value(crate::Explanation::new(&snapshot, address)),
+            serde_json::to_value(&view),
+        ];
+        let mut names = std::collections::BTreeSet::new();
+        for text in texts {
+            fields(&text.expect("plain values"), &mut names);
+        }
+        let top = serde_json::to_value(crate::ElfFile::new(b"f", &image)).expect("plain values");
+        names.extend(top.as_object().expect("an object").keys().cloned());
+        // Fields of `differences`, which the page does not list one by one.
+        let inner = ["kernel", "twin", "last_call", "reason"];
+        let missing: Vec<_> = names
+            .iter()
+            .filter(|name| !inner.contains(&name.as_str()) && !DOCS.contains(&format!("`{name}`")))
+            .filter(|name| !["exit", "signal"].contains(&name.as_str()))
+            .collect();
+        assert!(missing.is_empty(), "not in docs/json.md: {missing:?}");
+    }
 }
