@@ -1,6 +1,6 @@
 //! The memory of one process at one moment: by kind and mapping by mapping.
 
-use abi::Prot;
+use abi::{AddrRange, Prot};
 use serde::Serialize;
 use snapshot::{Amounts, Leaf, Mapping, MappingSums, Moment, Owner, PageSums, Snapshot, Totals, classify};
 
@@ -94,6 +94,9 @@ pub struct MapKind {
 /// A mapping.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct MappingLine {
+    /// Where.
+    #[serde(skip)]
+    pub range: AddrRange,
     /// Its first address, in hex.
     pub start: String,
     /// The address past its end, in hex.
@@ -259,6 +262,7 @@ fn mappings(snapshot: &Snapshot, leaves: &[Leaf]) -> Vec<MappingLine> {
         let of_pages = || Some(from_pages(PageSums::within(snapshot.pages.as_ref()?, mapping.range)));
         let sums = snapshot.sums.get(index).copied().or_else(of_pages).unwrap_or_default();
         MappingLine {
+            range: mapping.range,
             start: mapping.range.start.to_string(),
             end: mapping.range.end.to_string(),
             permissions: permissions(mapping),

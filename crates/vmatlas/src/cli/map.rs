@@ -1,6 +1,6 @@
 //! The command lines of `map` and `explain`.
 
-use abi::VirtAddr;
+use abi::{AddrRange, VirtAddr};
 use clap::Args;
 
 /// What a target may be; the same for every verb that takes one.
@@ -20,6 +20,18 @@ pub(crate) struct MapArgs {
     /// List every mapping
     #[arg(short, long)]
     pub(crate) mappings: bool,
+    /// List every mapping in the columns of pmap -x
+    #[arg(short = 'x', long, conflicts_with_all = ["mappings", "json"])]
+    pub(crate) extended: bool,
+    /// With -x: whole paths
+    #[arg(short = 'p', long, requires = "extended")]
+    pub(crate) show_path: bool,
+    /// With -x: no heading, no total
+    #[arg(short = 'q', long, requires = "extended")]
+    pub(crate) quiet: bool,
+    /// With -x: only mappings in this range of addresses, in hex
+    #[arg(short = 'A', long, value_name = "LOW,HIGH", requires = "extended", value_parser = range)]
+    pub(crate) range: Option<AddrRange>,
     /// Print JSON (schema vmatlas.map/1; sizes in bytes)
     #[arg(long)]
     pub(crate) json: bool,
@@ -45,6 +57,17 @@ fn address(text: &str) -> Result<VirtAddr, String> {
     u64::from_str_radix(digits, 16).map(VirtAddr).map_err(|_| "not a hexadecimal address".into())
 }
 
+/// Reads `LOW,HIGH` as pmap does: `LOW` alone is one address, a side left out is the end of the space.
+fn range(text: &str) -> Result<AddrRange, String> {
+    let (low, high) = text.split_once(',').unwrap_or((text, text));
+    let low = if low.is_empty() { VirtAddr::NULL } else { address(low)? };
+    let high = if high.is_empty() { VirtAddr(u64::MAX) } else { address(high)? };
+    if high < low {
+        return Err("the range ends before it begins".into());
+    }
+    Ok(AddrRange::new(low, VirtAddr(high.0.saturating_add(1))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +76,9 @@ mod tests {
     fn addresses_are_hex() {
         assert_eq!(address("7f00"), Ok(VirtAddr(0x7f00)));
         assert_eq!(address("0x7f00"), Ok(VirtAddr(0x7f00)));
+        assert_eq!(range("10,1f"), Ok(AddrRange::new(VirtAddr(0x10), VirtAddr(0x20))));
+        assert_eq!(range("10"), Ok(AddrRange::new(VirtAddr(0x10), VirtAddr(0x11))));
+        assert!(range("20,10").is_err());
         assert!(address("7f0g").is_err() && address("").is_err() && address("0x").is_err());
     }
 }

@@ -1,0 +1,113 @@
+//! The columns of `pmap -x` from procps, for eyes and scripts that know them.
+
+use abi::AddrRange;
+
+use super::{Line, Role};
+use crate::map::{MapView, MappingLine};
+
+/// What of the table is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PmapOptions {
+    /// How files are named.
+    pub paths: Paths,
+    /// Whether heading and total are there.
+    pub frame: Frame,
+    /// The mappings that overlap this range; `None` for all.
+    pub within: Option<AddrRange>,
+}
+
+/// How files are named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Paths {
+    /// By the last part of their path.
+    Short,
+    /// By their whole path.
+    Full,
+}
+
+/// Whether a table has its heading and total.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frame {
+    /// It has.
+    Framed,
+    /// It has not.
+    Bare,
+}
+
+/// Lays the mappings out as `pmap -x` does. Sizes are in KiB; what is not known is a dash.
+pub fn pmap(view: &MapView, options: PmapOptions) -> Vec<Line> {
+    let name = if view.program.is_empty() { &view.target } else { &view.program };
+    let pid = view.pid.map_or_else(String::new, |pid| format!("{pid}:   "));
+    let mut lines = vec![Line::of(Role::Strong, format!("{pid}{name}"))];
+    if options.frame == Frame::Framed {
+        lines.push(Line::of(Role::Faint, "Address           Kbytes     RSS   Dirty Mode  Mapping"));
+    }
+    let mut sums = [Some(0); 3];
+    let wanted = |mapping: &&MappingLine| options.within.is_none_or(|range| range.overlaps(mapping.range));
+    for mapping in view.mappings.iter().filter(wanted) {
+        let sizes = [Some(mapping.sums.size), mapping.sums.rss, mapping.sums.dirty];
+        let kib = sizes.map(|bytes| bytes.map(|bytes| bytes / 1024));
+        for (sum, kib) in sums.iter_mut().zip(kib) {
+            *sum = sum.zip(kib).map(|(sum, kib)| sum + kib);
+        }
+        let [size, rss, dirty] = kib.map(cell);
+        let (start, mode) = (mapping.range.start.0, mode(&mapping.permissions));
+        let name = name_of(mapping, options.paths);
+        lines
+            .push(Line::of(Role::Plain, format!("{start:016x} {size:>7} {rss:>7} {dirty:>7} {mode} {name}")));
+    }
+    if options.frame == Frame::Framed {
+        let [size, rss, dirty] = sums.map(cell);
+        lines.push(Line::of(Role::Faint, "---------------- ------- ------- ------- "));
+        lines.push(Line::of(Role::Strong, format!("total kB         {size:>7} {rss:>7} {dirty:>7}")));
+    }
+    lines
+}
+
+fn cell(kib: Option<u64>) -> String {
+    kib.map_or_else(|| "-".to_owned(), |kib| kib.to_string())
+}
+
+/// The permissions as pmap writes them: `s` where the mapping is shared, and a last place that is never used.
+fn mode(permissions: &str) -> String {
+    permissions.replace('p', "-") + "-"
+}
+
+fn name_of(mapping: &MappingLine, paths: Paths) -> &str {
+    match mapping.name.as_str() {
+        "[stack]" => "  [ stack ]",
+        path if path.starts_with('/') && paths == Paths::Short => path.rsplit('/').next().unwrap_or(path),
+        path if path.starts_with('/') => path,
+        _ => "  [ anon ]",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use abi::Pid;
+
+    use super::*;
+    use crate::map::{Detail, MapFacts};
+
+    #[test]
+    fn the_table_is_that_of_pmap() {
+        let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().expect("sleep");
+        // Let it reach its wait: the map stands still from then on.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let theirs = Command::new("pmap").arg("-x").arg(child.id().to_string()).output();
+        let live = snapshot::read_live(Pid(child.id() as i32));
+        child.kill().expect("our own child");
+        child.wait().expect("our own child");
+        let view =
+            MapView::new(MapFacts::default(), &live.expect("our own child").snapshot, Detail::Mappings);
+        let ours = pmap(&view, PmapOptions { paths: Paths::Short, frame: Frame::Framed, within: None });
+        assert!(ours.len() > 10);
+        // A machine without procps has nothing to compare with.
+        let Ok(theirs) = theirs else { return };
+        let theirs = String::from_utf8_lossy(&theirs.stdout).into_owned();
+        let ours: Vec<String> = ours.iter().skip(1).map(Line::plain).collect();
+        assert_eq!(ours, theirs.lines().skip(1).map(str::trim_end).collect::<Vec<_>>());
+    }
+}
