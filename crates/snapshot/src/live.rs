@@ -91,7 +91,7 @@ impl fmt::Display for LiveError {
             }
             Self::NotPermitted { path } => {
                 let path = path.display();
-                write!(f, "{path}: not permitted; run as the process's user with CAP_SYS_PTRACE, or as root")
+                write!(f, "{path}: not permitted; run as that process's user, or as root (CAP_SYS_PTRACE)")
             }
             Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Text { path, error } => write!(f, "{}: {error}; try again", path.display()),
