@@ -30,7 +30,7 @@ mod value;
 
 pub use classify::{Leaf, Owner, classify};
 pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
-pub use live::{Live, LiveError, processes_named, read_live};
+pub use live::{Live, LiveError, processes_named, read_live, read_live_pages};
 pub use pages::{PageRun, PageState, PageSums};
 pub use rule::Rule;
 pub use sums::MappingSums;

@@ -144,6 +144,27 @@ pub fn read_live(pid: Pid) -> Result<Live, LiveError> {
     })
 }
 
+/// Reads which pages of some ranges of a running process are there. Pages that are not are left out.
+///
+/// # Preconditions
+/// The ranges are ascending and disjoint. Each GiB of them takes 2 MiB to read.
+///
+/// # Errors
+/// If the process is not there or may not be seen.
+pub fn read_live_pages(pid: Pid, ranges: impl Iterator<Item = AddrRange>) -> Result<Vec<PageRun>, LiveError> {
+    const FILE: &str = "pagemap";
+    let process = Process { pid, dir: PathBuf::from(format!("/proc/{pid}")) };
+    let open = || {
+        let file = File::open(process.dir.join(FILE))?;
+        let mut runs = Vec::new();
+        for range in ranges {
+            read_pages(&file, range, &mut runs)?;
+        }
+        Ok(runs)
+    };
+    open().map_err(|error| process.io_error(FILE, error))
+}
+
 /// The heap ends where the kernel's last `[heap]` mapping does: `brk` itself is not told.
 fn heap_bounds(snapshot: &Snapshot, start: VirtAddr) -> Option<AddrRange> {
     let named = snapshot.mappings.iter().rev().find(|m| *m.name == *b"[heap]")?;

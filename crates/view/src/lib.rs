@@ -20,6 +20,7 @@ mod explain;
 mod findings;
 pub mod json;
 mod map;
+mod pages;
 mod report;
 mod stacks;
 pub mod text;
@@ -31,6 +32,7 @@ pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
 pub use explain::{Access, Explanation, Outcome};
 pub use findings::{Finding, FindingKind, Limits};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
+pub use pages::{Cell, PagesView};
 pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
     Process, Proof, RecordingFacts, Report, Row, Run,

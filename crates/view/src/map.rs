@@ -371,7 +371,8 @@ fn compared(total: &MapSums, kernel: &MapSums) -> String {
     }
     let differing = differing.join(", ");
     format!(
-        "different from the kernel's smaps_rollup: {differing}; the process went on between both readings"
+        "different from the kernel's smaps_rollup: {differing}; the process, or one it shares pages with, went on \
+         between both readings"
     )
 }
 

@@ -9,6 +9,7 @@ mod map;
 mod mappings;
 mod memory;
 mod objects;
+mod pages;
 mod pmap;
 mod processes;
 mod proof;
@@ -21,6 +22,7 @@ pub use elf_file::elf_file;
 pub use explain::explain;
 pub use map::map;
 pub use mappings::mappings;
+pub use pages::pages;
 pub use pmap::{Frame, Paths, PmapOptions, pmap};
 
 use crate::report::Report;

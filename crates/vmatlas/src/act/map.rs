@@ -3,12 +3,18 @@
 use std::io;
 use std::process::ExitCode;
 
+use abi::{AddrRange, Pid};
+use anyhow::Context;
+use snapshot::Moment;
 use view::text::{Frame, Paths, PmapOptions};
-use view::{Detail, MapView};
+use view::{Detail, MapView, PagesView, words};
 
-use super::target;
+use super::target::{self, Found};
 use crate::cli::{Common, ExplainArgs, MapArgs};
 use crate::screen::{self, Style};
+
+/// The most that is drawn of a running process: reading its page table then takes a second or two.
+const PAGES_BYTES_MAX: u64 = 256 << 30;
 
 pub(crate) fn act(args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
     if let Some(address) = args.address {
@@ -16,6 +22,9 @@ pub(crate) fn act(args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
         return super::explain::act(&args, common);
     }
     let found = target::read(&args.target)?;
+    if let Some(range) = args.pages {
+        return draw_pages(found, range, common);
+    }
     let detail = if args.mappings || args.json || args.extended { Detail::Mappings } else { Detail::Summary };
     let view = MapView::new(found.facts, &found.snapshot, detail);
     let out = io::stdout();
@@ -41,4 +50,24 @@ fn pmap_options(args: &MapArgs) -> PmapOptions {
         frame: if args.quiet { Frame::Bare } else { Frame::Framed },
         within: args.range,
     }
+}
+
+fn draw_pages(found: Found, range: AddrRange, common: Common) -> anyhow::Result<ExitCode> {
+    let runs = match (found.facts.pid, found.snapshot.moment) {
+        (Some(pid), Moment::Now) => {
+            let mapped = || found.snapshot.mappings.iter().filter_map(|m| m.range.intersection(range));
+            let size = mapped().map(AddrRange::len).sum();
+            if size > PAGES_BYTES_MAX {
+                anyhow::bail!("{} are mapped in that range: give a smaller one", words::bytes(size));
+            }
+            snapshot::read_live_pages(Pid(pid), mapped())?
+        }
+        _ => found.snapshot.pages.clone().context("the target does not tell which pages are there")?,
+    };
+    let out = io::stdout();
+    let style = Style::of(&out, common.color);
+    let cells = style.canvas.columns.saturating_sub(20) * 40;
+    let view = PagesView::new(&found.snapshot, &runs, range, cells);
+    screen::print(&view::text::pages(&view, style.canvas), style, out.lock())?;
+    Ok(ExitCode::SUCCESS)
 }

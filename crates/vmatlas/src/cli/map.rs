@@ -23,6 +23,9 @@ pub(crate) struct MapArgs {
     /// List every mapping in the columns of pmap -x
     #[arg(short = 'x', long, conflicts_with_all = ["mappings", "json"])]
     pub(crate) extended: bool,
+    /// Draw the pages in this range of addresses, in hex
+    #[arg(long, value_name = "LOW,HIGH", value_parser = range, conflicts_with_all = ["mappings", "json", "extended"])]
+    pub(crate) pages: Option<AddrRange>,
     /// With -x: whole paths
     #[arg(short = 'p', long, requires = "extended")]
     pub(crate) show_path: bool,
