@@ -1,24 +1,53 @@
-//! Timing: medians of repeated batches.
+//! Timing: contenders take turns, and each gets the median of its turns.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Runs `batch` `rounds` times and returns the median time of one of the `operations` that a batch does, in
-/// nanoseconds. `prepare` runs untimed before each batch.
-pub fn median_ns<S>(
-    rounds: usize,
-    operations: usize,
-    mut prepare: impl FnMut() -> S,
-    mut batch: impl FnMut(&mut S),
-) -> f64 {
-    let mut times: Vec<f64> = (0..rounds)
-        .map(|_| {
-            let mut state = prepare();
-            let begin = Instant::now();
-            batch(&mut state);
-            begin.elapsed().as_nanos() as f64 / operations as f64
-        })
-        .collect();
-    median(&mut times)
+/// One of those compared: its name and its work.
+pub struct Contender<'a> {
+    /// The name in the table.
+    pub name: &'static str,
+    /// Does so many operations; what they need is prepared before.
+    pub work: Box<dyn FnMut(usize) + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// Names some work.
+    pub fn new(name: &'static str, work: impl FnMut(usize) + 'a) -> Self {
+        Self { name, work: Box::new(work) }
+    }
+}
+
+/// How long a batch is at least, unless it has all the operations there are.
+const BATCH: Duration = Duration::from_millis(4);
+
+/// Lets the contenders work in turn, `rounds` times, and returns the median time of one operation of each, in
+/// nanoseconds, in the contenders' order.
+///
+/// A batch has up to `operations` operations, fewer for a contender whose operations take long.
+pub fn medians_ns(rounds: usize, operations: usize, contenders: &mut [Contender<'_>]) -> Vec<f64> {
+    let batches: Vec<usize> = contenders.iter_mut().map(|contender| batch(contender, operations)).collect();
+    let mut times = vec![Vec::new(); contenders.len()];
+    for _ in 0..rounds {
+        for ((contender, batch), times) in contenders.iter_mut().zip(&batches).zip(&mut times) {
+            times.push(timed(contender, *batch).as_nanos() as f64 / *batch as f64);
+        }
+    }
+    times.iter_mut().map(|times| median(times)).collect()
+}
+
+/// Finds out how many operations make a batch long enough to measure.
+fn batch(contender: &mut Contender<'_>, operations: usize) -> usize {
+    let mut count = 1;
+    while count < operations && timed(contender, count) < BATCH {
+        count = (count * 2).min(operations);
+    }
+    count
+}
+
+fn timed(contender: &mut Contender<'_>, operations: usize) -> Duration {
+    let begin = Instant::now();
+    (contender.work)(operations);
+    begin.elapsed()
 }
 
 /// Returns the median; the mean of the middle two of an even number.
