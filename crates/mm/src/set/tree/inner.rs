@@ -101,8 +101,8 @@ impl<V: Entry> Inner<V> {
 
     /// Computes the longest gap below the node from what is kept of the children.
     pub(super) fn longest_gap(&self) -> u64 {
-        let between = (1..self.len()).map(|i| self.firsts.get(i).0 - self.lasts.get(i - 1).0);
-        between.chain(self.gaps).max().unwrap_or(0)
+        let between = self.firsts.longest_distance(&self.lasts, self.len());
+        self.gaps[..self.len()].iter().fold(between, |longest, gap| longest.max(*gap))
     }
 
     fn empty() -> Self {

@@ -80,6 +80,17 @@ impl<const N: usize> Keys<N> {
         self.0[len..len + count].copy_from_slice(&other.0[..count]);
     }
 
+    /// Returns the longest distance from one of `ends` to the next of these starts, over `len` of each.
+    ///
+    /// ```text
+    /// starts  a   b      c        ends[0]..starts[1], ends[1]..starts[2]
+    /// ends     a     b     c
+    /// ```
+    pub(super) fn longest_distance(&self, ends: &Self, len: usize) -> u64 {
+        let next = self.0[..len].iter().skip(1);
+        next.zip(&ends.0[..len]).fold(0, |longest, (start, end)| longest.max(start.0 - end.0))
+    }
+
     /// Tells whether `len` addresses are in use and in rising order.
     pub(super) fn is_valid(&self, len: usize) -> bool {
         self.0[..len].is_sorted_by(|a, b| a < b)

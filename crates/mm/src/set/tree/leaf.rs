@@ -98,7 +98,7 @@ impl<V: Entry> Leaf<V> {
 
     /// Computes the longest gap between two entries.
     pub(super) fn longest_gap(&self) -> u64 {
-        (1..self.len()).map(|i| self.starts.get(i).0 - self.ends.get(i - 1).0).max().unwrap_or(0)
+        self.starts.longest_distance(&self.ends, self.len())
     }
 
     fn put(&mut self, index: usize, value: V) {
