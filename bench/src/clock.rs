@@ -2,18 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// One of those compared: its name and its work.
+/// One of those compared.
 pub struct Contender<'a> {
-    /// The name in the table.
-    pub name: &'static str,
     /// Does so many operations; what they need is prepared before.
     pub work: Box<dyn FnMut(usize) + 'a>,
 }
 
 impl<'a> Contender<'a> {
-    /// Names some work.
-    pub fn new(name: &'static str, work: impl FnMut(usize) + 'a) -> Self {
-        Self { name, work: Box::new(work) }
+    /// Takes what is to be timed.
+    pub fn new(work: impl FnMut(usize) + 'a) -> Self {
+        Self { work: Box::new(work) }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod container;
 mod containers;
+mod kernel;
 mod table;
 mod world;
 
@@ -19,6 +20,9 @@ pub fn run(options: &Options) -> Result<()> {
     let mut table = Table::default();
     for mappings in sizes(&options.rest)? {
         containers::measure(&mut table, mappings);
+        if mappings <= kernel::MOST {
+            kernel::measure(&mut table, mappings)?;
+        }
     }
     judge(&mut table);
     print!("{}", table.markdown());

@@ -5,8 +5,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::clock::Contender;
-
 /// One measured number.
 pub struct Row {
     /// What is measured.
@@ -38,9 +36,9 @@ pub struct Table {
 
 impl Table {
     /// Adds the medians of those who were compared.
-    pub fn add(&mut self, what: &'static str, mappings: u64, who: &[Contender<'_>], medians: &[f64]) {
-        for (contender, median_ns) in who.iter().zip(medians) {
-            self.rows.push(Row { what, mappings, who: contender.name, median_ns: *median_ns });
+    pub fn add(&mut self, what: &'static str, mappings: u64, who: &[&'static str], medians: &[f64]) {
+        for (who, median_ns) in who.iter().zip(medians) {
+            self.rows.push(Row { what, mappings, who, median_ns: *median_ns });
         }
     }
 
@@ -63,7 +61,9 @@ impl Table {
         let mut text =
             String::from("Medians of one operation in nanoseconds; the ratio is to the first of the line.\n");
         let mut what = "";
-        for group in self.rows.chunk_by(|a, b| a.what == b.what && a.mappings == b.mappings) {
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        rows.sort_by_key(|row| row.what);
+        for group in rows.chunk_by(|a, b| a.what == b.what && a.mappings == b.mappings) {
             if group[0].what != what {
                 what = group[0].what;
                 let _ =
