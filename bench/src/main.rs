@@ -27,7 +27,7 @@ enum Save {
 const USAGE: &str = "usage: vmatlas-bench VERB [--save] [ARG...]
 
 verbs:
-  twin [MAPPINGS...]   the set of mappings and the whole twin, beside the real system calls and other containers
+  twin [MAPPINGS...]   the set of mappings beside other containers; the real system calls alone
 ";
 
 fn main() -> Result<()> {

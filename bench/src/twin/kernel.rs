@@ -1,4 +1,4 @@
-//! The real system calls, in this very process: what the whole twin is held against.
+//! The real system calls, in this very process: what the whole twin is to be held against.
 
 use std::ffi::c_void;
 use std::ptr;
