@@ -1,0 +1,3 @@
+//! Runs a program, orders what it does to its memory, and hands the events on.
+//!
+//! Invariant: it knows neither the twin nor any view; it writes nothing to the terminal.

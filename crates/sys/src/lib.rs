@@ -1,0 +1,10 @@
+//! The system calls that recording and checking need: the only crate with `unsafe`.
+//!
+//! Each module offers one facility of the kernel as safe functions over plain values; nothing here decides
+//! what to do with an answer.
+//!
+//! Invariant: it knows neither the twin nor recordings.
+
+pub mod os_error;
+
+pub use os_error::{OsError, OsResult};
