@@ -20,13 +20,13 @@ pub type OsResult<T> = Result<T, OsError>;
 impl OsError {
     /// Takes the errno that the last system call of this thread left.
     pub fn last(call: &'static str) -> Self {
-        Self { call, errno: Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
+        Self { call, errno: Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0) as u16) }
     }
 }
 
 impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.call, io::Error::from_raw_os_error(self.errno.0))
+        write!(f, "{}: {}", self.call, io::Error::from_raw_os_error(self.errno.0.into()))
     }
 }
 
@@ -34,7 +34,7 @@ impl std::error::Error for OsError {}
 
 impl From<OsError> for io::Error {
     fn from(error: OsError) -> Self {
-        Self::from_raw_os_error(error.errno.0)
+        Self::from_raw_os_error(error.errno.0.into())
     }
 }
 
