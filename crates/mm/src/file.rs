@@ -1,0 +1,124 @@
+//! What a mapping is backed by.
+
+use alloc::sync::Arc;
+
+use abi::FileId;
+
+/// The identity of a file's memory: what truncation, seals and shared pages belong to (the kernel's inode).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum ObjectId {
+    /// A file with a place in a file system.
+    File(FileId),
+    /// A nameless object of the twin's own: shared anonymous memory.
+    Nameless(u64),
+}
+
+/// The identity of an open file description (the kernel's `struct file`): only mappings of the same one merge.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum DescriptionId {
+    /// Known and told by the caller.
+    Known(u64),
+    /// The nameless description of shared anonymous memory, one for each such mapping.
+    Nameless(u64),
+    /// Not known: taken as one for each file.
+    Unknown(FileId),
+}
+
+/// An open file as a mapping sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MapFile {
+    /// The file.
+    pub object: ObjectId,
+    /// The open file description.
+    pub description: DescriptionId,
+    /// What it is.
+    pub kind: FileKind,
+    /// How it was opened.
+    pub mode: OpenMode,
+    /// Its size in bytes when it was mapped.
+    pub bytes: u64,
+    /// `F_SEAL_*` of a memfd.
+    pub seals: u32,
+    /// Whether its file system is mounted `noexec`.
+    pub noexec: bool,
+}
+
+/// What kind of file, as far as mapping it differs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FileKind {
+    /// A regular file of a file system that places large mappings for huge pages (ext4, xfs, btrfs).
+    Regular,
+    /// A regular file of any other file system.
+    RegularOther,
+    /// tmpfs, memfd, POSIX shared memory, shared anonymous memory.
+    Shmem,
+    /// A System V segment.
+    SysV,
+    /// hugetlbfs.
+    Hugetlb,
+    /// `/dev/zero`.
+    ZeroDevice,
+    /// A device, ring or other special file: flags and placement of its mappings are inputs.
+    Special,
+    /// A file that can't be mapped.
+    Unmappable,
+}
+
+/// How a file was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct OpenMode {
+    /// For reading.
+    pub read: bool,
+    /// For writing.
+    pub write: bool,
+    /// The file itself may only be appended to (`chattr +a`).
+    pub append_only: bool,
+}
+
+/// `F_SEAL_WRITE`.
+pub(crate) const SEAL_WRITE: u32 = 0x8;
+/// `F_SEAL_FUTURE_WRITE`.
+pub(crate) const SEAL_FUTURE_WRITE: u32 = 0x10;
+
+/// What a mapping is backed by.
+#[derive(Clone, Debug)]
+pub enum Backing {
+    /// Nothing: private anonymous memory.
+    Anonymous,
+    /// An open file, also that of shared anonymous memory.
+    File(Arc<MapFile>),
+    /// Pages of the kernel (vdso, vvar, uprobes); the number tells them apart.
+    Kernel(u8),
+}
+
+impl Backing {
+    /// Tells whether two mappings have the same `vm_file`: the same open file description, or none.
+    pub fn same_file(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Anonymous, Self::Anonymous) => true,
+            (Self::Kernel(a), Self::Kernel(b)) => a == b,
+            (Self::File(a), Self::File(b)) => Arc::ptr_eq(a, b) || a.description == b.description,
+            _ => false,
+        }
+    }
+
+    /// Returns the open file.
+    pub fn file(&self) -> Option<&Arc<MapFile>> {
+        match self {
+            Self::File(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Returns the kind of the open file.
+    pub fn file_kind(&self) -> Option<FileKind> {
+        self.file().map(|file| file.kind)
+    }
+
+    /// Tells whether a merge may delete such a mapping: its operations have no `close`.
+    ///
+    /// Linux: `mm/vma.c: can_merge_remove_vma`.
+    pub fn may_be_deleted(&self) -> bool {
+        !matches!(self.file_kind(), Some(FileKind::SysV | FileKind::Hugetlb | FileKind::Special))
+    }
+}

@@ -1,0 +1,154 @@
+//! What the kernel reads at a call besides its registers, and what a call answers.
+
+use alloc::sync::Arc;
+
+use abi::{AddrRange, Errno, Rlimit, VirtAddr};
+
+use crate::file::MapFile;
+use crate::flags::VmFlags;
+use crate::why::Why;
+
+/// What the kernel reads besides the registers. The default is what an ordinary call needs: nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// The descriptor's open file.
+    pub file: FileInput,
+    /// The new limit of `setrlimit` and `prlimit64`.
+    pub rlimit: Option<Rlimit>,
+    /// The name given to a range; `None` takes it away.
+    pub name: Option<Arc<[u8]>>,
+    /// The ranges of `process_madvise`, or the range of a userfaultfd call.
+    pub ranges: Arc<[AddrRange]>,
+    /// The System V segment behind `shmat`'s identifier; `None`: there is none.
+    pub segment: Option<Arc<MapFile>>,
+    /// The nodes of `mbind`, one bit each.
+    pub nodes: u64,
+    /// Where the kernel put the mapping, for the placements that are inputs: `MAP_32BIT`'s random start,
+    /// special files.
+    pub placed: Option<VirtAddr>,
+    /// The flags of a special file's mapping after the call.
+    pub special_flags: Option<VmFlags>,
+    /// The words of a structure the call reads.
+    pub words: Arc<[u64]>,
+    /// The kernel's answer, used only by calls whose answer depends on what is not modelled.
+    pub observed: Option<Result<u64, Errno>>,
+    /// What the caller may do.
+    pub caps: Caps,
+    /// `Committed_AS` in pages, an input in mode 2.
+    pub committed: Option<u64>,
+    /// Whether memory behind a pointer argument can be read and written.
+    pub pointers: Pointers,
+}
+
+/// The open file behind a descriptor argument.
+#[derive(Clone, Debug, Default)]
+pub enum FileInput {
+    /// The descriptor is not open (or opened with `O_PATH`).
+    #[default]
+    Bad,
+    /// The open file.
+    Open(Arc<MapFile>),
+}
+
+/// Whether the memory behind a call's pointers is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pointers {
+    /// It is.
+    #[default]
+    Good,
+    /// It is not: the kernel answers `EFAULT` when it gets there.
+    Bad,
+}
+
+/// The privileges that memory calls ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Caps {
+    /// `CAP_IPC_LOCK`.
+    pub ipc_lock: bool,
+    /// `CAP_SYS_ADMIN`.
+    pub sys_admin: bool,
+    /// `CAP_SYS_RAWIO`.
+    pub sys_rawio: bool,
+    /// `CAP_SYS_RESOURCE`.
+    pub sys_resource: bool,
+    /// `CAP_SYS_NICE`.
+    pub sys_nice: bool,
+}
+
+impl Caps {
+    /// All of them: root.
+    pub const ALL: Self =
+        Self { ipc_lock: true, sys_admin: true, sys_rawio: true, sys_resource: true, sys_nice: true };
+}
+
+/// A call's answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// The return value or errno.
+    pub result: Result<u64, Errno>,
+    /// Why.
+    pub why: Why,
+    /// How far the answer is the twin's own.
+    pub basis: Basis,
+}
+
+/// How far an answer is the twin's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Basis {
+    /// It follows from rules.
+    #[default]
+    Predicted,
+    /// It was taken from [`Input::observed`], [`Input::placed`] or [`Input::special_flags`].
+    TakenOver,
+    /// The twin has no rules for this call: nothing was changed, the result means nothing.
+    NotModelled,
+}
+
+/// A memory access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// A load.
+    Read,
+    /// A store.
+    Write,
+    /// An instruction fetch.
+    Exec,
+}
+
+/// What an allowed access did to the map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Touch {
+    /// Nothing but, perhaps, a page.
+    Present,
+    /// A stack grew down to the page of the access.
+    Grew,
+}
+
+/// The signal that a refused access raises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// `SIGSEGV`, `SEGV_MAPERR`: nothing is mapped there.
+    SegvMapErr,
+    /// `SIGSEGV`, `SEGV_ACCERR`: the protection does not allow it.
+    SegvAccErr,
+    /// `SIGBUS`, `BUS_ADRERR`: past the end of the file.
+    BusAdrErr,
+}
+
+impl Signal {
+    /// Returns the signal's number.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::SegvMapErr | Self::SegvAccErr => 11,
+            Self::BusAdrErr => 7,
+        }
+    }
+
+    /// Returns its `si_code`.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::SegvMapErr => 1,
+            Self::SegvAccErr | Self::BusAdrErr => 2,
+        }
+    }
+}

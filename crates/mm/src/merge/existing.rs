@@ -1,0 +1,150 @@
+//! Changing the attributes of a part of a mapping: merge it with what touches it, else split it off.
+//!
+//! `M` is the mapping, `*` the part that changes:
+//!
+//! ```text
+//! both          AAA***BBB  -> AAAAAAAAA    the whole of M, which goes, and B too
+//! left          AAA***     -> AAAAAA       the whole of M
+//! left, part    AAA***MMM  -> AAAAAAMMM
+//! right            ***BBB  -> BBBBBB
+//! right, part   MMM***BBB  -> MMMBBBBBB
+//! neither       MMM***MMM  -> MMMNNNMMM    two splits
+//! ```
+
+use alloc::sync::Arc;
+
+use abi::{AddrRange, VirtAddr};
+
+use super::{Proposal, move_start, sides_bar};
+use crate::flags::VmFlags;
+use crate::op::Op;
+use crate::vma::{Extra, Vma};
+use crate::why::{MergeBar, Refusal, Side};
+
+/// New attributes of a part of a mapping.
+pub(crate) struct Change {
+    pub(crate) flags: VmFlags,
+    pub(crate) extra: Option<Arc<Extra>>,
+}
+
+impl Change {
+    /// Other flags, all else as it is.
+    pub(crate) fn flags(vma: &Vma, flags: VmFlags) -> Self {
+        Self { flags, extra: vma.extra.clone() }
+    }
+}
+
+/// What a change will do to the mapping and its neighbours.
+struct Plan {
+    left: Option<Vma>,
+    right: Option<Vma>,
+}
+
+impl Op<'_> {
+    /// Gives `range` of a mapping new attributes and returns where the mapping that holds it then starts.
+    ///
+    /// Linux: `mm/vma.c: vma_modify`, `vma_merge_existing_range`.
+    ///
+    /// # Errors
+    /// [`Refusal::Splits`]; a split at the range's start may have happened.
+    ///
+    /// # Preconditions
+    /// `range` is a part of `vma`, which is in the set.
+    pub(crate) fn modify(
+        &mut self,
+        vma: &Vma,
+        range: AddrRange,
+        change: Change,
+    ) -> Result<VirtAddr, Refusal> {
+        let plan = self.plan_change(vma, range, &change);
+        if plan.left.is_some() || plan.right.is_some() {
+            return Ok(self.merge_change(vma, range, plan));
+        }
+        if range.start > vma.range.start {
+            self.split_counted(vma.range.start, range.start)?;
+        }
+        if range.end < vma.range.end {
+            self.split_counted(range.start, range.end)?;
+        }
+        self.space.vmas.update(range.start, |vma| {
+            vma.flags = change.flags;
+            vma.extra = change.extra;
+        });
+        Ok(range.start)
+    }
+
+    fn plan_change(&mut self, vma: &Vma, range: AddrRange, change: &Change) -> Plan {
+        let at_left = range.start == vma.range.start;
+        let at_right = range.end == vma.range.end;
+        let proposal = Proposal {
+            range,
+            pgoff: vma.pgoff_at(range.start),
+            flags: change.flags,
+            backing: &vma.backing,
+            anon: vma.anon.as_ref(),
+            extra: change.extra.as_ref(),
+        };
+        let nothing = Plan { left: None, right: None };
+        if change.flags.intersects(VmFlags::SPECIAL) || !(at_left || at_right) {
+            return nothing;
+        }
+        let set = &self.space.vmas;
+        let left = set.last_starting_before(range.start).filter(|_| at_left);
+        let right = set.first_ending_after(range.end).filter(|_| at_right);
+        let mut left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.left_bar(vma));
+        let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.right_bar(vma));
+        if let (None, None, Some(left), Some(right)) = (left_bar, right_bar, left, right) {
+            right_bar = sides_bar(left, right)
+                .or_else(|| (!right.backing.may_be_deleted()).then_some(MergeBar::MayNotDelete));
+        }
+        if at_left && at_right && !vma.backing.may_be_deleted() {
+            left_bar = left_bar.or(Some(MergeBar::MayNotDelete));
+            right_bar = right_bar.or(Some(MergeBar::MayNotDelete));
+        }
+        let plan = Plan {
+            left: left.filter(|_| left_bar.is_none()).cloned(),
+            right: right.filter(|_| right_bar.is_none()).cloned(),
+        };
+        for (side, bar) in [(Side::Left, left_bar), (Side::Right, right_bar)] {
+            if bar != Some(MergeBar::NotAdjacent) {
+                self.why.note(range.start, side, bar);
+            }
+        }
+        plan
+    }
+
+    fn merge_change(&mut self, vma: &Vma, range: AddrRange, plan: Plan) -> VirtAddr {
+        let whole = range == vma.range;
+        match plan {
+            Plan { left: Some(left), right: Some(right) } => {
+                let anon = right.anon.as_ref().or(vma.anon.as_ref());
+                self.inherit_anon(left.range.start, anon);
+                self.swallow(vma.range.start);
+                self.swallow(right.range.start);
+                self.space.vmas.update(left.range.start, |left| left.range.end = right.range.end);
+                left.range.start
+            }
+            Plan { left: Some(left), right: None } => {
+                self.inherit_anon(left.range.start, vma.anon.as_ref());
+                if whole {
+                    self.swallow(vma.range.start);
+                } else {
+                    self.space.vmas.update(vma.range.start, |vma| move_start(vma, range.end));
+                }
+                self.space.vmas.update(left.range.start, |left| left.range.end = range.end);
+                left.range.start
+            }
+            Plan { left: None, right: Some(right) } => {
+                self.inherit_anon(right.range.start, vma.anon.as_ref());
+                if whole {
+                    self.swallow(vma.range.start);
+                } else {
+                    self.space.vmas.update(vma.range.start, |vma| vma.range.end = range.start);
+                }
+                self.space.vmas.update(right.range.start, |right| move_start(right, range.start));
+                range.start
+            }
+            Plan { left: None, right: None } => range.start,
+        }
+    }
+}

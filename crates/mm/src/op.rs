@@ -1,0 +1,47 @@
+//! The context of one operation: the process, the system, the caller's privileges, the reasons so far.
+
+use alloc::sync::Arc;
+
+use crate::input::{Basis, Caps, Input, Outcome};
+use crate::profile::Profile;
+use crate::space::AddressSpace;
+use crate::system::{Charger, System};
+use crate::why::{Refusal, Why};
+
+/// One operation under way.
+pub(crate) struct Op<'a> {
+    pub(crate) space: &'a mut AddressSpace,
+    pub(crate) sys: &'a mut System,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) caps: Caps,
+    pub(crate) committed: Option<u64>,
+    pub(crate) why: Why,
+    pub(crate) basis: Basis,
+}
+
+impl<'a> Op<'a> {
+    pub(crate) fn new(space: &'a mut AddressSpace, sys: &'a mut System, input: &Input) -> Self {
+        let profile = Arc::clone(&sys.profile);
+        let (caps, committed) = (input.caps, input.committed);
+        Self { space, sys, profile, caps, committed, why: Why::default(), basis: Basis::Predicted }
+    }
+
+    /// Charges pages if they may be promised.
+    pub(crate) fn charge(&mut self, pages: u64) -> Result<(), Refusal> {
+        let by = Charger {
+            sys_admin: self.caps.sys_admin,
+            total_vm: self.space.counters.total_vm,
+            committed: self.committed,
+        };
+        self.sys.charge(pages, by)
+    }
+
+    /// Ends the operation.
+    pub(crate) fn finish(mut self, result: Result<u64, Refusal>) -> Outcome {
+        let result = result.map_err(|refusal| {
+            self.why.refused = Some(refusal);
+            refusal.errno()
+        });
+        Outcome { result, why: self.why, basis: self.basis }
+    }
+}

@@ -1,0 +1,101 @@
+//! `munmap`: a range without mappings.
+//!
+//! ```text
+//! whole    AAA[BBB]CCC  -> AAA...CCC
+//! edge     AAAB[BBB]CC  -> AAAB...CC      one split, allowed at any count
+//! middle   AAAB[BB]BCC  -> AAAB..BCC      two splits: refused at vm.max_map_count
+//! ```
+
+use alloc::vec::Vec;
+
+use abi::{AddrRange, VirtAddr};
+
+use super::Answer;
+use crate::flags::VmFlags;
+use crate::op::Op;
+use crate::why::Refusal;
+
+impl Op<'_> {
+    /// Linux: `mm/mmap.c: munmap`, `mm/vma.c: do_vmi_munmap`.
+    pub(crate) fn munmap(&mut self, addr: VirtAddr, len: u64) -> Answer {
+        let task_size = self.profile.task_size.0;
+        if !addr.is_page_aligned() || addr.0 > task_size || len > task_size - addr.0 {
+            return Err(Refusal::UnmapRange);
+        }
+        // The length is at most the address space: it can't wrap.
+        let end = VirtAddr(addr.0 + len).page_up_wrapping();
+        if end == addr {
+            return Err(Refusal::UnmapRange);
+        }
+        self.unmap(AddrRange { start: addr, end })?;
+        Ok(0)
+    }
+
+    /// Unmaps whatever is in a range, if it may be.
+    ///
+    /// Linux: `mm/vma.c: do_vmi_align_munmap`, `vms_gather_munmap_vmas`.
+    ///
+    /// # Errors
+    /// [`Refusal::Sealed`] or [`Refusal::UnmapSplits`]; splits at the edges may have happened.
+    pub(crate) fn unmap(&mut self, range: AddrRange) -> Result<(), Refusal> {
+        self.gather(range)?;
+        self.cut_out(range);
+        Ok(())
+    }
+
+    /// Checks that a range may be unmapped and splits what reaches over its edges.
+    ///
+    /// Linux: `mm/vma.c: vms_gather_munmap_vmas`.
+    pub(crate) fn gather(&mut self, range: AddrRange) -> Result<(), Refusal> {
+        let Some(first) = self.space.vmas.range(range).next() else { return Ok(()) };
+        if first.range.start < range.start {
+            if range.end < first.range.end && self.space.map_count() >= self.profile.max_map_count {
+                return Err(Refusal::UnmapSplits);
+            }
+            if first.flags.contains(VmFlags::SEALED) {
+                return Err(Refusal::Sealed);
+            }
+            let start = first.range.start;
+            self.split(start, range.start);
+        }
+        if self.space.vmas.range(range).any(|vma| vma.flags.contains(VmFlags::SEALED)) {
+            return Err(Refusal::Sealed);
+        }
+        if let Some(last) = self.space.vmas.last_starting_before(range.end)
+            && last.range.end > range.end
+        {
+            let start = last.range.start;
+            self.split(start, range.end);
+        }
+        Ok(())
+    }
+
+    /// Removes whatever is in a range, without checks.
+    ///
+    /// Linux: `mm/vma.c: vms_complete_munmap_vmas`.
+    pub(crate) fn cut_out(&mut self, range: AddrRange) {
+        for edge in [range.start, range.end] {
+            if let Some(over) = self.space.vmas.last_starting_before(edge)
+                && over.range.end > edge
+            {
+                let start = over.range.start;
+                self.split(start, edge);
+            }
+        }
+        let starts: Vec<_> = self.space.vmas.range(range).map(|vma| vma.range.start).collect();
+        for start in starts {
+            let Some(vma) = self.space.vmas.remove(start) else { continue };
+            if let Some(chain) = &vma.anon {
+                self.sys.anon_vmas.unlink(chain);
+            }
+            self.space.counters.remove(vma.flags, vma.pages());
+            if vma.flags.contains(VmFlags::LOCKED) {
+                self.space.counters.locked_vm = self.space.counters.locked_vm.saturating_sub(vma.pages());
+            }
+            if vma.flags.contains(VmFlags::ACCOUNT) {
+                self.sys.uncharge(vma.pages());
+            }
+        }
+        self.space.guards.remove(range);
+    }
+}

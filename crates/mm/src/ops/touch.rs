@@ -1,0 +1,128 @@
+//! A memory access: which signal it raises, or what it does to the map.
+
+use abi::{AddrRange, PAGE_SIZE, VirtAddr};
+
+use crate::file::FileKind;
+use crate::flags::VmFlags;
+use crate::input::{Access, Input, Signal, Touch};
+use crate::op::Op;
+use crate::space::AddressSpace;
+use crate::system::System;
+use crate::vma::Vma;
+use crate::why::Refusal;
+
+impl AddressSpace {
+    /// Does a load, store or instruction fetch of one byte: may grow a stack, and a store into a private mapping
+    /// gives it an anon_vma.
+    ///
+    /// Linux: `arch/x86/mm/fault.c: do_user_addr_fault`.
+    ///
+    /// # Errors
+    /// The signal that the access raises; a stack may have grown before.
+    pub fn touch(
+        &mut self,
+        sys: &mut System,
+        addr: VirtAddr,
+        access: Access,
+        input: &Input,
+    ) -> Result<Touch, Signal> {
+        let result = Op::new(self, sys, input).touch(addr, access);
+        debug_assert_eq!(self.validate(), Ok(()), "after {access:?} of {addr}");
+        result
+    }
+}
+
+impl Op<'_> {
+    fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
+        let mut done = Touch::Present;
+        let above = self.space.vmas.first_ending_after(addr).ok_or(Signal::SegvMapErr)?;
+        let mut start = above.range.start;
+        if addr < start {
+            let vma = above.clone();
+            self.expand_downwards(&vma, addr.page_down()).map_err(|_| Signal::SegvMapErr)?;
+            start = addr.page_down();
+            done = Touch::Grew;
+        }
+        let vma = self.space.vmas.find(start).ok_or(Signal::SegvMapErr)?;
+        let flags = vma.flags;
+        if !flags.is_accessible() || access == Access::Write && !flags.contains(VmFlags::WRITE) {
+            return Err(Signal::SegvAccErr);
+        }
+        if self.space.guards.contains(addr.page_down()) {
+            return Err(Signal::SegvMapErr);
+        }
+        let past_end = self.is_past_end(vma, addr);
+        if access == Access::Write && !flags.contains(VmFlags::SHARED) {
+            // Even where the file has no page: the anon_vma comes first (mm/memory.c: do_cow_fault).
+            self.space.prepare_anon(self.sys, start);
+        }
+        if past_end {
+            return Err(Signal::BusAdrErr);
+        }
+        if access == Access::Exec && !flags.contains(VmFlags::EXEC) {
+            return Err(Signal::SegvAccErr);
+        }
+        Ok(done)
+    }
+
+    /// Tells whether an address of a mapping lies in a page past the end of its file.
+    pub(crate) fn is_past_end(&self, vma: &Vma, addr: VirtAddr) -> bool {
+        let Some(file) = vma.backing.file() else { return false };
+        if matches!(file.kind, FileKind::ZeroDevice | FileKind::Special) {
+            return false;
+        }
+        let page = vma.pgoff_at(addr.page_down()).0;
+        page >= self.sys.file_size(file).div_ceil(PAGE_SIZE)
+    }
+
+    /// Lets a stack grow down to `to`.
+    ///
+    /// Linux: `mm/vma.c: expand_downwards`, `acct_stack_growth`.
+    ///
+    /// # Preconditions
+    /// `to` is page-aligned and below the mapping.
+    pub(crate) fn expand_downwards(&mut self, vma: &Vma, to: VirtAddr) -> Result<(), Refusal> {
+        if !vma.flags.contains(VmFlags::GROWSDOWN) {
+            return Err(Refusal::GrowGuard);
+        }
+        if to < self.profile.mmap_min_addr {
+            return Err(Refusal::GrowMinAddr);
+        }
+        if let Some(prev) = self.space.vmas.last_starting_before(vma.range.start)
+            && !prev.flags.contains(VmFlags::GROWSDOWN)
+            && prev.flags.is_accessible()
+            && to.0.wrapping_sub(prev.range.end.0) < self.profile.guard_bytes()
+        {
+            return Err(Refusal::GrowGuard);
+        }
+        self.space.prepare_anon(self.sys, vma.range.start);
+        let grown = AddrRange { start: to, end: vma.range.start };
+        if grown.pages() > vma.pgoff.0 {
+            return Err(Refusal::GrowOffset);
+        }
+        self.account_growth(vma, grown)?;
+        self.space.vmas.update(vma.range.start, |vma| {
+            vma.pgoff.0 -= grown.pages();
+            vma.range.start = to;
+        });
+        Ok(())
+    }
+
+    /// Linux: `mm/vma.c: acct_stack_growth`.
+    fn account_growth(&mut self, vma: &Vma, grown: AddrRange) -> Result<(), Refusal> {
+        let pages = grown.pages();
+        self.space.may_expand(vma.flags, pages)?;
+        if vma.range.end.0 - grown.start.0 > self.space.limits.stack.soft {
+            return Err(Refusal::GrowStackLimit);
+        }
+        if self.space.lock_future(vma.flags, grown.len(), self.caps).is_err() {
+            return Err(Refusal::GrowLock);
+        }
+        self.charge(pages)?;
+        if vma.flags.contains(VmFlags::LOCKED) {
+            self.space.counters.locked_vm += pages;
+        }
+        self.space.counters.add(vma.flags, pages);
+        Ok(())
+    }
+}

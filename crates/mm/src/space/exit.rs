@@ -1,0 +1,21 @@
+//! The end of a process's memory.
+
+use super::AddressSpace;
+use crate::flags::VmFlags;
+use crate::system::System;
+
+impl AddressSpace {
+    /// Gives everything back: the process ended, or executed another program.
+    ///
+    /// Linux: `mm/mmap.c: exit_mmap`.
+    pub fn exit(self, sys: &mut System) {
+        for vma in self.vmas() {
+            if let Some(chain) = &vma.anon {
+                sys.anon_vmas.unlink(chain);
+            }
+            if vma.flags.contains(VmFlags::ACCOUNT) {
+                sys.uncharge(vma.pages());
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Fork: a child's copy of the memory.
+
+use alloc::sync::Arc;
+
+use super::{AddressSpace, Counters, Settings};
+use crate::flags::VmFlags;
+use crate::input::Input;
+use crate::set::VmaSet;
+use crate::system::{Charger, System};
+use crate::vma::Vma;
+use abi::Errno;
+
+impl AddressSpace {
+    /// Makes the child's memory.
+    ///
+    /// ```text
+    /// parent  AAA BBB(DONTFORK) CCC(WIPEONFORK) DDD(touched)
+    /// child   AAA               CCC(no pages)   DDD(anon_vma linked to the parent's)
+    /// ```
+    ///
+    /// Linux: `kernel/fork.c: dup_mmap`.
+    ///
+    /// # Errors
+    /// `ENOMEM` if the copy may not be promised; then nothing is left of it.
+    pub fn fork(&mut self, sys: &mut System, input: &Input) -> Result<Self, Errno> {
+        let mut child = Self {
+            vmas: VmaSet::new(),
+            layout: self.layout.clone(),
+            counters: Counters { locked_vm: 0, ..self.counters },
+            limits: self.limits,
+            def_flags: VmFlags::NONE,
+            settings: self.inherited_settings(),
+            guards: self.guards.clone(),
+        };
+        for vma in self.vmas.iter() {
+            if vma.flags.contains(VmFlags::DONTCOPY) {
+                child.counters.remove(vma.flags, vma.pages());
+                child.guards.remove(vma.range);
+                continue;
+            }
+            if vma.flags.contains(VmFlags::ACCOUNT) {
+                let by = Charger {
+                    sys_admin: input.caps.sys_admin,
+                    total_vm: self.counters.total_vm,
+                    committed: input.committed,
+                };
+                if let Err(refusal) = sys.charge(vma.pages(), by) {
+                    child.exit(sys);
+                    return Err(refusal.errno());
+                }
+            }
+            if vma.flags.contains(VmFlags::WIPEONFORK) {
+                child.guards.remove(vma.range);
+            }
+            child.vmas.insert(copy(vma, sys));
+        }
+        Ok(child)
+    }
+
+    fn inherited_settings(&self) -> Settings {
+        let mut settings = self.settings;
+        if settings.mdwe_no_inherit {
+            settings.refuse_exec_gain = false;
+            settings.mdwe_no_inherit = false;
+        }
+        settings
+    }
+}
+
+/// Copies one mapping for a child. A registration with userfaultfd does not follow.
+fn copy(vma: &Vma, sys: &mut System) -> Vma {
+    let mut copy = vma.clone();
+    copy.flags = copy.flags.without(VmFlags::LOCKED_MASK);
+    copy.anon = match &vma.anon {
+        Some(chain) if !vma.flags.contains(VmFlags::WIPEONFORK) => Some(sys.anon_vmas.fork(chain)),
+        _ => None,
+    };
+    if vma.uffd().is_some() {
+        copy.flags = copy.flags.without(VmFlags::UFFD);
+        if let Some(extra) = &mut copy.extra {
+            Arc::make_mut(extra).uffd = None;
+        }
+    }
+    copy
+}

@@ -1,0 +1,160 @@
+//! One process's memory: its mappings, its counters, its limits.
+
+mod account;
+mod adopt;
+mod exit;
+mod fork;
+mod split;
+mod validate;
+
+use abi::{Resource, Rlimit, VirtAddr};
+
+pub use self::adopt::{AdoptedVma, AnonPages, Layout};
+pub use self::validate::Inconsistency;
+use crate::flags::VmFlags;
+use crate::guard::Guards;
+use crate::set::VmaSet;
+use crate::vma::Vma;
+
+/// One process's memory (the kernel's `mm_struct`). A clone is an independent snapshot and costs O(1).
+#[derive(Clone, Debug)]
+pub struct AddressSpace {
+    /// Linux: `mm_mt`.
+    pub(crate) vmas: VmaSet<Vma>,
+    /// Where things were placed at exec.
+    pub(crate) layout: Layout,
+    /// Invariant: the sums over all mappings.
+    pub(crate) counters: Counters,
+    pub(crate) limits: Limits,
+    /// Linux: `def_flags`: what mlockall adds to new mappings.
+    pub(crate) def_flags: VmFlags,
+    /// Settings of the process that steer memory.
+    pub(crate) settings: Settings,
+    /// The pages with guard markers.
+    pub(crate) guards: Guards,
+}
+
+/// The kernel's counters, in pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Linux: `mm_struct::total_vm`. Invariant: the sum of all mappings' pages.
+    pub total_vm: u64,
+    /// Linux: `mm_struct::data_vm`. Invariant: the sum over data mappings.
+    pub data_vm: u64,
+    /// Linux: `mm_struct::exec_vm`. Invariant: the sum over code mappings.
+    pub exec_vm: u64,
+    /// Linux: `mm_struct::stack_vm`. Invariant: the sum over stack mappings.
+    pub stack_vm: u64,
+    /// Linux: `mm_struct::locked_vm`. At least the sum over locked mappings: a locked mapping moved with
+    /// `MREMAP_DONTUNMAP` stays counted, as in the kernel.
+    pub locked_vm: u64,
+}
+
+/// The soft and hard limits that steer memory, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// `RLIMIT_AS`.
+    pub address_space: Rlimit,
+    /// `RLIMIT_DATA`.
+    pub data: Rlimit,
+    /// `RLIMIT_STACK`.
+    pub stack: Rlimit,
+    /// `RLIMIT_MEMLOCK`.
+    pub memlock: Rlimit,
+}
+
+impl Default for Limits {
+    /// The limits of an ordinary login: a stack of 8 MiB, 8 MiB locked.
+    fn default() -> Self {
+        Self {
+            address_space: Rlimit::UNLIMITED,
+            data: Rlimit::UNLIMITED,
+            stack: Rlimit { soft: 8 << 20, hard: Rlimit::INFINITY },
+            memlock: Rlimit { soft: 8 << 20, hard: 8 << 20 },
+        }
+    }
+}
+
+/// Settings of a process that steer memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// `personality` bit `READ_IMPLIES_EXEC`.
+    pub read_implies_exec: bool,
+    /// `PR_MDWE_REFUSE_EXEC_GAIN`.
+    pub refuse_exec_gain: bool,
+    /// `PR_MDWE_NO_INHERIT`.
+    pub mdwe_no_inherit: bool,
+    /// `PR_SET_MEMORY_MERGE`.
+    pub merge_any: bool,
+    /// `PR_SET_THP_DISABLE`.
+    pub thp_disabled: bool,
+}
+
+impl AddressSpace {
+    /// Returns all mappings in the order of their addresses.
+    pub fn vmas(&self) -> crate::set::Iter<'_, Vma> {
+        self.vmas.iter()
+    }
+
+    /// Returns the mapping that contains an address.
+    pub fn find(&self, addr: VirtAddr) -> Option<&Vma> {
+        self.vmas.find(addr)
+    }
+
+    /// Returns the number of mappings (the kernel's `map_count`).
+    pub fn map_count(&self) -> u64 {
+        self.vmas.len() as u64
+    }
+
+    /// Returns the kernel's counters.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Returns the layout, with the heap's present end.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Changes the layout: what is learnt of it later than the mappings.
+    pub fn layout_mut(&mut self) -> &mut Layout {
+        &mut self.layout
+    }
+
+    /// Returns the settings.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Changes the settings: what a process inherited.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Returns the limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns a limit; `None` where it does not steer memory.
+    pub fn limit(&self, resource: Resource) -> Option<Rlimit> {
+        match resource {
+            Resource::AS => Some(self.limits.address_space),
+            Resource::DATA => Some(self.limits.data),
+            Resource::STACK => Some(self.limits.stack),
+            Resource::MEMLOCK => Some(self.limits.memlock),
+            _ => None,
+        }
+    }
+
+    /// Sets a limit as from outside; those that do not steer memory are ignored.
+    pub fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
+        match resource {
+            Resource::AS => self.limits.address_space = limit,
+            Resource::DATA => self.limits.data = limit,
+            Resource::STACK => self.limits.stack = limit,
+            Resource::MEMLOCK => self.limits.memlock = limit,
+            _ => {}
+        }
+    }
+}

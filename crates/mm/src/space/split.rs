@@ -1,0 +1,46 @@
+//! Splitting a mapping in two.
+
+use abi::VirtAddr;
+
+use crate::op::Op;
+use crate::why::Refusal;
+
+impl Op<'_> {
+    /// Splits the mapping that starts at `start`, if one more is allowed.
+    ///
+    /// Linux: `mm/vma.c: split_vma`.
+    pub(crate) fn split_counted(&mut self, start: VirtAddr, at: VirtAddr) -> Result<(), Refusal> {
+        if self.space.map_count() >= self.profile.max_map_count {
+            return Err(Refusal::Splits);
+        }
+        self.split(start, at);
+        Ok(())
+    }
+
+    /// Splits the mapping that starts at `start` in two at `at`, whatever the count.
+    ///
+    /// ```text
+    /// AAAAAA  ->  AAABBB     B has A's flags, backing and anon_vma
+    ///    ^at
+    /// ```
+    ///
+    /// Linux: `mm/vma.c: __split_vma`.
+    ///
+    /// # Preconditions
+    /// `at` lies inside the mapping, not at its edge.
+    pub(crate) fn split(&mut self, start: VirtAddr, at: VirtAddr) {
+        let upper = self.space.vmas.update(start, |vma| {
+            debug_assert!(vma.range.start < at && at < vma.range.end, "{at} is inside {}", vma.range);
+            let mut upper = vma.clone();
+            upper.pgoff = vma.pgoff_at(at);
+            upper.range.start = at;
+            vma.range.end = at;
+            upper
+        });
+        let Some(upper) = upper else { return };
+        if let Some(chain) = &upper.anon {
+            self.sys.anon_vmas.duplicate(chain);
+        }
+        self.space.vmas.insert(upper);
+    }
+}

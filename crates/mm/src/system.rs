@@ -1,0 +1,107 @@
+//! What all processes share: the kernel's settings, the memory promised, files' sizes, identities.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+use crate::anon_vma::AnonVmas;
+use crate::file::{DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
+use crate::profile::{OvercommitMode, Profile};
+use crate::why::Refusal;
+
+/// What all processes share.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// The kernel and its settings.
+    pub profile: Arc<Profile>,
+    /// Linux: `vm_committed_as`, in pages: what the address spaces of this system have charged.
+    pub(crate) committed: u64,
+    pub(crate) anon_vmas: AnonVmas,
+    /// The present sizes of files, where they changed or are the twin's own. Linux: `i_size`.
+    sizes: Arc<BTreeMap<ObjectId, u64>>,
+    nameless: u64,
+}
+
+impl System {
+    /// Makes a system without processes.
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile: Arc::new(profile),
+            committed: 0,
+            anon_vmas: AnonVmas::default(),
+            sizes: Arc::default(),
+            nameless: 0,
+        }
+    }
+
+    /// Returns the pages charged by the address spaces of this system.
+    pub fn committed_pages(&self) -> u64 {
+        self.committed
+    }
+
+    /// Says that a file has a new size in bytes: accesses past its last page raise `SIGBUS` from now on.
+    pub fn set_file_size(&mut self, object: ObjectId, bytes: u64) {
+        Arc::make_mut(&mut self.sizes).insert(object, bytes);
+    }
+
+    /// Returns the present size of a mapped file in bytes.
+    pub fn file_size(&self, file: &MapFile) -> u64 {
+        self.sizes.get(&file.object).copied().unwrap_or(file.bytes)
+    }
+
+    /// Makes the nameless file of shared anonymous memory.
+    ///
+    /// Linux: `mm/shmem.c: shmem_zero_setup`.
+    pub(crate) fn nameless_file(&mut self, bytes: u64) -> Arc<MapFile> {
+        let id = self.nameless;
+        self.nameless += 1;
+        Arc::new(MapFile {
+            object: ObjectId::Nameless(id),
+            description: DescriptionId::Nameless(id),
+            kind: FileKind::Shmem,
+            mode: OpenMode { read: true, write: true, append_only: false },
+            bytes,
+            seals: 0,
+            noexec: false,
+        })
+    }
+
+    /// Charges pages if they may be promised.
+    ///
+    /// Linux: `mm/util.c: __vm_enough_memory`.
+    ///
+    /// # Errors
+    /// [`Refusal::Overcommit`]; then nothing is charged.
+    pub(crate) fn charge(&mut self, pages: u64, by: Charger) -> Result<(), Refusal> {
+        let rules = &self.profile.overcommit;
+        let allowed = match rules.mode {
+            OvercommitMode::Always => true,
+            OvercommitMode::Guess => pages <= rules.ram_and_swap,
+            OvercommitMode::Never => {
+                let mut limit = rules.limit;
+                if !by.sys_admin {
+                    limit = limit.saturating_sub(rules.admin_reserve);
+                }
+                limit = limit.saturating_sub((by.total_vm / 32).min(rules.user_reserve));
+                by.committed.unwrap_or(self.committed).saturating_add(pages) < limit
+            }
+        };
+        if !allowed {
+            return Err(Refusal::Overcommit);
+        }
+        self.committed += pages;
+        Ok(())
+    }
+
+    /// Takes back a charge.
+    pub(crate) fn uncharge(&mut self, pages: u64) {
+        self.committed = self.committed.saturating_sub(pages);
+    }
+}
+
+/// Who asks for memory, as far as the answer depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Charger {
+    pub(crate) sys_admin: bool,
+    pub(crate) total_vm: u64,
+    pub(crate) committed: Option<u64>,
+}

@@ -1,0 +1,116 @@
+//! One mapping.
+
+use alloc::sync::Arc;
+
+use abi::{AddrRange, PAGE_SHIFT, PageOff, VirtAddr};
+
+use crate::anon_vma::AnonChain;
+use crate::file::{Backing, FileKind};
+use crate::flags::VmFlags;
+use crate::profile::Profile;
+use crate::set::Entry;
+
+/// One mapping (the kernel's `vm_area_struct`): pages with the same backing and flags.
+#[derive(Clone, Debug)]
+pub struct Vma {
+    /// Linux: `vm_start`, `vm_end`. Invariant: page-aligned, not empty.
+    pub range: AddrRange,
+    /// Linux: `vm_pgoff`. For anonymous memory the page number of its first address when it was made.
+    pub pgoff: PageOff,
+    /// Linux: `vm_flags`.
+    pub flags: VmFlags,
+    /// Linux: `vm_file`, `vm_ops`.
+    pub backing: Backing,
+    /// Linux: `anon_vma`, `anon_vma_chain`: what decides merging beside the flags.
+    pub anon: Option<AnonChain>,
+    /// Attributes that few mappings have.
+    pub extra: Option<Arc<Extra>>,
+}
+
+/// Attributes that few mappings have.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Extra {
+    /// Linux: `anon_name`.
+    pub name: Option<Arc<[u8]>>,
+    /// Linux: `vm_policy`.
+    pub policy: Option<Policy>,
+    /// Linux: `vm_userfaultfd_ctx`: which userfaultfd.
+    pub uffd: Option<u64>,
+}
+
+/// A NUMA policy of a range, as far as two can be told apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// `MPOL_*` with its mode flags.
+    pub mode: u64,
+    /// The nodes, one bit each.
+    pub nodes: u64,
+    /// The home node (`set_mempolicy_home_node`).
+    pub home_node: Option<u64>,
+}
+
+impl Entry for Vma {
+    fn range(&self) -> AddrRange {
+        self.range
+    }
+}
+
+impl Vma {
+    /// Returns the number of pages.
+    pub fn pages(&self) -> u64 {
+        self.range.pages()
+    }
+
+    /// Tells whether it is private anonymous memory (`vma_is_anonymous`): also a private `/dev/zero`.
+    pub fn is_anonymous(&self) -> bool {
+        match &self.backing {
+            Backing::Anonymous => true,
+            Backing::File(file) => file.kind == FileKind::ZeroDevice && !self.flags.contains(VmFlags::SHARED),
+            Backing::Kernel(_) => false,
+        }
+    }
+
+    /// Tells whether it is huge pages of hugetlbfs.
+    pub fn is_hugetlb(&self) -> bool {
+        self.flags.contains(VmFlags::HUGETLB)
+    }
+
+    /// Returns the page offset of an address inside or just past it.
+    pub fn pgoff_at(&self, addr: VirtAddr) -> PageOff {
+        PageOff(self.pgoff.0.wrapping_add((addr.0 - self.range.start.0) >> PAGE_SHIFT))
+    }
+
+    /// Returns the lowest address that a new mapping below must keep clear of.
+    ///
+    /// Linux: `include/linux/mm.h: vm_start_gap`.
+    pub fn start_gap(&self, profile: &Profile) -> VirtAddr {
+        let gap = if self.flags.contains(VmFlags::GROWSDOWN) {
+            profile.guard_bytes()
+        } else if self.flags.contains(VmFlags::SHADOW_STACK) {
+            profile.page_size
+        } else {
+            0
+        };
+        VirtAddr(self.range.start.0.saturating_sub(gap))
+    }
+
+    /// Tells whether `mlock` has an effect on it (`vma_supports_mlock`).
+    pub fn supports_mlock(&self) -> bool {
+        !self.flags.intersects(VmFlags::SPECIAL.with(VmFlags::DROPPABLE)) && !self.is_hugetlb()
+    }
+
+    /// Returns the name given to it.
+    pub fn name(&self) -> Option<&Arc<[u8]>> {
+        self.extra.as_ref().and_then(|extra| extra.name.as_ref())
+    }
+
+    /// Returns its NUMA policy.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.extra.as_ref().and_then(|extra| extra.policy.as_ref())
+    }
+
+    /// Returns the userfaultfd it is registered with.
+    pub fn uffd(&self) -> Option<u64> {
+        self.extra.as_ref().and_then(|extra| extra.uffd)
+    }
+}
