@@ -1,0 +1,49 @@
+//! The guests of `guests/`: tiny C programs with one behaviour each, compiled when a test needs them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::run::has;
+use crate::scratch::shared_folder;
+
+/// How a guest is built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Build {
+    Dynamic,
+    Static,
+    /// 32 bits, without a C library.
+    ThirtyTwo,
+}
+
+/// Compiles a guest and returns the program; `None`, said as skipped, where it cannot be compiled.
+pub(crate) fn guest(name: &str, build: Build) -> Option<PathBuf> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    if !has("cc") {
+        return None;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests").join(format!("{name}.c"));
+    let folder = shared_folder();
+    let program = folder.join(format!("{name}-{build:?}"));
+    // Built under a name of this call's own, so that tests at the same time see a whole program or none.
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let built = folder.join(format!("{name}-{build:?}-{}-{number}", std::process::id()));
+    let flags: &[&str] = match build {
+        Build::Dynamic => &["-pthread"],
+        Build::Static => &["-pthread", "-static"],
+        Build::ThirtyTwo => &["-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector"],
+    };
+    let output =
+        Command::new("cc").args(["-w", "-O1", "-g"]).args(flags).arg("-o").arg(&built).arg(&source).output();
+    let output = output.expect("cc was found");
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_ne!(build, Build::Dynamic, "{} does not compile: {errors}", source.display());
+        println!("SKIPPED: guest {name} as {build:?}, this compiler cannot build it");
+        return None;
+    }
+    // A program that runs cannot be written over, but it can be replaced.
+    fs::rename(&built, &program).expect("our own folder");
+    Some(program)
+}
