@@ -1,12 +1,13 @@
 //! Calls, the kernel's word on them, and faults: what moves the twin between checkpoints.
 
-use abi::{AddrRange, Call, Errno, MapFlags, VirtAddr};
-use recording::{CallEvent, CallResult, FaultEvent, MappedEvent};
+use abi::{AddrRange, Call, Errno, Pid, VirtAddr};
+use recording::{CallEvent, CallInput, CallResult, FaultEvent, MappedEvent, MmId};
 
 use crate::growth::Growth;
 use crate::memory::UnderWay;
 use crate::proof::{Correction, CorrectionReason};
 use crate::touched::touched;
+use crate::twin::{Corrected, Predicted, Told};
 use crate::world::{Place, World};
 
 impl World {
@@ -17,6 +18,8 @@ impl World {
             process.calls += 1;
         }
         *self.counts.calls.entry(event.call.name()).or_default() += 1;
+        // A call on another process's memory changes that one.
+        let place = Place { mm: self.target_of(event).unwrap_or(place.mm), ..place };
         let Some(memory) = self.memories.get_mut(&place.mm) else {
             self.proof.calls_unknown += 1;
             return;
@@ -28,17 +31,27 @@ impl World {
         self.proof.calls += 1;
         let brk = twin.brk();
         let before = twin.bytes();
-        let Some(predicted) = twin.call(&mut self.shared, event.call, &event.input) else {
+        let told = match event.result {
+            CallResult::Seen(value) => Told::Answer(value),
+            CallResult::Unseen => Told::Nothing,
+        };
+        let Some(Predicted { result: predicted, input }) =
+            twin.call(&mut self.shared, event.call, &event.input, told)
+        else {
             self.proof.calls_unmodelled += 1;
             memory.is_unmodelled = true;
             return;
         };
+        if let Some(name) = input {
+            *self.proof.inputs.entry(name).or_default() += 1;
+        }
         let ranges = ranges_of(event.call, predicted, brk);
         let after = twin.bytes();
         let under_way = UnderWay {
             event: place.event,
             time: place.time,
             call: event.call,
+            input: kept_input(event),
             predicted,
             ranges,
             is_confirmed: false,
@@ -51,6 +64,16 @@ impl World {
         }
         if let CallResult::Seen(kernel) = event.result {
             self.check_result(place, kernel);
+        }
+    }
+
+    /// The memory that a call changes, where it is not the caller's.
+    fn target_of(&self, event: &CallEvent) -> Option<MmId> {
+        match event.input {
+            CallInput::Ranges { target, .. } => target,
+            CallInput::Rlimit { pid: Pid(0), .. } => None,
+            CallInput::Rlimit { pid, .. } => self.processes.of_pid(pid).map(|process| process.mm),
+            _ => None,
         }
     }
 
@@ -70,7 +93,7 @@ impl World {
     pub(crate) fn mapped(&mut self, place: Place, mapped: &MappedEvent) {
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         let Some(twin) = memory.twin.as_mut() else { return };
-        let Some(under_way) = memory.under_way.get(&place.tid).copied().filter(|call| !call.is_confirmed)
+        let Some(under_way) = memory.under_way.get(&place.tid).filter(|call| !call.is_confirmed).cloned()
         else {
             // Nobody asked: the stack grew.
             twin.grow_stack(&mut self.shared, mapped.range);
@@ -95,22 +118,17 @@ impl World {
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         let Some(twin) = memory.twin.as_mut() else { return };
         let addr = (!(-4095..0).contains(&kernel)).then_some(VirtAddr(kernel as u64));
-        let name = match (under_way.call, addr) {
-            (Call::Mmap { addr: hint, flags, .. }, Some(_))
-                if flags.contains(MapFlags::MAP_32BIT) && hint == VirtAddr::NULL =>
-            {
-                Some("MAP_32BIT start")
-            }
-            _ => None,
+        let UnderWay { call, ref input, predicted, .. } = under_way;
+        let corrected = match addr {
+            Some(addr) => twin.place(&mut self.shared, call, input, predicted, addr),
+            None => twin.undo(&mut self.shared, call, predicted),
         };
-        if let Some(addr) = addr {
-            twin.place(&mut self.shared, under_way.call, under_way.predicted, addr);
-        } else {
-            twin.undo(&mut self.shared, under_way.call, under_way.predicted);
-        }
-        if let Some(name) = name {
-            *self.proof.inputs.entry(name).or_default() += 1;
-            return;
+        match corrected {
+            Corrected::Input(name) => {
+                *self.proof.inputs.entry(name).or_default() += 1;
+                return;
+            }
+            Corrected::Done | Corrected::Unknown => {}
         }
         let reason = if others { CorrectionReason::OrderUncertain } else { CorrectionReason::Other };
         self.proof.correct(Correction {
@@ -137,6 +155,14 @@ impl World {
         if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
             stack.see(range, place.time);
         }
+    }
+}
+
+/// What a call read, where it may have to be done again at another place.
+fn kept_input(event: &CallEvent) -> CallInput {
+    match event.call {
+        Call::Mmap { .. } => event.input.clone(),
+        _ => CallInput::None,
     }
 }
 

@@ -38,6 +38,10 @@ impl World {
                     Some(Twin::adopt(&mut self.shared, memory.exec.as_deref(), &memory.limits, kernel));
             }
             Some(twin) => {
+                let learnt = twin.learn_nameless(kernel);
+                if learnt > 0 {
+                    *self.proof.inputs.entry("inode of shared anonymous memory").or_default() += learnt;
+                }
                 let in_flight = in_flight(memory.under_way.iter(), checkpoint);
                 let found = compare(kernel, &twin.rows(), &in_flight);
                 self.proof.add(&found);

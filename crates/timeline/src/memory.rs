@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
-use recording::{Counters, ExecEvent, MmId, PageRun, TimeNs};
+use recording::{CallInput, Counters, ExecEvent, MmId, PageRun, TimeNs};
 
 use crate::curve::Sample;
 use crate::growth::StackGrowth;
@@ -106,11 +106,13 @@ pub struct ThreadStack {
 }
 
 /// A call whose end was not seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct UnderWay {
     pub(crate) event: u64,
     pub(crate) time: TimeNs,
     pub(crate) call: Call,
+    /// What the call read, kept where it may have to be done again elsewhere.
+    pub(crate) input: CallInput,
     pub(crate) predicted: Result<u64, Errno>,
     pub(crate) ranges: [Option<AddrRange>; 2],
     /// The kernel's word on it has come.

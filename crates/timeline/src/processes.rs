@@ -103,6 +103,11 @@ impl Processes {
         self.threads.get(&tid).and_then(|thread| self.all.get(thread.process.0))
     }
 
+    /// The live process of this id.
+    pub fn of_pid(&self, pid: Pid) -> Option<&Process> {
+        self.by_pid.get(&pid).and_then(|no| self.all.get(no.0))
+    }
+
     /// Tells whether a live process has this memory.
     pub fn uses(&self, mm: MmId) -> bool {
         self.with_memory(mm).any(|no| self.all[no.0].ended.is_none())

@@ -7,7 +7,7 @@ mod fork;
 mod split;
 mod validate;
 
-use abi::{Resource, Rlimit, VirtAddr};
+use abi::{AddrRange, Resource, Rlimit, VirtAddr};
 
 pub use self::adopt::{AdoptedVma, AnonPages, Layout};
 pub use self::validate::Inconsistency;
@@ -99,6 +99,16 @@ impl AddressSpace {
     /// Returns the mapping that contains an address.
     pub fn find(&self, addr: VirtAddr) -> Option<&Vma> {
         self.vmas.find(addr)
+    }
+
+    /// Returns the mappings that share an address with a range, in the order of their addresses.
+    pub fn vmas_in(&self, range: AddrRange) -> crate::set::Iter<'_, Vma> {
+        self.vmas.range(range)
+    }
+
+    /// Returns the first mapping that ends after an address: the one that contains it, else the next one up.
+    pub fn first_ending_after(&self, addr: VirtAddr) -> Option<&Vma> {
+        self.vmas.first_ending_after(addr)
     }
 
     /// Returns the number of mappings (the kernel's `map_count`).

@@ -2,3 +2,4 @@
 
 mod peaks;
 mod tape;
+mod twin;

@@ -85,7 +85,6 @@ impl Tape {
         self.push(tid, mm, Body::Checkpoint(Box::new(checkpoint)))
     }
 
-    #[expect(dead_code, reason = "used once the twin predicts")]
     pub(super) fn call(self, tid: i32, mm: u32, call: Call) -> Self {
         let event = CallEvent { call, result: CallResult::Unseen, input: CallInput::None, stack: None };
         self.push(tid, mm, Body::Call(event))

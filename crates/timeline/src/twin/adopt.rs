@@ -1,0 +1,160 @@
+//! Taking over a kernel's map: at exec, at the first sight of a process, and where the maps differed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use abi::{AddrRange, FileId, PAGE_SHIFT, PAGE_SIZE, PageOff, Personality, Resource, Rlimit, VirtAddr};
+use mm::{
+    AddressSpace, AdoptedVma, AnonPages, Backing, DescriptionId, Layout, Limits, MapFile, ObjectId, OpenMode,
+    Settings, VmFlags,
+};
+use recording::{Bytes, ExecEvent, MapRow};
+
+use super::rows::KERNEL_NAMES;
+use super::{Base, Shared, Twin};
+
+/// Makes the twin of a memory from its map.
+pub(super) fn twin(
+    shared: &mut Shared,
+    exec: Option<&ExecEvent>,
+    limits: &HashMap<Resource, Rlimit>,
+    rows: &[MapRow],
+) -> Twin {
+    let mut of_memory = Limits::default();
+    for (resource, limit) in limits {
+        match *resource {
+            Resource::AS => of_memory.address_space = *limit,
+            Resource::DATA => of_memory.data = *limit,
+            Resource::STACK => of_memory.stack = *limit,
+            Resource::MEMLOCK => of_memory.memlock = *limit,
+            _ => {}
+        }
+    }
+    let layout = layout(exec, &of_memory, rows, shared.guard_bytes);
+    let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, rows.iter().map(adopted));
+    let personality = Personality(exec.map_or(0, |exec| exec.personality));
+    space.set_settings(Settings {
+        read_implies_exec: personality.contains(Personality::READ_IMPLIES_EXEC),
+        ..Settings::default()
+    });
+    // Of a process that ran already, any free place may lie above its highest mapping.
+    let base = if exec.is_some() { Base::Known } else { Base::ToBeLearned };
+    Twin { space, paths: Arc::new(paths(rows)), nameless: Arc::default(), base }
+}
+
+impl Twin {
+    /// Puts the kernel's lines in the place of what the twin has in a range.
+    pub(crate) fn replace(&mut self, shared: &mut Shared, range: AddrRange, rows: &[MapRow]) {
+        self.space.resync(&mut shared.sys, range, rows.iter().map(adopted));
+        let known = paths(rows);
+        if known.iter().any(|(id, path)| self.paths.get(id) != Some(path)) {
+            Arc::make_mut(&mut self.paths).extend(known);
+        }
+        // The heap's end is any byte: it is known to the page only.
+        if let Some(heap) = rows.iter().rfind(|row| *row.name == *b"[heap]") {
+            let layout = self.space.layout_mut();
+            if layout.brk.page_up_wrapping() != heap.range.end {
+                layout.brk = heap.range.end;
+            }
+        }
+    }
+}
+
+fn paths(rows: &[MapRow]) -> BTreeMap<FileId, Bytes> {
+    rows.iter().filter(|row| row.file.ino != 0).map(|row| (row.file, row.name.clone())).collect()
+}
+
+fn layout(exec: Option<&ExecEvent>, limits: &Limits, rows: &[MapRow], guard_bytes: u64) -> Layout {
+    let named = |name: &[u8]| rows.iter().find(|row| *row.name == *name).map(|row| row.range);
+    let heap = named(b"[heap]");
+    let stack = named(b"[stack]");
+    let start_brk = exec.and_then(|exec| exec.start_brk).or(heap.map(|heap| heap.start)).unwrap_or_default();
+    let [_, _, start_data, end_data] = exec.and_then(|exec| exec.segments).unwrap_or_default();
+    let personality = Personality(exec.map_or(0, |exec| exec.personality));
+    let bottom_up = personality.contains(Personality::ADDR_COMPAT_LAYOUT);
+    let below_stack = rows.iter().filter(|row| stack.is_none_or(|stack| row.range.end <= stack.start));
+    let highest = below_stack.map(|row| row.range.end).max().unwrap_or_default();
+    let legacy_base = legacy_base(highest, limits, personality, guard_bytes);
+    Layout {
+        mmap_base: if bottom_up { legacy_base } else { highest },
+        mmap_legacy_base: legacy_base,
+        bottom_up,
+        start_brk,
+        brk: heap.map_or(start_brk, |heap| heap.end),
+        start_data,
+        end_data,
+        start_stack: exec
+            .and_then(|exec| exec.start_stack)
+            .or(stack.map(|stack| VirtAddr(stack.end.0 - PAGE_SIZE)))
+            .unwrap_or_default(),
+    }
+}
+
+/// Where the search upwards begins, which moves with the same random number as the one downwards.
+///
+/// Linux: `arch/x86/mm/mmap.c: mmap_base`, `mmap_legacy_base`.
+fn legacy_base(mmap_base: VirtAddr, limits: &Limits, personality: Personality, guard_bytes: u64) -> VirtAddr {
+    const TASK_SIZE: u64 = 0x7fff_ffff_f000;
+    /// How far the stack's top is moved at random at most.
+    const STACK_RANDOM: u64 = 0x3f_ffff << PAGE_SHIFT;
+    let random = if personality.contains(Personality::ADDR_NO_RANDOMIZE) { 0 } else { STACK_RANDOM };
+    let gap = limits.stack.soft.saturating_add(random + guard_bytes).clamp(128 << 20, TASK_SIZE / 6 * 5);
+    let highest = TASK_SIZE - gap;
+    let moved = highest.saturating_sub(mmap_base.0) & !(PAGE_SIZE - 1);
+    VirtAddr(VirtAddr(TASK_SIZE / 3).page_up_wrapping().0 + moved)
+}
+
+/// A line of a kernel's map as the twin takes it over.
+fn adopted(row: &MapRow) -> AdoptedVma {
+    let backing = backing(row);
+    let of_file = matches!(backing, Backing::File(_));
+    AdoptedVma {
+        range: row.range,
+        flags: flags(row, &backing),
+        pgoff: of_file.then_some(PageOff(row.offset.0 >> PAGE_SHIFT)),
+        backing,
+        anon: AnonPages::None,
+        name: row.name.strip_prefix(b"[anon:").and_then(|rest| rest.strip_suffix(b"]")).map(Arc::from),
+    }
+}
+
+fn flags(row: &MapRow, backing: &Backing) -> VmFlags {
+    let flags = VmFlags::of_maps_line(row.prot, row.shared);
+    match (backing, &*row.name) {
+        (_, b"[stack]") => flags.with(VmFlags::GROWSDOWN),
+        (Backing::Kernel(_), b"[vdso]") => flags.with(VmFlags::DONTEXPAND),
+        (Backing::Kernel(_), _) => flags.with(VmFlags::SPECIAL).with(VmFlags::DONTDUMP),
+        (Backing::File(file), _) if file.kind == mm::FileKind::Special => flags.with(VmFlags::DONTEXPAND),
+        _ => flags,
+    }
+}
+
+fn backing(row: &MapRow) -> Backing {
+    if let Some(no) = KERNEL_NAMES.iter().position(|name| **name == *row.name) {
+        return Backing::Kernel(no as u8);
+    }
+    if row.file.ino == 0 {
+        return Backing::Anonymous;
+    }
+    let starts = |prefix: &[u8]| row.name.starts_with(prefix);
+    let kind = if starts(b"/SYSV") {
+        mm::FileKind::SysV
+    } else if starts(b"/dev/zero (deleted)") || starts(b"/memfd:") || starts(b"/dev/shm/") {
+        mm::FileKind::Shmem
+    } else if starts(b"/dev/zero") {
+        mm::FileKind::ZeroDevice
+    } else if starts(b"/dev/") || starts(b"anon_inode:") {
+        mm::FileKind::Special
+    } else {
+        mm::FileKind::Regular
+    };
+    Backing::File(Arc::new(MapFile {
+        object: ObjectId::File(row.file),
+        description: DescriptionId::Unknown(row.file),
+        kind,
+        mode: OpenMode { read: true, write: row.shared, append_only: false },
+        bytes: u64::MAX >> 1,
+        seals: 0,
+        noexec: false,
+    }))
+}

@@ -1,0 +1,74 @@
+//! Taking back what the twin predicted where the kernel did otherwise.
+
+use abi::{AddrRange, Call, Errno, VirtAddr};
+use recording::CallInput;
+
+use super::{Base, Shared, Told, Twin};
+
+/// How a prediction was put right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Corrected {
+    /// The kernel's answer was an input that no rule decides: its name.
+    Input(&'static str),
+    /// The map is as the kernel has it.
+    Done,
+    /// The map can't be put right before the next checkpoint.
+    Unknown,
+}
+
+impl Twin {
+    /// The kernel placed the mapping elsewhere.
+    pub(crate) fn place(
+        &mut self,
+        shared: &mut Shared,
+        call: Call,
+        input: &CallInput,
+        predicted: Result<u64, Errno>,
+        addr: VirtAddr,
+    ) -> Corrected {
+        let Call::Mmap { addr: hint, len, flags, .. } = call else { return Corrected::Unknown };
+        self.unmap(shared, predicted, len);
+        let learned = self.base == Base::ToBeLearned && hint == VirtAddr::NULL;
+        if learned {
+            self.base = Base::Known;
+            self.space.layout_mut().mmap_base = VirtAddr(addr.0.wrapping_add(len)).page_up_wrapping();
+        }
+        match self.call(shared, call, input, Told::Place(addr)) {
+            Some(again) if again.result == Ok(addr.0) => {}
+            _ => return Corrected::Unknown,
+        }
+        if learned {
+            Corrected::Input("mmap_base")
+        } else if flags.contains(abi::MapFlags::MAP_32BIT) && hint == VirtAddr::NULL {
+            Corrected::Input("MAP_32BIT start")
+        } else {
+            Corrected::Done
+        }
+    }
+
+    /// The kernel refused a call.
+    pub(crate) fn undo(
+        &mut self,
+        shared: &mut Shared,
+        call: Call,
+        predicted: Result<u64, Errno>,
+    ) -> Corrected {
+        match (call, predicted) {
+            (_, Err(_)) => Corrected::Done,
+            (Call::Mmap { len, flags, .. }, Ok(_)) if !flags.contains(abi::MapFlags::FIXED) => {
+                self.unmap(shared, predicted, len);
+                Corrected::Done
+            }
+            _ => Corrected::Unknown,
+        }
+    }
+
+    /// Unmaps what a predicted `mmap` mapped.
+    fn unmap(&mut self, shared: &mut Shared, predicted: Result<u64, Errno>, len: u64) {
+        let Ok(start) = predicted else { return };
+        if let Some(range) = AddrRange::from_len(VirtAddr(start), len) {
+            let call = Call::Munmap { addr: range.start, len: range.len() };
+            self.call(shared, call, &CallInput::None, Told::Nothing);
+        }
+    }
+}

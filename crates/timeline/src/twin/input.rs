@@ -1,0 +1,95 @@
+//! What a call reads besides its registers, in the twin's words.
+
+use std::sync::Arc;
+
+use abi::{Call, DevId, Errno, FileId};
+use mm::{Caps, DescriptionId, FileInput, Input, MapFile, ObjectId, OpenMode, Pointers};
+use recording::{CallInput, FileRef};
+
+use super::Told;
+
+/// The file system behind System V segments, memfds and shared anonymous memory.
+const KERNEL_TMPFS: DevId = DevId { major: 0, minor: 1 };
+
+/// Translates what was recorded of a call.
+pub(super) fn of(call: Call, input: &CallInput, caps: Caps, told: Told) -> Input {
+    let mut out = Input { caps, ..Input::default() };
+    match told {
+        Told::Nothing => {}
+        Told::Place(addr) => out.placed = Some(addr),
+        Told::Answer(raw @ -4095..0) => out.observed = Some(Err(Errno(raw.unsigned_abs() as u16))),
+        Told::Answer(raw) => out.observed = Some(Ok(raw.cast_unsigned())),
+    }
+    match input {
+        CallInput::None | CallInput::BadFd => {}
+        // One opened for its path only can't be mapped, as if it were not open.
+        CallInput::File(file) if file.mode.path_only => {}
+        CallInput::File(file) => out.file = FileInput::Open(Arc::new(map_file(file))),
+        CallInput::Rlimit { pid: _, limit } => out.rlimit = Some(*limit),
+        CallInput::Name(name) => out.name = name.clone(),
+        CallInput::Ranges { target: _, ranges } => out.ranges = ranges.clone(),
+        CallInput::Words(words) => out.words = words.clone(),
+        CallInput::Segment { key: _, bytes } => out.segment = Some(Arc::new(segment(call, *bytes))),
+        CallInput::Unreadable => out.pointers = Pointers::Bad,
+    }
+    out
+}
+
+/// An open file.
+fn map_file(file: &FileRef) -> MapFile {
+    let FileRef { path: _, id, bytes, kind, mode, description, seals, noexec } = file;
+    MapFile {
+        object: ObjectId::File(*id),
+        description: match description {
+            0 => DescriptionId::Unknown(*id),
+            known => DescriptionId::Known(*known),
+        },
+        kind: kind_of(*kind, file),
+        mode: OpenMode { read: mode.read, write: mode.write, append_only: false },
+        bytes: *bytes,
+        seals: *seals,
+        noexec: *noexec,
+    }
+}
+
+fn kind_of(kind: recording::FileKind, file: &FileRef) -> mm::FileKind {
+    match kind {
+        recording::FileKind::Regular => mm::FileKind::Regular,
+        recording::FileKind::RegularOther => mm::FileKind::RegularOther,
+        recording::FileKind::Shmem => mm::FileKind::Shmem,
+        recording::FileKind::Hugetlb => mm::FileKind::Hugetlb,
+        recording::FileKind::Device if file.path.starts_with(b"/dev/zero") => mm::FileKind::ZeroDevice,
+        recording::FileKind::Device => mm::FileKind::Special,
+        // Rings and the like have a file of their own; sockets, pipes and directories have no pages.
+        recording::FileKind::Other if file.path.starts_with(b"anon_inode:") => mm::FileKind::Special,
+        recording::FileKind::Other => mm::FileKind::Unmappable,
+    }
+}
+
+/// A System V segment: its inode number is its identifier.
+fn segment(call: Call, bytes: u64) -> MapFile {
+    let file = segment_file(call);
+    MapFile {
+        object: ObjectId::File(file),
+        description: DescriptionId::Unknown(file),
+        kind: mm::FileKind::SysV,
+        mode: OpenMode { read: true, write: true, append_only: false },
+        bytes,
+        seals: 0,
+        noexec: false,
+    }
+}
+
+/// The file behind the segment that a call attaches.
+pub(super) fn segment_file(call: Call) -> FileId {
+    let ino = match call {
+        Call::Shmat { id, .. } => u64::from(id.cast_unsigned()),
+        _ => 0,
+    };
+    FileId { dev: KERNEL_TMPFS, ino }
+}
+
+/// The name that the kernel prints for a segment.
+pub(super) fn segment_name(key: i32) -> Vec<u8> {
+    format!("/SYSV{:08x} (deleted)", key.cast_unsigned()).into_bytes()
+}

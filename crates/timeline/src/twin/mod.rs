@@ -1,0 +1,206 @@
+//! The twin of one memory: the only modules that talk to it.
+//!
+//! A recording speaks of lines of `/proc/PID/maps`, of files by path, of calls with what they read; the twin of
+//! an address space ([`mm::AddressSpace`]) knows mappings and identities only. Here the one becomes the other.
+
+mod adopt;
+mod correct;
+mod input;
+mod profile;
+mod rows;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use abi::{AddrRange, Call, Errno, FileId, Resource, Rlimit, VirtAddr};
+use mm::{Access, AddressSpace, Basis, Input, System, VmFlags};
+use recording::{Bytes, CallInput, ExecEvent, Header, MapRow};
+
+pub(crate) use correct::Corrected;
+
+/// What all memories share.
+pub(crate) struct Shared {
+    sys: System,
+    caps: mm::Caps,
+    guard_bytes: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(header: &Header) -> Self {
+        let profile = profile::of(&header.machine);
+        let guard_bytes = profile.guard_bytes();
+        Self { sys: System::new(profile), caps: profile::caps(header.run.capabilities), guard_bytes }
+    }
+}
+
+/// The twin of one memory. A clone is a state held still and shares what it can.
+#[derive(Clone)]
+pub(crate) struct Twin {
+    space: AddressSpace,
+    /// The paths of mapped files, as told when they were mapped.
+    paths: Arc<BTreeMap<FileId, Bytes>>,
+    /// The files behind nameless shared memory, as checkpoints told them.
+    nameless: Arc<BTreeMap<u64, MapRowFile>>,
+    /// Whether it is known where the search for free places begins.
+    base: Base,
+}
+
+/// The file of a line that the kernel made itself.
+#[derive(Clone)]
+struct MapRowFile {
+    file: FileId,
+    name: Bytes,
+}
+
+/// Where the search for free places begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Base {
+    /// Known: the highest mapping made at exec ends there.
+    Known,
+    /// Not known until the first mapping without a hint shows it.
+    ToBeLearned,
+}
+
+/// What the kernel told of a call before the twin is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// What it returned.
+    Answer(i64),
+    /// Where it put the mapping.
+    Place(VirtAddr),
+}
+
+/// What the twin says of a call.
+#[derive(Clone, Copy)]
+pub(crate) struct Predicted {
+    /// The answer.
+    pub(crate) result: Result<u64, Errno>,
+    /// The name of the input that decided it, where no rule does.
+    pub(crate) input: Option<&'static str>,
+}
+
+impl Twin {
+    /// Makes the twin from a kernel's map.
+    pub(crate) fn adopt(
+        shared: &mut Shared,
+        exec: Option<&ExecEvent>,
+        limits: &HashMap<Resource, Rlimit>,
+        rows: &[MapRow],
+    ) -> Self {
+        adopt::twin(shared, exec, limits, rows)
+    }
+
+    /// The lines of its map.
+    pub(crate) fn rows(&self) -> Vec<MapRow> {
+        self.space.vmas().map(|vma| self.row(vma)).collect()
+    }
+
+    /// The size of the map in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.space.counters().total_vm << abi::PAGE_SHIFT
+    }
+
+    /// The number of mappings.
+    pub(crate) fn mappings(&self) -> u64 {
+        self.space.map_count()
+    }
+
+    /// The heap's end.
+    pub(crate) fn brk(&self) -> VirtAddr {
+        self.space.layout().brk
+    }
+
+    /// The heap as its mappings are, `None` where nothing is mapped of it.
+    pub(crate) fn heap(&self) -> Option<AddrRange> {
+        let layout = self.space.layout();
+        let bounds = AddrRange { start: layout.start_brk, end: layout.brk };
+        let mut parts = self.space.vmas().filter(|vma| vma.range.overlaps(bounds) && vma.is_anonymous());
+        let first = parts.next()?.range;
+        Some(AddrRange { start: first.start, end: parts.last().map_or(first.end, |vma| vma.range.end) })
+    }
+
+    /// The main thread's stack.
+    pub(crate) fn stack(&self) -> Option<AddrRange> {
+        self.space.find(self.space.layout().start_stack).map(|vma| vma.range)
+    }
+
+    /// Tells whether anything is mapped in a range.
+    pub(crate) fn is_mapped(&self, range: AddrRange) -> bool {
+        self.space.vmas_in(range).next().is_some()
+    }
+
+    /// Applies a call; `None` if it is not modelled.
+    pub(crate) fn call(
+        &mut self,
+        shared: &mut Shared,
+        call: Call,
+        input: &CallInput,
+        told: Told,
+    ) -> Option<Predicted> {
+        self.remember_path(call, input);
+        let input = input::of(call, input, shared.caps, told);
+        let outcome = self.space.call(&mut shared.sys, call, &input);
+        match outcome.basis {
+            Basis::NotModelled => None,
+            Basis::Predicted => Some(Predicted { result: outcome.result, input: None }),
+            Basis::TakenOver => Some(Predicted { result: outcome.result, input: Some(call.name()) }),
+        }
+    }
+
+    /// Makes the twin of a forked child; `None` if the twin says that the fork fails.
+    pub(crate) fn fork(&mut self, shared: &mut Shared) -> Option<Self> {
+        let input = Input { caps: shared.caps, ..Input::default() };
+        let space = self.space.fork(&mut shared.sys, &input).ok()?;
+        let Self { space: _, paths, nameless, base } = self;
+        Some(Self { space, paths: paths.clone(), nameless: nameless.clone(), base: *base })
+    }
+
+    /// Ends the memory.
+    pub(crate) fn exit(self, shared: &mut Shared) {
+        self.space.exit(&mut shared.sys);
+    }
+
+    /// A page fault that the program survived: a stack may have grown, a mapping has an `anon_vma` now.
+    ///
+    /// The kernel's event does not say whether the access was a write; where writes are allowed it is taken for
+    /// one, and the next checkpoint with pages has the last word.
+    pub(crate) fn touch(&mut self, shared: &mut Shared, addr: VirtAddr) {
+        let writable =
+            self.space.first_ending_after(addr).is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
+        let access = if writable { Access::Write } else { Access::Read };
+        // A refused access was a signal: it changes nothing.
+        let input = Input { caps: shared.caps, ..Input::default() };
+        let _signal = self.space.touch(&mut shared.sys, addr, access, &input);
+    }
+
+    /// The kernel said that a stack now reaches down to here.
+    pub(crate) fn grow_stack(&mut self, shared: &mut Shared, range: AddrRange) {
+        let Some(vma) = self.space.first_ending_after(range.start) else { return };
+        if vma.flags.contains(VmFlags::GROWSDOWN) && vma.range.start > range.start {
+            self.touch(shared, range.start);
+        }
+    }
+
+    /// Anonymous pages were seen in a range: its mappings have `anon_vma`s.
+    pub(crate) fn learn_anonymous(&mut self, shared: &mut Shared, range: AddrRange) {
+        self.space.learn_anon_vma(&mut shared.sys, range);
+    }
+
+    /// A limit is in force.
+    pub(crate) fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
+        self.space.set_limit(resource, limit);
+    }
+
+    fn remember_path(&mut self, call: Call, input: &CallInput) {
+        let (file, path) = match input {
+            CallInput::File(file) => (file.id, file.path.clone()),
+            CallInput::Segment { key, .. } => (input::segment_file(call), input::segment_name(*key).into()),
+            _ => return,
+        };
+        if self.paths.get(&file) != Some(&path) {
+            Arc::make_mut(&mut self.paths).insert(file, path);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The kernel that made a recording, as the twin's profile.
+
+use mm::{Caps, OvercommitMode, Profile, Thp};
+use recording::Machine;
+
+/// Makes the profile: what the header does not tell is the pinned kernel's default.
+pub(super) fn of(machine: &Machine) -> Profile {
+    let mut profile = Profile::linux_6_18_x86_64();
+    if let Some(version) = version(&machine.kernel) {
+        profile.version = version;
+    }
+    profile.stack_guard_gap = machine.stack_guard_gap_pages;
+    let number = |name: &str| sysctl(machine, name).and_then(|text| text.parse::<u64>().ok());
+    if let Some(count) = number("vm.max_map_count") {
+        profile.max_map_count = count;
+    }
+    if let Some(addr) = number("vm.mmap_min_addr") {
+        profile.dac_mmap_min_addr = abi::VirtAddr(addr);
+        profile.mmap_min_addr = profile.mmap_min_addr.max(profile.dac_mmap_min_addr);
+    }
+    let page = machine.page_bytes.max(1);
+    profile.overcommit.ram_and_swap = machine.memory_bytes.saturating_add(machine.swap_bytes) / page;
+    profile.overcommit.mode = match number("vm.overcommit_memory") {
+        Some(1) => OvercommitMode::Always,
+        Some(2) => OvercommitMode::Never,
+        _ => OvercommitMode::Guess,
+    };
+    set_commit_limit(&mut profile, machine, &number);
+    if let Some(thp) = setting(machine, "enabled") {
+        profile.thp = thp;
+    }
+    if let Some(thp) = setting(machine, "shmem_enabled") {
+        profile.shmem_thp = thp;
+    }
+    let has = |fact: &str| machine.facts.iter().any(|(name, value)| name == fact && value == "y");
+    profile.options.anon_vma_name = has("config.ANON_VMA_NAME");
+    profile.options.soft_dirty = has("config.MEM_SOFT_DIRTY");
+    profile
+}
+
+/// Linux: `mm/util.c: vm_commit_limit`.
+fn set_commit_limit(profile: &mut Profile, machine: &Machine, number: &impl Fn(&str) -> Option<u64>) {
+    let page = machine.page_bytes.max(1);
+    let kib = |name| number(name).filter(|kib| *kib > 0).map(|kib| (kib << 10) / page);
+    let ratio = number("vm.overcommit_ratio").unwrap_or(50);
+    let of_memory = kib("vm.overcommit_kbytes").unwrap_or(machine.memory_bytes / page * ratio / 100);
+    profile.overcommit.limit = of_memory + machine.swap_bytes / page;
+    if let Some(pages) = kib("vm.admin_reserve_kbytes") {
+        profile.overcommit.admin_reserve = pages;
+    }
+    if let Some(pages) = kib("vm.user_reserve_kbytes") {
+        profile.overcommit.user_reserve = pages;
+    }
+}
+
+/// The privileges that memory calls ask for, out of a process's effective capabilities.
+pub(super) fn caps(effective: u64) -> Caps {
+    let has = |bit: u32| effective >> bit & 1 == 1;
+    Caps {
+        ipc_lock: has(14),
+        sys_rawio: has(17),
+        sys_admin: has(21),
+        sys_nice: has(23),
+        sys_resource: has(24),
+    }
+}
+
+fn sysctl<'a>(machine: &'a Machine, name: &str) -> Option<&'a str> {
+    machine.sysctls.iter().find(|(of, _)| of == name).map(|(_, value)| value.trim())
+}
+
+/// Reads `always [madvise] never`.
+fn setting(machine: &Machine, name: &str) -> Option<Thp> {
+    let (_, text) = machine.thp.iter().find(|(of, _)| of == name)?;
+    let chosen = text.split(['[', ']']).nth(1)?;
+    match chosen {
+        "always" | "force" | "within_size" => Some(Thp::Always),
+        "madvise" | "advise" => Some(Thp::Madvise),
+        _ => Some(Thp::Never),
+    }
+}
+
+/// Reads `6.18.44-something`.
+fn version(release: &str) -> Option<(u16, u16)> {
+    let mut numbers = release.split(['.', '-']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_and_sysctls_are_read() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let machine = Machine {
+            kernel: "6.18.44-x".to_owned(),
+            page_bytes: 4096,
+            memory_bytes: 1 << 30,
+            sysctls: vec![pair("vm.max_map_count", "1000\n"), pair("vm.overcommit_memory", "2")],
+            thp: vec![pair("enabled", "always madvise [never]")],
+            ..Machine::default()
+        };
+        let profile = of(&machine);
+        assert_eq!((profile.version, profile.max_map_count), ((6, 18), 1000));
+        assert_eq!((profile.overcommit.mode, profile.thp), (OvercommitMode::Never, Thp::Never));
+        assert_eq!(profile.overcommit.limit, 1 << 17);
+    }
+}
