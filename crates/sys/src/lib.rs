@@ -6,5 +6,6 @@
 //! Invariant: it knows neither the twin nor recordings.
 
 pub mod os_error;
+pub mod puppet;
 
 pub use os_error::{OsError, OsResult};
