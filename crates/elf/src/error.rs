@@ -8,6 +8,13 @@ use std::fmt;
 pub enum ElfError {
     /// The file does not begin with the ELF mark.
     NotElf,
+    /// The file is ELF, but no core file.
+    NotCore,
+    /// The core file is of a machine that is not known here.
+    OtherMachine {
+        /// `e_machine`.
+        machine: u16,
+    },
     /// The file's header or program headers are cut off or contradict themselves.
     Damaged {
         /// What is wrong.
@@ -19,6 +26,10 @@ impl fmt::Display for ElfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotElf => f.write_str("not an ELF file"),
+            Self::NotCore => f.write_str("an ELF file, but not a core file"),
+            Self::OtherMachine { machine } => {
+                write!(f, "a core file of another machine (type {machine}): only those of x86-64 are read")
+            }
             Self::Damaged { what } => write!(f, "damaged ELF file: {what}"),
         }
     }

@@ -15,12 +15,17 @@
 //!
 //! Invariant: it knows no processes and opens no files.
 
+mod core_file;
 mod error;
 mod image;
 mod mappings;
 mod parts;
 mod read;
+mod words;
 
+pub use core_file::{
+    CoreFile, CoreMaker, CoreMappedFile, CoreProcess, CoreSegment, CoreSignal, CoreThread, ReadAt, read_core,
+};
 pub use error::ElfError;
 pub use image::{Image, LinkKind, Section, Segment, SegmentKind};
 pub use mappings::{LoadMapping, load_mappings};

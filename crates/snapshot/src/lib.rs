@@ -1,7 +1,8 @@
 //! One process at one moment, and what each byte of its memory is.
 //!
 //! A [`Snapshot`] is a plain value: mappings, and as much as is known of pages, objects, heap, threads. It is
-//! built from a recording (by `timeline`) or from the texts of `/proc` ([`Snapshot::from_maps_text`]).
+//! built from a recording (by `timeline`), from the texts of `/proc` ([`Snapshot::from_maps_text`]), from a process
+//! ([`read_live`]) or from a core file ([`read_core`]).
 //! [`classify`] divides the map into [`Leaf`]s: every mapped byte is in exactly one, and each leaf names the
 //! [`Rule`] that chose its [`Kind`]. [`Totals`] adds the leaves up; its sum is the whole map.
 //!
@@ -19,9 +20,11 @@
 //! Invariant: it traces nobody and shows nothing: no ptrace, no words for a screen beyond a kind's name.
 
 mod classify;
+mod core_file;
 mod from_text;
 mod kind;
 mod live;
+mod memory;
 mod pages;
 mod rule;
 mod sums;
@@ -29,8 +32,10 @@ mod totals;
 mod value;
 
 pub use classify::{Leaf, Owner, classify};
+pub use core_file::{Core, CoreError, CoreMemory, read_core};
 pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
 pub use live::{Live, LiveError, processes_named, read_live, read_live_pages};
+pub use memory::Memory;
 pub use pages::{PageRun, PageState, PageSums};
 pub use rule::Rule;
 pub use sums::MappingSums;

@@ -18,6 +18,8 @@ pub enum Rule {
     ObjectByProtection,
     /// It lies between `start_brk` and `brk`.
     BrkBounds,
+    /// Inferred: it follows the program's image, where the kernel puts the heap. A core file names no heap.
+    HeapAfterProgram,
     /// The kernel names it `[heap]`.
     HeapName,
     /// The kernel names it `[stack]`.
@@ -63,7 +65,10 @@ pub enum Rule {
 impl Rule {
     /// Tells whether the kind is a good guess rather than known.
     pub const fn is_inferred(self) -> bool {
-        matches!(self, Self::GlibcArenaShape | Self::GlibcArenaRest | Self::ObjectByProtection)
+        matches!(
+            self,
+            Self::GlibcArenaShape | Self::GlibcArenaRest | Self::ObjectByProtection | Self::HeapAfterProgram
+        )
     }
 }
 
@@ -76,6 +81,7 @@ impl fmt::Display for Rule {
             Self::BetweenSegments => "mapped without rights between two segments of an object",
             Self::ObjectByProtection => "inferred: an executable file's mapping, by its protection",
             Self::BrkBounds => "between start_brk and brk",
+            Self::HeapAfterProgram => "inferred: follows the program's image, as the heap does",
             Self::HeapName => "the kernel names it [heap]",
             Self::StackName => "the kernel names it [stack]",
             Self::StackStart => "holds the address where exec left the stack pointer",

@@ -16,6 +16,8 @@ pub struct Amounts {
     /// The kernel's own sums, where they were read. Those of a mapping of several kinds are divided among
     /// them: see `divided`.
     pub sums: Option<MappingSums>,
+    /// Bytes whose contents a core file holds; `None` for anything else.
+    pub held: Option<u64>,
     /// Whether some of `sums` comes from a mapping of several kinds: its resident size is divided by its
     /// pages where they were read, everything else in proportion.
     pub divided: bool,
@@ -88,6 +90,7 @@ impl Amounts {
         self.size += other.size;
         self.mappings += other.mappings;
         self.divided |= other.divided;
+        self.held = self.held.zip(other.held).map(|(a, b)| a + b);
         self.pages = self.pages.zip(other.pages).map(|(mut sums, more)| {
             sums.add(more);
             sums
@@ -105,6 +108,7 @@ fn amounts(snapshot: &Snapshot, leaves: &[Leaf], at: usize) -> Amounts {
     Amounts {
         size: leaf.range.len(),
         pages: snapshot.pages.as_ref().map(|runs| PageSums::within(runs, leaf.range)),
+        held: snapshot.held_within(leaf.range),
         sums: snapshot.sums.get(leaf.mapping).map(|sums| share(snapshot, leaves, at, *sums)),
         divided: leaf.range != mapping && !snapshot.sums.is_empty(),
         mappings: usize::from(leaf.range.start == mapping.start),

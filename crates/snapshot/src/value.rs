@@ -24,6 +24,9 @@ pub struct Snapshot {
     pub pages_moment: Moment,
     /// Which pages are there, ascending and disjoint; `None` where that was not read.
     pub pages: Option<Vec<PageRun>>,
+    /// For a core file: the ranges whose contents it holds, ascending and disjoint; `None` for anything else.
+    /// Pages of zeros that were never written count as not held.
+    pub held: Option<Vec<AddrRange>>,
     /// The executables and libraries whose headers are known.
     pub objects: Vec<Object>,
     /// Which file is the program.
@@ -100,6 +103,16 @@ pub struct StackArea {
     pub range: AddrRange,
     /// The thread that runs on it; `None` for one that is kept for a thread to come.
     pub thread: Option<Tid>,
+}
+
+impl Snapshot {
+    /// How many bytes of a range the core file holds; `None` if the snapshot is not of a core file.
+    pub fn held_within(&self, range: AddrRange) -> Option<u64> {
+        let held = self.held.as_ref()?;
+        let first = held.partition_point(|piece| piece.end <= range.start);
+        let inside = held[first..].iter().map_while(|piece| piece.intersection(range));
+        Some(inside.map(AddrRange::len).sum())
+    }
 }
 
 impl Mapping {

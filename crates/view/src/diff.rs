@@ -117,6 +117,7 @@ fn kinds(before: &MapView, after: &MapView) -> Vec<KindChange> {
 /// The sums of a kind that does not occur: known to be zero.
 const NOTHING: MapSums = MapSums {
     size: 0,
+    in_core: None,
     rss: Some(0),
     pss: Some(0),
     uss: Some(0),

@@ -49,6 +49,8 @@ pub struct MapView {
 pub struct MapSums {
     /// Virtual size.
     pub size: u64,
+    /// Whose contents the core file holds; `None` for any other target.
+    pub in_core: Option<u64>,
     /// Resident.
     pub rss: Option<u64>,
     /// Resident, each page divided by the number of its users.
@@ -157,6 +159,8 @@ pub struct MapFacts {
     pub rss_peak: Option<u64>,
     /// The limits in force.
     pub limits: Limits,
+    /// What a core file tells of its end and its maker, in sentences.
+    pub core: Vec<String>,
 }
 
 /// How much of a map is wanted.
@@ -198,7 +202,7 @@ impl MapView {
             },
             largest_hole: largest_hole(snapshot),
             findings: findings::find(snapshot, &leaves, &facts.limits),
-            notes: notes(snapshot, &total, kernel_total.as_ref()),
+            notes: notes(snapshot, &total, kernel_total.as_ref(), &facts.core),
             total,
             kernel_total,
             target: facts.target,
@@ -213,20 +217,26 @@ impl MapView {
 impl MapSums {
     fn of(amounts: &Amounts) -> Self {
         let sums = amounts.sums.or(amounts.pages.map(from_pages)).unwrap_or_default();
-        Self::from_kernel(amounts.size, amounts.mappings as u64, sums)
+        Self { in_core: amounts.held, ..Self::from_kernel(amounts.size, amounts.mappings as u64, sums) }
     }
 
     fn from_kernel(size: u64, mappings: u64, sums: MappingSums) -> Self {
         let MappingSums { rss, pss, uss, dirty, anonymous, swap, swap_pss: _, huge, locked } = sums;
-        Self { size, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings }
+        Self { size, in_core: None, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings }
+    }
+
+    /// What its bar shows: what is resident, or in the core, or the size where neither is known.
+    pub fn weight(&self) -> u64 {
+        self.in_core.or(self.rss).unwrap_or(self.size)
     }
 
     /// Adds other sums; what is not known of both is not known of the sum.
     pub fn add(&mut self, other: Self) {
         let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
-        let Self { size, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings } = other;
+        let Self { size, in_core, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings } = other;
         *self = Self {
             size: self.size + size,
+            in_core: plus(self.in_core, in_core),
             rss: plus(self.rss, rss),
             pss: plus(self.pss, pss),
             uss: plus(self.uss, uss),
@@ -271,7 +281,10 @@ fn mappings(snapshot: &Snapshot, leaves: &[Leaf]) -> Vec<MappingLine> {
             inode: mapping.file.ino,
             name: printable(&mapping.name),
             gap_before,
-            sums: MapSums::from_kernel(mapping.range.len(), 1, sums),
+            sums: MapSums {
+                in_core: snapshot.held_within(mapping.range),
+                ..MapSums::from_kernel(mapping.range.len(), 1, sums)
+            },
             leaves: of_one.iter().map(|leaf| leaf_line(snapshot, leaf)).collect(),
         }
     });
@@ -303,6 +316,7 @@ fn owner(snapshot: &Snapshot, leaf: &Leaf) -> String {
         Some(Owner::Object(object)) => printable(&snapshot.objects[object].path),
         Some(Owner::Thread(tid)) => {
             let name = snapshot.threads.iter().find(|thread| thread.tid == tid).map(|thread| &thread.name);
+            let name = name.filter(|name| !name.is_empty());
             name.map_or_else(|| format!("thread {tid}"), |name| format!("thread {tid} ({})", printable(name)))
         }
         None => String::new(),
@@ -319,8 +333,11 @@ fn largest_hole(snapshot: &Snapshot) -> u64 {
     largest.max(USER_END.saturating_sub(before))
 }
 
-fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>) -> Vec<Note> {
+fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>, core: &[String]) -> Vec<Note> {
     let meaning = |text: String| Note { kind: NoteKind::Meaning, text };
+    if total.in_core.is_some() {
+        return core.iter().cloned().map(meaning).collect();
+    }
     let at = |moment| match moment {
         Moment::At(since) => Some(time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))),
         Moment::Now | Moment::Unknown => None,

@@ -57,6 +57,17 @@ pub fn time(ns: u64) -> String {
     }
 }
 
+/// Names a signal: `SIGSEGV`, `signal 42`.
+pub fn signal(number: i32) -> String {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let name = usize::try_from(number - 1).ok().and_then(|place| NAMES.get(place));
+    name.map_or_else(|| format!("signal {number}"), |name| format!("SIG{name}"))
+}
+
 /// Makes bytes fit for a screen: what is not UTF-8 or would steer a terminal is written as `\xNN`.
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -132,6 +143,11 @@ mod tests {
         assert_eq!([(1, "thread"), (2, "process")].map(|(n, w)| plural(n, w)), ["1 thread", "2 processes"]);
         let shown = [412_345_678, 12_345_000_000, 125_000_000_000].map(time);
         assert_eq!(shown, ["0.412 s", "12.3 s", "2 min 05 s"]);
+    }
+
+    #[test]
+    fn signals() {
+        assert_eq!([1, 11, 31, 42, 0].map(signal), ["SIGHUP", "SIGSEGV", "SIGSYS", "signal 42", "signal 0"]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::value::Snapshot;
 pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
     let Some(heap) = snapshot.heap.filter(|heap| !heap.is_empty()) else { return };
     let pages = AddrRange { start: heap.start, end: heap.end.page_up_wrapping() };
-    let verdict = Verdict::new(Kind::Heap, Rule::BrkBounds);
+    let rule = if snapshot.held.is_some() { Rule::HeapAfterProgram } else { Rule::BrkBounds };
+    let verdict = Verdict::new(Kind::Heap, rule);
     for mapping in snapshot.mappings.iter().filter(|m| m.is_private_anonymous()) {
         if let Some(range) = mapping.range.intersection(pages) {
             claims.push(Claim { range, verdict });

@@ -18,7 +18,7 @@ pub fn map(view: &MapView, canvas: Canvas) -> Vec<Line> {
     let mut lines =
         vec![Line::of(Role::Strong, canvas.cut(&format!("Memory of {name}{pid}"), canvas.columns))];
     lines.push(header(view, canvas));
-    let whole = view.total.rss.unwrap_or(view.total.size);
+    let whole = view.total.weight();
     for kinds in view.kinds.chunk_by(|a, b| a.group == b.group) {
         let says_all = kinds.len() == 1 && kinds[0].name == kinds[0].group_name;
         let mut sum = kinds[0].sums;
@@ -67,29 +67,39 @@ fn marked(kind: &MapKind) -> String {
 }
 
 fn header(view: &MapView, canvas: Canvas) -> Line {
-    let mut cells = vec![left(canvas, "  KIND", NAME)];
-    cells.extend(["SIZE", "RSS", "PSS", "DIRTY"].map(|title| right(title, SIZE)));
-    if canvas.columns >= WIDE {
-        cells.push(right("SWAP", SIZE));
-    }
+    let mut cells = vec![left(canvas, "  KIND", NAME), right("SIZE", SIZE)];
+    cells.extend(columns(canvas, &view.total).iter().map(|(title, _)| right(title, SIZE)));
     cells.push(right("MAPS", MAPPINGS));
-    let of = if view.total.rss.is_some() { "  OF RSS" } else { "  OF SIZE" };
+    let of = match (view.total.in_core, view.total.rss) {
+        (Some(_), _) => "  OF WHAT IS IN THE CORE",
+        (None, Some(_)) => "  OF RSS",
+        (None, None) => "  OF SIZE",
+    };
     Line::of(Role::Faint, cells.concat() + of)
+}
+
+/// The columns between size and count: those that the target tells, and as many as fit.
+fn columns(canvas: Canvas, sums: &MapSums) -> Vec<(&'static str, Option<u64>)> {
+    if sums.in_core.is_some() {
+        return vec![("IN CORE", sums.in_core)];
+    }
+    let mut columns = vec![("RSS", sums.rss), ("PSS", sums.pss), ("DIRTY", sums.dirty)];
+    if canvas.columns >= WIDE {
+        columns.extend([("USS", sums.uss), ("SWAP", sums.swap)]);
+    }
+    columns
 }
 
 fn row(canvas: Canvas, role: Role, indent: usize, name: &str, sums: &MapSums) -> Line {
     let mut cells = vec![left(canvas, &format!("{}{name}", " ".repeat(indent)), NAME)];
     cells.push(right(&bytes(sums.size), SIZE));
-    cells.extend([sums.rss, sums.pss, sums.dirty].map(|sum| right(&size(canvas, sum), SIZE)));
-    if canvas.columns >= WIDE {
-        cells.push(right(&size(canvas, sums.swap), SIZE));
-    }
+    cells.extend(columns(canvas, sums).iter().map(|(_, sum)| right(&size(canvas, *sum), SIZE)));
     cells.push(right(&count(sums.mappings), MAPPINGS));
     Line::of(role, cells.concat())
 }
 
 fn push_bar(line: &mut Line, canvas: Canvas, sums: &MapSums, whole: u64) {
-    let part = sums.rss.unwrap_or(sums.size);
+    let part = sums.weight();
     if part > 0 {
         let room = canvas.columns.saturating_sub(line.plain().chars().count() + 2).min(40);
         line.spans.push(Span { role: Role::Plain, text: "  ".into() });

@@ -19,7 +19,7 @@ pub fn mappings(view: &MapView, canvas: Canvas) -> Vec<Line> {
         left(canvas, "ADDRESSES", RANGE),
         "PERM ".to_owned(),
         right("SIZE", SIZE),
-        right("RSS", SIZE),
+        right(if view.total.in_core.is_some() { "IN CORE" } else { "RSS" }, SIZE),
         "  ".to_owned(),
         left(canvas, "KIND", KIND),
         "NAME".to_owned(),
@@ -54,7 +54,7 @@ fn with_name(mapping: &MappingLine, kind: &str, name: &str, canvas: Canvas) -> L
         format!("{:<width$} ", range(&mapping.start, &mapping.end), width = RANGE - 1),
         mapping.permissions.clone() + " ",
         right(&bytes(mapping.sums.size), SIZE),
-        right(&size(canvas, mapping.sums.rss), SIZE),
+        right(&size(canvas, mapping.sums.in_core.or(mapping.sums.rss)), SIZE),
         "  ".to_owned(),
         left(canvas, kind, KIND),
     ];

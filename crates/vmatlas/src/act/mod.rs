@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod completions;
+mod core_file;
 mod diff;
 mod elf;
 mod explain;

@@ -1,7 +1,7 @@
-//! Targets: a process, a saved text, a recording at a moment. All become the same snapshot.
+//! Targets: a process, a core file, a saved text, a recording at a moment. All become the same snapshot.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use abi::Pid;
@@ -46,7 +46,8 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
         return named(target);
     }
     // Only a file can be a recording: a pipe can't be sought in, and what was read of it would be gone.
-    if std::fs::metadata(&path).with_context(shown)?.is_file() {
+    let is_file = std::fs::metadata(&path).with_context(shown)?.is_file();
+    if is_file {
         match Replay::open(&path) {
             Ok(replay) => return from_recording(target, &path, replay, at.unwrap_or(At::Peak)),
             Err(ReadError::NotARecording) if at.is_none() => {}
@@ -54,7 +55,10 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
         }
     }
     let mut text = Vec::new();
-    let file = File::open(&path).with_context(shown)?;
+    let mut file = File::open(&path).with_context(shown)?;
+    if is_file && starts_as_elf(&mut file).with_context(shown)? {
+        return super::core_file::read(target, &path);
+    }
     file.take(TEXT_BYTES_MAX + 1).read_to_end(&mut text).with_context(shown)?;
     if text.len() as u64 > TEXT_BYTES_MAX {
         anyhow::bail!(
@@ -64,12 +68,20 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
         );
     }
     let snapshot = Snapshot::from_maps_text(&text)
-        .with_context(|| format!("{}: neither a recording nor the text of smaps or maps", shown()))?;
+        .with_context(|| format!("{}: neither a recording, a core nor the text of smaps or maps", shown()))?;
     if snapshot.mappings.is_empty() {
         anyhow::bail!("{}: holds no mapping", shown());
     }
     let facts = MapFacts { target: words::printable(target.as_bytes()), ..MapFacts::default() };
     Ok(Found { snapshot, facts })
+}
+
+/// Looks at the first bytes of a file.
+fn starts_as_elf(file: &mut File) -> std::io::Result<bool> {
+    let mut front = Vec::new();
+    file.take(4).read_to_end(&mut front)?;
+    file.rewind()?;
+    Ok(front == b"\x7fELF")
 }
 
 /// The one process of this name.
@@ -102,6 +114,7 @@ fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
         page_tables: live.page_tables,
         rss_peak: live.rss_peak,
         limits: Limits { stack: live.stack_limit, size: live.size_limit, mappings: live.mappings_max },
+        core: Vec::new(),
     };
     Ok(Found { snapshot: live.snapshot, facts })
 }

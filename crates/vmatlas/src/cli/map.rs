@@ -5,7 +5,7 @@ use clap::Args;
 
 /// What a target may be; the same for every verb that takes one.
 const TARGET_HELP: &str = "\
-A process id or name; a file with the text of /proc/PID/smaps or maps; or a recording, which may be followed by a moment: \
+A process id or name; a core file; a file with the text of /proc/PID/smaps or maps; or a recording, which may be followed by a moment: \
 FILE@peak (if none is given), FILE@end, FILE@1.5s, FILE#EVENT";
 
 /// The arguments of `map`.

@@ -1,0 +1,23 @@
+//! The contents of a process's memory, wherever they are held.
+
+use abi::VirtAddr;
+
+/// Something that holds contents of memory: a core file, or a process that runs.
+pub trait Memory {
+    /// Reads what is at `at` and after. Returns how many bytes were read: fewer than the buffer has where
+    /// memory is not mapped, not in the core, or would first have to be brought in.
+    fn read(&self, at: VirtAddr, buffer: &mut [u8]) -> usize;
+
+    /// Reads a word; `None` where it is not there.
+    fn word(&self, at: VirtAddr) -> Option<u64> {
+        let mut bytes = [0; 8];
+        (self.read(at, &mut bytes) == bytes.len()).then(|| u64::from_le_bytes(bytes))
+    }
+}
+
+/// Memory of which nothing is held.
+impl Memory for () {
+    fn read(&self, _: VirtAddr, _: &mut [u8]) -> usize {
+        0
+    }
+}
