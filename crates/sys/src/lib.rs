@@ -5,7 +5,12 @@
 //!
 //! Invariant: it knows neither the twin nor recordings.
 
+pub mod clock;
 pub mod os_error;
+pub mod pagemap;
+pub mod perf;
+pub mod probe;
+pub mod procmap_query;
 pub mod puppet;
 
 pub use os_error::{OsError, OsResult};

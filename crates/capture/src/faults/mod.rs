@@ -1,0 +1,191 @@
+//! Page faults and the kernel's mapping records, from the rings of all processors into one order of time.
+//!
+//! A ring is ordered in itself. What all rings held when a round of reading began is complete when the next round
+//! has been read, so each round hands on what is older than the beginning of the one before.
+
+mod governor;
+mod open;
+mod seen;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::os::fd::BorrowedFd;
+
+use abi::{Pid, Tid, VirtAddr};
+use recording::{Bytes, FaultSource, TimeNs};
+use sys::perf::{Record, Stamp};
+
+use crate::stack_table::StackTable;
+use governor::{Density, Governor, SPARSE_PERIOD};
+use open::Lane;
+use seen::{Held, What};
+
+pub use open::{Begin, Budget, FaultsDenied, FaultsWanted};
+pub use seen::Seen;
+
+/// Watches the faults of one thread and of all threads and processes that it makes.
+#[derive(Debug)]
+pub struct FaultWatch {
+    lanes: Vec<Lane>,
+    wanted: FaultsWanted,
+    source: FaultSource,
+    remarks: Vec<String>,
+    governor: Governor,
+    density: Density,
+    /// From this moment on the present density is in force; records of the other events are dropped.
+    since_ns: u64,
+    /// When the last round of reading began.
+    round_ns: u64,
+    zero_ns: u64,
+    held: Vec<Held>,
+    chain: Vec<VirtAddr>,
+    names: HashSet<Bytes>,
+    lost: u64,
+}
+
+impl FaultWatch {
+    /// Opens the events of a thread and all that it makes. Times count from `zero_ns` of `CLOCK_MONOTONIC`.
+    ///
+    /// # Errors
+    /// Why faults can't be seen, in words for the header's remarks.
+    pub fn open(thread: Tid, wanted: FaultsWanted, begin: Begin, zero_ns: u64) -> Result<Self, FaultsDenied> {
+        let (lanes, source, remarks) = open::open(thread, wanted, begin)?;
+        let now = sys::clock::monotonic_ns();
+        Ok(Self {
+            lanes,
+            wanted,
+            source,
+            remarks,
+            governor: Governor::new(wanted.chain_frames_max > 0, now),
+            density: Density::Every,
+            since_ns: 0,
+            round_ns: 0,
+            zero_ns,
+            held: Vec::new(),
+            chain: Vec::new(),
+            names: HashSet::new(),
+            lost: 0,
+        })
+    }
+
+    /// What is seen, for the header.
+    pub const fn source(&self) -> FaultSource {
+        self.source
+    }
+
+    /// What was not permitted and why, one a line, for the header.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The descriptors that become readable when a ring is half full.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.lanes.iter().map(Lane::fd)
+    }
+
+    /// Everything before this moment has been handed on.
+    pub fn horizon(&self) -> TimeNs {
+        TimeNs(self.round_ns.saturating_sub(self.zero_ns))
+    }
+
+    /// Reads the rings and hands on, in order of time, what is older than the beginning of the last round.
+    ///
+    /// The caller asks when a descriptor is readable, and at least every tenth of a second.
+    pub fn drain(&mut self, stacks: &mut StackTable, each: impl FnMut(Seen)) {
+        let before = self.round_ns;
+        self.round_ns = sys::clock::monotonic_ns();
+        let most = self.read(stacks);
+        self.govern(most);
+        self.hand_on(before, each);
+    }
+
+    /// Reads the rings a last time and hands on everything.
+    pub fn finish(&mut self, stacks: &mut StackTable, each: impl FnMut(Seen)) {
+        self.round_ns = sys::clock::monotonic_ns();
+        self.read(stacks);
+        let counted: u64 = self.lanes.iter().map(Lane::lost).sum();
+        let untold = counted.saturating_sub(self.lost);
+        if untold > 0 {
+            // A ring that stayed full to the end has no record of its losses.
+            self.lost = counted;
+            self.hold_own(What::Lost(untold));
+        }
+        self.hand_on(u64::MAX, each);
+    }
+
+    /// Reads all rings; returns how many records the processor with most of them had.
+    fn read(&mut self, stacks: &mut StackTable) -> u64 {
+        let Self { lanes, held, chain, names, lost, density, since_ns, .. } = self;
+        let mut most = 0;
+        for lane in lanes {
+            let dense_id = lane.dense_id();
+            let mut records = 0;
+            let in_force = |stamp: Stamp| {
+                let after = stamp.monotonic_ns >= *since_ns;
+                let dense_now = (*density == Density::Every) == after;
+                dense_now == (stamp.id == dense_id)
+            };
+            lane.ring().drain(|record| match record {
+                Record::Sample(sample) => {
+                    records += 1;
+                    if in_force(sample.stamp) {
+                        held.push(Held::fault(&sample, stacks, chain));
+                    }
+                }
+                Record::Mapping(mapping) if in_force(mapping.stamp) => {
+                    held.push(Held::mapped(&mapping, names))
+                }
+                Record::Mapping(_) => {}
+                Record::Lost { stamp, count } => {
+                    records += count;
+                    *lost += count;
+                    held.push(Held::new(stamp, What::Lost(count)));
+                }
+            });
+            most = most.max(records);
+        }
+        most
+    }
+
+    /// Switches between every fault and one in so many, where the cost asks for it.
+    fn govern(&mut self, most: u64) {
+        if self.wanted.budget == Budget::Unlimited {
+            return;
+        }
+        let density = self.governor.note(most, self.round_ns);
+        if density == self.density {
+            return;
+        }
+        // Both run for a moment, so that nothing between them is missed; `since_ns` parts them.
+        let (on, period): (fn(&Lane) -> _, _) = match density {
+            Density::Every => (Lane::enable_dense, 1),
+            Density::Sparse => (Lane::enable_sparse, SPARSE_PERIOD),
+        };
+        if self.lanes.iter().any(|lane| on(lane).is_err()) {
+            return;
+        }
+        self.since_ns = sys::clock::monotonic_ns();
+        self.density = density;
+        for lane in &self.lanes {
+            // It was switched on before; what the kernel took then it takes off again.
+            let _ = match density {
+                Density::Every => lane.disable_sparse(),
+                Density::Sparse => lane.disable_dense(),
+            };
+        }
+        self.hold_own(What::Period(period));
+    }
+
+    fn hold_own(&mut self, what: What) {
+        let monotonic_ns = if matches!(what, What::Period(_)) { self.since_ns } else { self.round_ns };
+        self.held.push(Held { monotonic_ns, pid: Pid(0), tid: Tid(0), what });
+    }
+
+    fn hand_on(&mut self, before_ns: u64, mut each: impl FnMut(Seen)) {
+        self.held.sort_by_key(|held| held.monotonic_ns);
+        let ready = self.held.partition_point(|held| held.monotonic_ns < before_ns);
+        let zero_ns = self.zero_ns;
+        self.held.drain(..ready).for_each(|held| each(held.into_seen(zero_ns)));
+    }
+}

@@ -1,0 +1,85 @@
+//! What was read from the rings, held until it is in order.
+
+use std::collections::HashSet;
+
+use abi::{Pid, Tid, VirtAddr};
+use recording::{Body, Bytes, FaultEvent, FaultMode, LossSource, MappedEvent, TimeNs};
+use sys::perf::{Mapping, Mode, Sample, Stamp};
+
+use crate::stack_table::StackTable;
+
+const NAMES_MAX: usize = 1 << 14;
+
+/// Something the kernel told, with its time and who did it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Seen {
+    /// When.
+    pub time: TimeNs,
+    /// The process.
+    pub pid: Pid,
+    /// The thread.
+    pub tid: Tid,
+    /// [`Body::Fault`], [`Body::Mapped`], [`Body::Lost`] or [`Body::FaultPeriod`].
+    pub body: Body,
+}
+
+/// A small form of [`Seen`], to be sorted.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) monotonic_ns: u64,
+    pub(super) pid: Pid,
+    pub(super) tid: Tid,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Fault(FaultEvent),
+    Mapped(Box<MappedEvent>),
+    Lost(u64),
+    Period(u32),
+}
+
+impl Held {
+    /// A fault, with its call chain numbered.
+    pub(super) fn fault(sample: &Sample<'_>, stacks: &mut StackTable, chain: &mut Vec<VirtAddr>) -> Self {
+        chain.clear();
+        chain.extend(sample.chain());
+        let mode = match sample.mode {
+            Mode::User => FaultMode::User,
+            Mode::Kernel => FaultMode::Kernel,
+        };
+        let fault = FaultEvent { addr: sample.addr, ip: sample.ip, mode, stack: stacks.intern(chain) };
+        Self::new(sample.stamp, What::Fault(fault))
+    }
+
+    /// The kernel's word on a mapping.
+    pub(super) fn mapped(mapping: &Mapping<'_>, names: &mut HashSet<Bytes>) -> Self {
+        let Mapping { stamp, range, prot, shared, offset, file, name } = *mapping;
+        let name = names.get(name).cloned().unwrap_or_else(|| {
+            if names.len() > NAMES_MAX {
+                names.clear();
+            }
+            let name = Bytes::from(name);
+            names.insert(name.clone());
+            name
+        });
+        let mapped = MappedEvent { range, prot, shared, offset, file, name };
+        Self::new(stamp, What::Mapped(Box::new(mapped)))
+    }
+
+    pub(super) const fn new(stamp: Stamp, what: What) -> Self {
+        Self { monotonic_ns: stamp.monotonic_ns, pid: stamp.pid, tid: stamp.tid, what }
+    }
+
+    /// As it is handed on; times count from `zero_ns`.
+    pub(super) fn into_seen(self, zero_ns: u64) -> Seen {
+        let body = match self.what {
+            What::Fault(fault) => Body::Fault(fault),
+            What::Mapped(mapped) => Body::Mapped(*mapped),
+            What::Lost(count) => Body::Lost { source: LossSource::Faults, count },
+            What::Period(period) => Body::FaultPeriod { period },
+        };
+        Seen { time: TimeNs(self.monotonic_ns.saturating_sub(zero_ns)), pid: self.pid, tid: self.tid, body }
+    }
+}

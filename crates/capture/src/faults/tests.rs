@@ -1,0 +1,136 @@
+//! Watching ourselves.
+
+use std::path::Path;
+use std::process::Command;
+
+use abi::{PAGE_SIZE, VirtAddr};
+use recording::{Body, FaultMode};
+use sys::perf::Mappings;
+
+use super::*;
+
+const PAGE: usize = PAGE_SIZE as usize;
+
+fn this_thread() -> Tid {
+    let link = std::fs::read_link("/proc/thread-self").expect("a Linux machine");
+    let tid = link.file_name().and_then(|tid| tid.to_str()?.parse().ok());
+    Tid(tid.expect("a link that ends in the thread's number"))
+}
+
+fn watch(test: &str, budget: Budget) -> Option<FaultWatch> {
+    let wanted = FaultsWanted { chain_frames_max: 32, mapped: Mappings::Told, budget };
+    match FaultWatch::open(this_thread(), wanted, Begin::Now, 0) {
+        Ok(watch) => Some(watch),
+        Err(why) => {
+            println!("SKIPPED: {test}, {why}");
+            None
+        }
+    }
+}
+
+/// More than any allocator keeps in an arena that others used before: always mapped afresh.
+const BLOCK_BYTES: usize = 48 << 20;
+
+/// Blocks of memory that were written to, kept to the end.
+#[derive(Default)]
+struct Blocks(Vec<Vec<u8>>);
+
+impl Blocks {
+    /// Writes to fresh pages of memory, one after the other; returns their addresses.
+    fn touch(&mut self, pages: usize) -> Vec<VirtAddr> {
+        let mut memory: Vec<u8> = Vec::with_capacity(BLOCK_BYTES);
+        // The allocator has written its mark on the first page.
+        let first = (memory.as_ptr() as u64 + 1).next_multiple_of(PAGE_SIZE);
+        let before = (first - memory.as_ptr() as u64) as usize;
+        for page in 0..pages {
+            memory.spare_capacity_mut()[before + page * PAGE].write(std::hint::black_box(1));
+        }
+        self.0.push(memory);
+        (0..pages as u64).map(|page| VirtAddr(first + page * PAGE_SIZE)).collect()
+    }
+}
+
+fn faults(seen: &[Seen]) -> Vec<(Seen, recording::FaultEvent)> {
+    let fault = |seen: &Seen| match seen.body {
+        Body::Fault(fault) => Some((seen.clone(), fault)),
+        _ => None,
+    };
+    seen.iter().filter_map(fault).collect()
+}
+
+#[test]
+fn each_fault_is_told_in_its_order() {
+    let Some(mut watch) = watch("each_fault_is_told_in_its_order", Budget::Unlimited) else { return };
+    let (mut stacks, mut seen) = (StackTable::default(), Vec::new());
+    let (mut blocks, mut touched) = (Blocks::default(), Vec::new());
+    for _ in 0..5 {
+        touched.extend(blocks.touch(300));
+        watch.drain(&mut stacks, |event| seen.push(event));
+    }
+    watch.finish(&mut stacks, |event| seen.push(event));
+    assert!(seen.is_sorted_by_key(|event| event.time));
+    let faults = faults(&seen);
+    let of_ours: Vec<_> =
+        faults.iter().filter(|(_, fault)| touched.contains(&fault.addr.page_down())).collect();
+    assert_eq!(of_ours.iter().map(|(_, fault)| fault.addr.page_down()).collect::<Vec<_>>(), touched);
+    for (event, fault) in of_ours {
+        assert_eq!((event.tid, fault.mode), (this_thread(), FaultMode::User));
+        assert!(fault.stack.is_some());
+    }
+    let chains: Vec<_> = stacks.take_new().collect();
+    assert!(chains.iter().all(|chain| !chain.is_empty() && chain.len() <= 32));
+    let mapped = seen.iter().any(|event| match &event.body {
+        Body::Mapped(mapped) => mapped.range.contains(touched[0]) && *mapped.name == *b"//anon",
+        _ => false,
+    });
+    assert!(mapped, "the block's own mapping was told");
+}
+
+#[test]
+fn children_are_seen_too() {
+    let Some(mut watch) = watch("children_are_seen_too", Budget::Share) else { return };
+    let mut child = Command::new("true").spawn().expect("every system has it");
+    let pid = child.id().cast_signed();
+    assert!(child.wait().expect("our child").success());
+    let (mut stacks, mut seen) = (StackTable::default(), Vec::new());
+    watch.finish(&mut stacks, |event| seen.push(event));
+    let of_child = seen.iter().filter(|event| event.pid.0 == pid);
+    assert!(of_child.clone().filter(|event| matches!(event.body, Body::Fault(_))).count() > 20);
+    let program = |event: &&Seen| match &event.body {
+        Body::Mapped(mapped) => {
+            Path::new(&*String::from_utf8_lossy(&mapped.name)).ends_with("ld-linux-x86-64.so.2")
+        }
+        _ => false,
+    };
+    assert!(of_child.filter(program).count() > 0, "its interpreter was mapped");
+}
+
+#[test]
+fn a_storm_is_thinned_and_said_so() {
+    let Some(mut watch) = watch("a_storm_is_thinned_and_said_so", Budget::Share) else { return };
+    let (mut stacks, mut seen) = (StackTable::default(), Vec::new());
+    let mut periods = Vec::new();
+    let (mut blocks, mut touched) = (Blocks::default(), 0);
+    while touched < 60_000 {
+        touched += blocks.touch(1000).len();
+        watch.drain(&mut stacks, |event| seen.push(event));
+    }
+    watch.finish(&mut stacks, |event| seen.push(event));
+    periods.extend(seen.iter().filter_map(|event| match event.body {
+        Body::FaultPeriod { period } => Some((event.time, period)),
+        _ => None,
+    }));
+    let Some(&(since, period)) = periods.first() else { panic!("60,000 faults at once are too many") };
+    assert_eq!(period, SPARSE_PERIOD);
+    let faults = faults(&seen);
+    let dense = faults.iter().filter(|(event, _)| event.time < since).count();
+    let sparse = faults.len() - dense;
+    let lost: u64 =
+        seen.iter().map(|event| if let Body::Lost { count, .. } = event.body { count } else { 0 }).sum();
+    assert!(dense > 10_000, "{dense} faults before the change, {lost} lost");
+    let expected = (touched - dense) / SPARSE_PERIOD as usize;
+    assert!(
+        sparse > expected / 2 && sparse < expected * 2 + 100,
+        "{sparse} after it, about {expected} expected"
+    );
+}

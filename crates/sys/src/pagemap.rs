@@ -1,0 +1,182 @@
+//! `PAGEMAP_SCAN`: the pages of a memory as runs of the same state, one system call for many (`fs/proc/task_mmu.c:
+//! do_pagemap_scan`). Open to everyone who may read the process's memory, without privilege.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use abi::{AddrRange, VirtAddr};
+
+use crate::os_error::{OsError, OsResult};
+
+/// `_IOWR('f', 16, struct pm_scan_arg)`.
+const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
+/// The end of the addresses that a program can have (`TASK_SIZE_MAX` with four levels is below, with five above).
+const SPACE_END: u64 = 0x00ff_ffff_ffff_f000;
+/// Runs read by one system call.
+const RUNS_PER_CALL: usize = 4096;
+
+/// The bits of a page's state (`PAGE_IS_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Categories(pub u64);
+
+impl Categories {
+    /// `PAGE_IS_FILE`: a page of a file or of shared memory.
+    pub const FILE: Self = Self(1 << 2);
+    /// `PAGE_IS_PRESENT`: in memory.
+    pub const PRESENT: Self = Self(1 << 3);
+    /// `PAGE_IS_SWAPPED`: in swap or under migration.
+    pub const SWAPPED: Self = Self(1 << 4);
+    /// `PAGE_IS_PFNZERO`: the shared page of zeros.
+    pub const ZERO: Self = Self(1 << 5);
+    /// `PAGE_IS_HUGE`: mapped as part of a huge page.
+    pub const HUGE: Self = Self(1 << 6);
+    /// `PAGE_IS_GUARD`: a guard marker (since Linux 6.15).
+    pub const GUARD: Self = Self(1 << 8);
+
+    const KNOWN_FIRST: Self =
+        Self(Self::FILE.0 | Self::PRESENT.0 | Self::SWAPPED.0 | Self::ZERO.0 | Self::HUGE.0);
+
+    /// Tells whether every bit of `other` is set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// A run of pages in the same state (`struct page_region`).
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Region {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+impl Region {
+    /// The pages.
+    pub const fn range(&self) -> AddrRange {
+        AddrRange::new(VirtAddr(self.start), VirtAddr(self.end))
+    }
+
+    /// Their state.
+    pub const fn categories(&self) -> Categories {
+        Categories(self.categories)
+    }
+}
+
+/// `struct pm_scan_arg`.
+#[repr(C)]
+#[derive(Default)]
+struct ScanArg {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    vec: u64,
+    vec_len: u64,
+    max_pages: u64,
+    category_inverted: u64,
+    category_mask: u64,
+    category_anyof_mask: u64,
+    return_mask: u64,
+}
+
+/// Scans memories; keeps its buffer, so that scanning again allocates nothing.
+#[derive(Debug)]
+pub struct Scanner {
+    buffer: Vec<Region>,
+    asked: Categories,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self {
+            buffer: vec![Region::default(); RUNS_PER_CALL],
+            asked: Categories(Categories::KNOWN_FIRST.0 | Categories::GUARD.0),
+        }
+    }
+}
+
+impl Scanner {
+    /// Hands every run of pages that are present, swapped or guarded to `each`, ascending.
+    ///
+    /// `pagemap` is the open `/proc/PID/pagemap` of the memory. Runs of the same state that touch are handed
+    /// on as one only where the kernel does so.
+    ///
+    /// # Errors
+    /// `ENOTTY` where the kernel has no such scan (before Linux 6.7), `ESRCH` where the process has no memory.
+    pub fn scan(&mut self, pagemap: &File, mut each: impl FnMut(&Region)) -> OsResult<()> {
+        let mut start = 0;
+        while start < SPACE_END {
+            let (count, walk_end) = match self.scan_from(pagemap, start) {
+                Err(error) if error.errno == abi::Errno::EINVAL && self.asked != Categories::KNOWN_FIRST => {
+                    self.asked = Categories::KNOWN_FIRST;
+                    continue;
+                }
+                other => other?,
+            };
+            self.buffer.iter().take(count).for_each(&mut each);
+            if walk_end <= start {
+                break;
+            }
+            start = walk_end;
+        }
+        Ok(())
+    }
+
+    /// One system call: how many runs were filled in, and how far it walked.
+    fn scan_from(&mut self, pagemap: &File, start: u64) -> OsResult<(usize, u64)> {
+        let shown = Categories::PRESENT.0 | Categories::SWAPPED.0 | Categories::GUARD.0;
+        let mut arg = ScanArg {
+            size: size_of::<ScanArg>() as u64,
+            start,
+            end: SPACE_END,
+            vec: self.buffer.as_mut_ptr() as u64,
+            vec_len: self.buffer.len() as u64,
+            category_anyof_mask: shown & self.asked.0,
+            return_mask: self.asked.0,
+            ..ScanArg::default()
+        };
+        // SAFETY: `arg` is a valid `pm_scan_arg` whose vector is `buffer`, of the length given; both outlive the call.
+        let count = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &raw mut arg) };
+        let count = usize::try_from(count).map_err(|_| OsError::last("ioctl(PAGEMAP_SCAN)"))?;
+        Ok((count.min(self.buffer.len()), arg.walk_end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn touched_pages_are_seen() {
+        let mut memory = vec![0u8; 64 * 4096];
+        let first = (memory.as_ptr() as u64).next_multiple_of(4096);
+        let offset = (first - memory.as_ptr() as u64) as usize;
+        for page in [3, 4, 5, 9] {
+            memory[offset + page * 4096] = 1;
+        }
+        let pagemap = File::open("/proc/self/pagemap").expect("our own");
+        let mut pages = Vec::new();
+        let result = Scanner::default().scan(&pagemap, |run| {
+            assert!(run.range().start < run.range().end);
+            pages.extend((0..run.range().pages()).map(|n| run.start + n * 4096));
+        });
+        if let Err(error) = result {
+            println!("SKIPPED: touched_pages_are_seen, {error}");
+            return;
+        }
+        assert!(pages.is_sorted());
+        for page in [3, 4, 5, 9] {
+            assert!(pages.contains(&(first + page * 4096)), "page {page} was touched");
+        }
+        assert!(!pages.contains(&(first + 20 * 4096)), "page 20 was not");
+    }
+
+    #[test]
+    fn another_file_is_refused() {
+        let file = File::open("/proc/self/maps").expect("our own");
+        let error = Scanner::default().scan(&file, |_| {}).expect_err("maps has no such ioctl");
+        assert_eq!(error.errno, abi::Errno::ENOTTY);
+    }
+}

@@ -1,0 +1,12 @@
+//! `perf_event_open` for one purpose: page faults and the kernel's own mapping records of a process and all it makes.
+//!
+//! An [`Event`] counts on one processor (an event that is inherited cannot be mapped otherwise), a [`Ring`] is
+//! the memory in which the kernel leaves its [`Record`]s.
+
+mod event;
+mod record;
+mod ring;
+
+pub use event::{Event, KernelMode, Mappings, Settings, Start};
+pub use record::{ChainIter, Mapping, Mode, Record, Sample, Stamp};
+pub use ring::Ring;

@@ -1,0 +1,192 @@
+//! What the kernel leaves in a ring, as plain values over its bytes.
+
+use abi::{AddrRange, DevId, FileId, FileOff, Pid, Prot, Tid, VirtAddr};
+
+const LOST: u32 = 2;
+const SAMPLE: u32 = 9;
+const MMAP2: u32 = 10;
+const CPU_MODE_MASK: u16 = 7;
+const CPU_MODE_USER: u16 = 2;
+const MAP_SHARED: u32 = 1;
+/// Bytes that end each record that is no sample: thread, time, identifier.
+const TRAILER_BYTES: usize = 24;
+/// Entries of a chain from here on are marks, not addresses (`PERF_CONTEXT_MAX`).
+const CONTEXT_MAX: u64 = -4095i64 as u64;
+
+/// Who made a record, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stamp {
+    /// The process.
+    pub pid: Pid,
+    /// The thread.
+    pub tid: Tid,
+    /// Nanoseconds of `CLOCK_MONOTONIC`.
+    pub monotonic_ns: u64,
+    /// The event ([`super::Event::id`]).
+    pub id: u64,
+}
+
+/// A record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Record<'a> {
+    /// A page fault.
+    Sample(Sample<'a>),
+    /// A mapping was made, grown or re-protected.
+    Mapping(Mapping<'a>),
+    /// Records found no room before this one.
+    Lost {
+        /// When the first record after the loss was written.
+        stamp: Stamp,
+        /// How many.
+        count: u64,
+    },
+}
+
+/// A page fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sample<'a> {
+    /// Who and when.
+    pub stamp: Stamp,
+    /// The instruction.
+    pub ip: VirtAddr,
+    /// The address.
+    pub addr: VirtAddr,
+    /// In which mode.
+    pub mode: Mode,
+    chain: &'a [u8],
+}
+
+impl<'a> Sample<'a> {
+    /// The user call chain, innermost first.
+    pub const fn chain(&self) -> ChainIter<'a> {
+        ChainIter { words: self.chain }
+    }
+}
+
+/// The mode a fault was taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// The program's own.
+    User,
+    /// The kernel's.
+    Kernel,
+}
+
+/// The addresses of a call chain.
+#[derive(Clone, Debug)]
+pub struct ChainIter<'a> {
+    words: &'a [u8],
+}
+
+impl Iterator for ChainIter<'_> {
+    type Item = VirtAddr;
+
+    fn next(&mut self) -> Option<VirtAddr> {
+        loop {
+            let (word, rest) = self.words.split_first_chunk::<8>()?;
+            self.words = rest;
+            let addr = u64::from_ne_bytes(*word);
+            if addr < CONTEXT_MAX {
+                return Some(VirtAddr(addr));
+            }
+        }
+    }
+}
+
+/// The kernel's word on a mapping (`PERF_RECORD_MMAP2`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapping<'a> {
+    /// Who and when.
+    pub stamp: Stamp,
+    /// The whole mapping, after any merge.
+    pub range: AddrRange,
+    /// Its protection.
+    pub prot: Prot,
+    /// Whether it is shared.
+    pub shared: bool,
+    /// Offset into the file, in bytes.
+    pub offset: FileOff,
+    /// The file, zeros for none.
+    pub file: FileId,
+    /// The kernel's name for it.
+    pub name: &'a [u8],
+}
+
+/// A reader of the words of a record; past its end it gives `None`.
+struct Words<'a>(&'a [u8]);
+
+impl Words<'_> {
+    fn u64(&mut self) -> Option<u64> {
+        let (word, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(u64::from_ne_bytes(*word))
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        let (word, rest) = self.0.split_first_chunk::<4>()?;
+        self.0 = rest;
+        Some(u32::from_ne_bytes(*word))
+    }
+
+    fn id(&mut self) -> Option<i32> {
+        self.u32().map(u32::cast_signed)
+    }
+}
+
+/// Reads one record's body. `None` for a record of another kind, or one that is too short.
+pub(super) fn read(kind: u32, misc: u16, body: &[u8], chains: bool) -> Option<Record<'_>> {
+    match kind {
+        SAMPLE => sample(misc, body, chains).map(Record::Sample),
+        MMAP2 => mapping(body).map(Record::Mapping),
+        LOST => {
+            let mut words = Words(body);
+            let (_, count) = (words.u64()?, words.u64()?);
+            Some(Record::Lost { stamp: trailer(body)?, count })
+        }
+        _ => None,
+    }
+}
+
+fn sample(misc: u16, body: &[u8], chains: bool) -> Option<Sample<'_>> {
+    let mut words = Words(body);
+    let id = words.u64()?;
+    let ip = VirtAddr(words.u64()?);
+    let (pid, tid) = (Pid(words.id()?), Tid(words.id()?));
+    let monotonic_ns = words.u64()?;
+    let addr = VirtAddr(words.u64()?);
+    let chain = if chains {
+        let bytes = usize::try_from(words.u64()?).ok()?.checked_mul(8)?;
+        words.0.get(..bytes)?
+    } else {
+        &[]
+    };
+    let mode = if misc & CPU_MODE_MASK == CPU_MODE_USER { Mode::User } else { Mode::Kernel };
+    Some(Sample { stamp: Stamp { pid, tid, monotonic_ns, id }, ip, addr, mode, chain })
+}
+
+fn mapping(body: &[u8]) -> Option<Mapping<'_>> {
+    let stamp = trailer(body)?;
+    let mut words = Words(body.get(..body.len() - TRAILER_BYTES)?);
+    words.u64()?; // Process and thread once more.
+    let (start, bytes, offset) = (VirtAddr(words.u64()?), words.u64()?, words.u64()?);
+    let (major, minor) = (words.u32()?, words.u32()?);
+    let ino = words.u64()?;
+    words.u64()?; // The inode's generation.
+    let (prot, flags) = (words.u32()?, words.u32()?);
+    let name = words.0.split(|byte| *byte == 0).next().unwrap_or_default();
+    Some(Mapping {
+        stamp,
+        range: AddrRange::from_len(start, bytes)?,
+        prot: Prot(u64::from(prot & 7)),
+        shared: flags & MAP_SHARED != 0,
+        offset: FileOff(offset),
+        file: FileId { dev: DevId { major, minor }, ino },
+        name,
+    })
+}
+
+fn trailer(body: &[u8]) -> Option<Stamp> {
+    let mut words = Words(body.get(body.len().checked_sub(TRAILER_BYTES)?..)?);
+    let (pid, tid) = (Pid(words.id()?), Tid(words.id()?));
+    Some(Stamp { pid, tid, monotonic_ns: words.u64()?, id: words.u64()? })
+}

@@ -1,0 +1,75 @@
+//! Trying on ourselves what this kernel offers.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
+
+use crate::os_error::{OsError, OsResult};
+
+const PAGE: usize = abi::PAGE_SIZE as usize;
+
+/// A page of memory of our own to try things on.
+struct Page(NonNull<u8>);
+
+impl Page {
+    fn new() -> OsResult<Self> {
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping at a place of the kernel's choice touches no memory of ours.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, prot, flags, -1, 0) };
+        let page = if page == libc::MAP_FAILED { None } else { NonNull::new(page.cast::<u8>()) };
+        let page = page.ok_or_else(|| OsError::last("mmap"))?;
+        // SAFETY: the page was just mapped for writing and is ours alone.
+        unsafe { page.as_ptr().write_volatile(1) };
+        Ok(Self(page))
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        // SAFETY: `new` mapped this page and nothing refers to it any more.
+        unsafe { libc::munmap(self.0.as_ptr().cast(), PAGE) };
+    }
+}
+
+/// Tells whether anonymous memory can be named (`CONFIG_ANON_VMA_NAME`).
+pub fn names_anonymous_memory() -> bool {
+    let Ok(page) = Page::new() else { return false };
+    let name = c"vmatlas probe";
+    let (vma, anon_name) = (libc::c_ulong::from(0x5356_4d41u32), libc::c_ulong::from(0u8));
+    // SAFETY: the range is our own page, the name a C string; naming changes neither.
+    let result = unsafe { libc::prctl(vma as libc::c_int, anon_name, page.0.as_ptr(), PAGE, name.as_ptr()) };
+    result == 0
+}
+
+/// Tells whether pages remember that they were written (`CONFIG_MEM_SOFT_DIRTY`).
+pub fn tracks_soft_dirty() -> bool {
+    page_word().is_some_and(|word| word >> 55 & 1 == 1)
+}
+
+/// Tells whether we may see which frame of memory a page has (`CAP_SYS_ADMIN`).
+pub fn sees_frames() -> bool {
+    page_word().is_some_and(|word| word & ((1 << 55) - 1) != 0)
+}
+
+/// The word of a freshly written page in our own `/proc/self/pagemap`.
+fn page_word() -> Option<u64> {
+    let page = Page::new().ok()?;
+    let mut word = [0u8; 8];
+    let at = page.0.as_ptr() as u64 / PAGE as u64 * 8;
+    File::open("/proc/self/pagemap").ok()?.read_exact_at(&mut word, at).ok()?;
+    Some(u64::from_ne_bytes(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_ours_is_there() {
+        assert!(page_word().expect("our own pagemap") >> 63 == 1);
+        // What they answer is this kernel's affair; a second try must not differ.
+        assert_eq!(names_anonymous_memory(), names_anonymous_memory());
+        assert_eq!(sees_frames(), sees_frames());
+    }
+}
