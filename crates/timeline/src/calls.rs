@@ -35,7 +35,7 @@ impl World {
             CallResult::Seen(value) => Told::Answer(value),
             CallResult::Unseen => Told::Nothing,
         };
-        let Some(Predicted { result: predicted, input }) =
+        let Some(Predicted { result: predicted, why: _, input }) =
             twin.call(&mut self.shared, event.call, &event.input, told)
         else {
             self.proof.calls_unmodelled += 1;

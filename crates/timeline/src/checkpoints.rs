@@ -35,7 +35,7 @@ impl World {
         match memory.twin.as_mut() {
             None => {
                 memory.twin =
-                    Some(Twin::adopt(&mut self.shared, memory.exec.as_deref(), &memory.limits, kernel));
+                    Some(Twin::adopt(&mut self.shared, memory.exec.as_deref(), &memory.limits, kernel, &[]));
             }
             Some(twin) => {
                 let learnt = twin.learn_nameless(kernel);

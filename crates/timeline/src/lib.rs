@@ -56,7 +56,7 @@ mod still;
 #[cfg(test)]
 mod tests;
 mod touched;
-mod twin;
+pub mod twin;
 mod world;
 
 pub use compare::{Comparison, Difference, compare};

@@ -19,6 +19,7 @@ pub(super) fn twin(
     exec: Option<&ExecEvent>,
     limits: &HashMap<Resource, Rlimit>,
     rows: &[MapRow],
+    flags: &[VmFlags],
 ) -> Twin {
     let mut of_memory = Limits::default();
     for (resource, limit) in limits {
@@ -31,7 +32,9 @@ pub(super) fn twin(
         }
     }
     let layout = layout(exec, &of_memory, rows, shared.guard_bytes);
-    let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, rows.iter().map(adopted));
+    let known = flags.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let adopted = rows.iter().zip(known).map(|(row, flags)| adopted(row, flags));
+    let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, adopted);
     let personality = Personality(exec.map_or(0, |exec| exec.personality));
     space.set_settings(Settings {
         read_implies_exec: personality.contains(Personality::READ_IMPLIES_EXEC),
@@ -44,8 +47,8 @@ pub(super) fn twin(
 
 impl Twin {
     /// Puts the kernel's lines in the place of what the twin has in a range.
-    pub(crate) fn replace(&mut self, shared: &mut Shared, range: AddrRange, rows: &[MapRow]) {
-        self.space.resync(&mut shared.sys, range, rows.iter().map(adopted));
+    pub fn replace(&mut self, shared: &mut Shared, range: AddrRange, rows: &[MapRow]) {
+        self.space.resync(&mut shared.sys, range, rows.iter().map(|row| adopted(row, None)));
         let known = paths(rows);
         if known.iter().any(|(id, path)| self.paths.get(id) != Some(path)) {
             Arc::make_mut(&mut self.paths).extend(known);
@@ -105,12 +108,12 @@ fn legacy_base(mmap_base: VirtAddr, limits: &Limits, personality: Personality, g
 }
 
 /// A line of a kernel's map as the twin takes it over.
-fn adopted(row: &MapRow) -> AdoptedVma {
+fn adopted(row: &MapRow, known: Option<VmFlags>) -> AdoptedVma {
     let backing = backing(row);
     let of_file = matches!(backing, Backing::File(_));
     AdoptedVma {
         range: row.range,
-        flags: flags(row, &backing),
+        flags: known.unwrap_or_else(|| flags(row, &backing)),
         pgoff: of_file.then_some(PageOff(row.offset.0 >> PAGE_SHIFT)),
         backing,
         anon: AnonPages::None,

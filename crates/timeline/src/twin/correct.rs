@@ -7,7 +7,7 @@ use super::{Base, Shared, Told, Twin};
 
 /// How a prediction was put right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Corrected {
+pub enum Corrected {
     /// The kernel's answer was an input that no rule decides: its name.
     Input(&'static str),
     /// The map is as the kernel has it.
@@ -18,7 +18,7 @@ pub(crate) enum Corrected {
 
 impl Twin {
     /// The kernel placed the mapping elsewhere.
-    pub(crate) fn place(
+    pub fn place(
         &mut self,
         shared: &mut Shared,
         call: Call,
@@ -47,12 +47,7 @@ impl Twin {
     }
 
     /// The kernel refused a call.
-    pub(crate) fn undo(
-        &mut self,
-        shared: &mut Shared,
-        call: Call,
-        predicted: Result<u64, Errno>,
-    ) -> Corrected {
+    pub fn undo(&mut self, shared: &mut Shared, call: Call, predicted: Result<u64, Errno>) -> Corrected {
         match (call, predicted) {
             (_, Err(_)) => Corrected::Done,
             (Call::Mmap { len, flags, .. }, Ok(_)) if !flags.contains(abi::MapFlags::FIXED) => {

@@ -1,4 +1,4 @@
-//! The twin of one memory: the only modules that talk to it.
+//! The twin of one memory, in the words of recordings: the only modules that talk to [`mm`].
 //!
 //! A recording speaks of lines of `/proc/PID/maps`, of files by path, of calls with what they read; the twin of
 //! an address space ([`mm::AddressSpace`]) knows mappings and identities only. Here the one becomes the other.
@@ -13,29 +13,41 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, FileId, Resource, Rlimit, VirtAddr};
-use mm::{Access, AddressSpace, Basis, Input, System, VmFlags};
+use mm::{Access, AddressSpace, Basis, Input, System, VmFlags, Vma, Why};
 use recording::{Bytes, CallInput, ExecEvent, Header, MapRow};
 
-pub(crate) use correct::Corrected;
+pub use correct::Corrected;
 
-/// What all memories share.
-pub(crate) struct Shared {
+/// What the twins of all memories share: the kernel's settings, what is promised, who asks.
+#[derive(Clone)]
+pub struct Shared {
     sys: System,
     caps: mm::Caps,
     guard_bytes: u64,
 }
 
 impl Shared {
-    pub(crate) fn new(header: &Header) -> Self {
+    /// Makes it for the machine and the user of a recording.
+    pub fn new(header: &Header) -> Self {
         let profile = profile::of(&header.machine);
         let guard_bytes = profile.guard_bytes();
         Self { sys: System::new(profile), caps: profile::caps(header.run.capabilities), guard_bytes }
+    }
+
+    /// Says with which effective capabilities (as in `CapEff`) the next calls are made.
+    pub fn set_capabilities(&mut self, effective: u64) {
+        self.caps = profile::caps(effective);
+    }
+
+    /// Says that a file has a new size in bytes.
+    pub fn set_file_size(&mut self, file: FileId, bytes: u64) {
+        self.sys.set_file_size(mm::ObjectId::File(file), bytes);
     }
 }
 
 /// The twin of one memory. A clone is a state held still and shares what it can.
 #[derive(Clone)]
-pub(crate) struct Twin {
+pub struct Twin {
     space: AddressSpace,
     /// The paths of mapped files, as told when they were mapped.
     paths: Arc<BTreeMap<FileId, Bytes>>,
@@ -63,7 +75,7 @@ enum Base {
 
 /// What the kernel told of a call before the twin is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub enum Told {
     /// Nothing.
     Nothing,
     /// What it returned.
@@ -73,47 +85,70 @@ pub(crate) enum Told {
 }
 
 /// What the twin says of a call.
-#[derive(Clone, Copy)]
-pub(crate) struct Predicted {
+#[derive(Clone, Copy, Debug)]
+pub struct Predicted {
     /// The answer.
-    pub(crate) result: Result<u64, Errno>,
+    pub result: Result<u64, Errno>,
+    /// Why.
+    pub why: Why,
     /// The name of the input that decided it, where no rule does.
-    pub(crate) input: Option<&'static str>,
+    pub input: Option<&'static str>,
 }
 
 impl Twin {
     /// Makes the twin from a kernel's map.
-    pub(crate) fn adopt(
+    ///
+    /// `flags` are those of each line (smaps' `VmFlags`) where they are known; empty: they are guessed.
+    pub fn adopt(
         shared: &mut Shared,
         exec: Option<&ExecEvent>,
         limits: &HashMap<Resource, Rlimit>,
         rows: &[MapRow],
+        flags: &[VmFlags],
     ) -> Self {
-        adopt::twin(shared, exec, limits, rows)
+        adopt::twin(shared, exec, limits, rows, flags)
+    }
+
+    /// The mappings themselves.
+    pub fn space(&self) -> &AddressSpace {
+        &self.space
+    }
+
+    /// The lines of its map that share an address with a range.
+    pub fn rows_in(&self, range: AddrRange) -> Vec<MapRow> {
+        self.space.vmas_in(range).map(|vma| self.row(vma)).collect()
+    }
+
+    /// The ranges that a page of their own may yet give an `anon_vma`: private, writable, without one.
+    pub fn without_anon_vma(&self) -> impl Iterator<Item = AddrRange> {
+        let open = |vma: &&Vma| {
+            vma.anon.is_none() && vma.flags.contains(VmFlags::WRITE) && !vma.flags.contains(VmFlags::MAYSHARE)
+        };
+        self.space.vmas().filter(open).map(|vma| vma.range)
     }
 
     /// The lines of its map.
-    pub(crate) fn rows(&self) -> Vec<MapRow> {
+    pub fn rows(&self) -> Vec<MapRow> {
         self.space.vmas().map(|vma| self.row(vma)).collect()
     }
 
     /// The size of the map in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.space.counters().total_vm << abi::PAGE_SHIFT
     }
 
     /// The number of mappings.
-    pub(crate) fn mappings(&self) -> u64 {
+    pub fn mappings(&self) -> u64 {
         self.space.map_count()
     }
 
     /// The heap's end.
-    pub(crate) fn brk(&self) -> VirtAddr {
+    pub fn brk(&self) -> VirtAddr {
         self.space.layout().brk
     }
 
     /// The heap as its mappings are, `None` where nothing is mapped of it.
-    pub(crate) fn heap(&self) -> Option<AddrRange> {
+    pub fn heap(&self) -> Option<AddrRange> {
         let layout = self.space.layout();
         let bounds = AddrRange { start: layout.start_brk, end: layout.brk };
         let mut parts = self.space.vmas().filter(|vma| vma.range.overlaps(bounds) && vma.is_anonymous());
@@ -122,17 +157,17 @@ impl Twin {
     }
 
     /// The main thread's stack.
-    pub(crate) fn stack(&self) -> Option<AddrRange> {
+    pub fn stack(&self) -> Option<AddrRange> {
         self.space.find(self.space.layout().start_stack).map(|vma| vma.range)
     }
 
     /// Tells whether anything is mapped in a range.
-    pub(crate) fn is_mapped(&self, range: AddrRange) -> bool {
+    pub fn is_mapped(&self, range: AddrRange) -> bool {
         self.space.vmas_in(range).next().is_some()
     }
 
     /// Applies a call; `None` if it is not modelled.
-    pub(crate) fn call(
+    pub fn call(
         &mut self,
         shared: &mut Shared,
         call: Call,
@@ -144,13 +179,15 @@ impl Twin {
         let outcome = self.space.call(&mut shared.sys, call, &input);
         match outcome.basis {
             Basis::NotModelled => None,
-            Basis::Predicted => Some(Predicted { result: outcome.result, input: None }),
-            Basis::TakenOver => Some(Predicted { result: outcome.result, input: Some(call.name()) }),
+            Basis::Predicted => Some(Predicted { result: outcome.result, why: outcome.why, input: None }),
+            Basis::TakenOver => {
+                Some(Predicted { result: outcome.result, why: outcome.why, input: Some(call.name()) })
+            }
         }
     }
 
     /// Makes the twin of a forked child; `None` if the twin says that the fork fails.
-    pub(crate) fn fork(&mut self, shared: &mut Shared) -> Option<Self> {
+    pub fn fork(&mut self, shared: &mut Shared) -> Option<Self> {
         let input = Input { caps: shared.caps, ..Input::default() };
         let space = self.space.fork(&mut shared.sys, &input).ok()?;
         let Self { space: _, paths, nameless, base } = self;
@@ -158,7 +195,7 @@ impl Twin {
     }
 
     /// Ends the memory.
-    pub(crate) fn exit(self, shared: &mut Shared) {
+    pub fn exit(self, shared: &mut Shared) {
         self.space.exit(&mut shared.sys);
     }
 
@@ -166,7 +203,7 @@ impl Twin {
     ///
     /// The kernel's event does not say whether the access was a write; where writes are allowed it is taken for
     /// one, and the next checkpoint with pages has the last word.
-    pub(crate) fn touch(&mut self, shared: &mut Shared, addr: VirtAddr) {
+    pub fn touch(&mut self, shared: &mut Shared, addr: VirtAddr) {
         let writable =
             self.space.first_ending_after(addr).is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
         let access = if writable { Access::Write } else { Access::Read };
@@ -176,7 +213,7 @@ impl Twin {
     }
 
     /// The kernel said that a stack now reaches down to here.
-    pub(crate) fn grow_stack(&mut self, shared: &mut Shared, range: AddrRange) {
+    pub fn grow_stack(&mut self, shared: &mut Shared, range: AddrRange) {
         let Some(vma) = self.space.first_ending_after(range.start) else { return };
         if vma.flags.contains(VmFlags::GROWSDOWN) && vma.range.start > range.start {
             self.touch(shared, range.start);
@@ -184,12 +221,12 @@ impl Twin {
     }
 
     /// Anonymous pages were seen in a range: its mappings have `anon_vma`s.
-    pub(crate) fn learn_anonymous(&mut self, shared: &mut Shared, range: AddrRange) {
+    pub fn learn_anonymous(&mut self, shared: &mut Shared, range: AddrRange) {
         self.space.learn_anon_vma(&mut shared.sys, range);
     }
 
     /// A limit is in force.
-    pub(crate) fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
+    pub fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
         self.space.set_limit(resource, limit);
     }
 

@@ -72,7 +72,7 @@ impl Twin {
 
     /// Learns from the kernel's lines which file the kernel made for each nameless mapping: an input.
     /// Returns how many were learnt.
-    pub(crate) fn learn_nameless(&mut self, kernel: &[MapRow]) -> u64 {
+    pub fn learn_nameless(&mut self, kernel: &[MapRow]) -> u64 {
         let mut learnt = 0;
         for row in kernel.iter().filter(|row| row.shared && *row.name == *NAMELESS) {
             let nameless =
