@@ -3,6 +3,7 @@
 use abi::{AddrRange, Call, Errno, Pid, VirtAddr};
 use recording::{CallEvent, CallInput, CallResult, FaultEvent, MappedEvent, MmId};
 
+use crate::changed::{Changed, What};
 use crate::growth::Growth;
 use crate::memory::UnderWay;
 use crate::proof::{Correction, CorrectionReason};
@@ -46,6 +47,8 @@ impl World {
             *self.proof.inputs.entry(name).or_default() += 1;
         }
         let ranges = ranges_of(event.call, predicted, brk);
+        let what = if changes_all(event.call) { What::Whole } else { What::Ranges(ranges) };
+        self.changed.push(Changed { mm: place.mm, what });
         let after = twin.bytes();
         let under_way = UnderWay {
             event: place.event,
@@ -97,6 +100,7 @@ impl World {
         else {
             // Nobody asked: the stack grew.
             twin.grow_stack(&mut self.shared, mapped.range);
+            self.changed.push(Changed { mm: place.mm, what: What::Ranges([Some(mapped.range), None]) });
             return;
         };
         let Some(verdict) = verdict(&under_way, mapped, |range| twin.is_mapped(range)) else {
@@ -119,6 +123,7 @@ impl World {
         let Some(twin) = memory.twin.as_mut() else { return };
         let addr = (!(-4095..0).contains(&kernel)).then_some(VirtAddr(kernel as u64));
         let UnderWay { call, ref input, predicted, .. } = under_way;
+        self.changed.push(Changed { mm: place.mm, what: What::Whole });
         let corrected = match addr {
             Some(addr) => twin.place(&mut self.shared, call, input, predicted, addr),
             None => twin.undo(&mut self.shared, call, predicted),
@@ -151,9 +156,12 @@ impl World {
         }
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         let Some(twin) = memory.twin.as_mut() else { return };
-        twin.touch(&mut self.shared, fault.addr);
+        let grown = twin.touch(&mut self.shared, fault.addr);
         if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
             stack.see(range, place.time);
+        }
+        if let Some(range) = grown {
+            self.changed.push(Changed { mm: place.mm, what: What::Ranges([Some(range), None]) });
         }
     }
 }
@@ -223,6 +231,23 @@ fn raw(result: Result<u64, Errno>) -> i64 {
         Ok(value) => value as i64,
         Err(errno) => -i64::from(errno.0),
     }
+}
+
+/// Whether a call may change any mapping rather than those in its range.
+fn changes_all(call: Call) -> bool {
+    matches!(
+        call,
+        Call::Mlockall { .. }
+            | Call::Munlockall {}
+            | Call::ProcessMadvise { .. }
+            | Call::Prctl { .. }
+            | Call::Mremap { .. }
+            | Call::Shmat { .. }
+            | Call::Shmdt { .. }
+            | Call::UffdIoctl { .. }
+            | Call::IoSetup { .. }
+            | Call::IoDestroy { .. }
+    )
 }
 
 /// Whether a rule decides the result, rather than the state of other parts of the kernel.

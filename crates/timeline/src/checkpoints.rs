@@ -3,6 +3,7 @@
 use abi::AddrRange;
 use recording::{Checkpoint, MapRow};
 
+use crate::changed::{Changed, What};
 use crate::compare::{Comparison, compare};
 use crate::growth::StackGrowth;
 use crate::memory::{Memory, PagesRead};
@@ -34,6 +35,7 @@ impl World {
         let kernel = user_rows(&checkpoint.maps);
         match memory.twin.as_mut() {
             None => {
+                self.changed.push(Changed { mm, what: What::Whole });
                 memory.twin =
                     Some(Twin::adopt(&mut self.shared, memory.exec.as_deref(), &memory.limits, kernel, &[]));
             }
@@ -74,6 +76,7 @@ impl World {
             last_call: memory.last_call(first.range),
             reason,
         });
+        self.changed.push(Changed { mm: place.mm, what: What::Whole });
         if let Some(twin) = memory.twin.as_mut() {
             for difference in &found.differences {
                 twin.replace(&mut self.shared, difference.range, &difference.kernel);

@@ -40,6 +40,7 @@
 //! Invariant: it knows neither how events were captured nor how results are shown.
 
 mod calls;
+mod changed;
 mod checkpoints;
 mod compare;
 mod counts;
@@ -59,6 +60,7 @@ mod touched;
 pub mod twin;
 mod world;
 
+pub use changed::{Changed, What};
 pub use compare::{Comparison, Difference, compare};
 pub use counts::{Counts, Faults};
 pub use curve::{BUCKETS_MAX, Curve, Sample};
@@ -70,4 +72,5 @@ pub use proof::{Correction, CorrectionReason, LISTED_MAX, LastCall, Proof, Resyn
 pub use replay::Replay;
 pub use run::Run;
 pub use still::Still;
+pub use touched::touched;
 pub use world::World;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
-use recording::{CallInput, Counters, ExecEvent, MmId, PageRun, TimeNs};
+use recording::{CallInput, Counters, ExecEvent, MapRow, MmId, PageRun, TimeNs};
 
 use crate::curve::Sample;
 use crate::growth::StackGrowth;
@@ -151,6 +151,11 @@ impl Memory {
             resident_bytes: self.pages.as_ref().map_or(0, |pages| pages.resident_bytes),
             mappings: self.twin.as_ref().map_or(0, Twin::mappings),
         }
+    }
+
+    /// The lines of its map that share an address with a range, by the twin.
+    pub fn rows_in(&self, range: AddrRange) -> Vec<MapRow> {
+        self.twin.as_ref().map(|twin| twin.rows_in(range)).unwrap_or_default()
     }
 
     /// A limit is in force from here on.

@@ -5,7 +5,7 @@ use abi::{AddrRange, Call, MapFlags, PAGE_SIZE, RemapFlags, VirtAddr};
 /// The ranges that a call reads or changes: at most two. Empty where it is about no range, or about all.
 ///
 /// `result` is the address the call answers with, where it answers with one; `brk` the heap's end before it.
-pub(crate) fn touched(call: Call, result: Option<u64>, brk: VirtAddr) -> [Option<AddrRange>; 2] {
+pub fn touched(call: Call, result: Option<u64>, brk: VirtAddr) -> [Option<AddrRange>; 2] {
     let of = |addr: VirtAddr, len: u64| {
         let end = addr.checked_add(len)?.page_up_wrapping();
         let start = addr.page_down();

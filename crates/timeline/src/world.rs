@@ -6,6 +6,7 @@ use std::sync::Arc;
 use abi::{Resource, Rlimit, Tid};
 use recording::{Body, Event, ExecEvent, Header, MmId, ObjectEvent, SpawnEvent, SpawnKind, TimeNs};
 
+use crate::changed::{Changed, What};
 use crate::counts::Counts;
 use crate::curve::{Curve, Sample};
 use crate::growth::Growths;
@@ -32,6 +33,8 @@ pub struct World {
     pub(crate) peaks: Peaks,
     pub(crate) total: Sample,
     pub(crate) now: TimeNs,
+    /// What the last event changed.
+    pub(crate) changed: Vec<Changed>,
     /// Events were lost since the last checkpoint.
     pub(crate) is_lossy: bool,
     limits: HashMap<Resource, Rlimit>,
@@ -62,6 +65,7 @@ impl World {
             peaks: Peaks::default(),
             total: Sample::default(),
             now: TimeNs(0),
+            changed: Vec::new(),
             is_lossy: false,
         }
     }
@@ -111,8 +115,14 @@ impl World {
         &self.counts
     }
 
+    /// What the last event may have changed of the maps; empty where it can't have changed any.
+    pub fn changed(&self) -> &[Changed] {
+        &self.changed
+    }
+
     /// Takes the next event in.
     pub(crate) fn apply(&mut self, no: u64, event: &Event) {
+        self.changed.clear();
         let Event { time, tid, mm, body } = event;
         self.now = self.now.max(*time);
         self.counts.events += 1;
@@ -216,6 +226,7 @@ impl World {
         memory.is_unmodelled = parent.is_unmodelled;
         memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared));
         self.memories.insert(child, memory);
+        self.changed.push(Changed { mm: child, what: What::Whole });
         self.measure(child, place);
     }
 
@@ -234,6 +245,7 @@ impl World {
             return;
         }
         let Some(memory) = self.memories.remove(&mm) else { return };
+        self.changed.push(Changed { mm, what: What::Gone });
         self.processes.note(&memory);
         self.peaks.keep_last(Still::of(&memory, &self.processes, self.now));
         self.processes.forget(mm);

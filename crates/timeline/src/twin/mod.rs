@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, FileId, Resource, Rlimit, VirtAddr};
-use mm::{Access, AddressSpace, Basis, Input, System, VmFlags, Vma, Why};
+use mm::{Access, AddressSpace, Basis, Input, System, Touch, VmFlags, Vma, Why};
 use recording::{Bytes, CallInput, ExecEvent, Header, MapRow};
 
 pub use correct::Corrected;
@@ -119,6 +119,12 @@ impl Twin {
         self.space.vmas_in(range).map(|vma| self.row(vma)).collect()
     }
 
+    /// The ends of the mappings that grow downwards.
+    pub fn growing(&self) -> Vec<VirtAddr> {
+        let grows = |vma: &&Vma| vma.flags.contains(VmFlags::GROWSDOWN);
+        self.space.vmas().filter(grows).map(|vma| vma.range.end).collect()
+    }
+
     /// The ranges that a page of their own may yet give an `anon_vma`: private, writable, without one.
     pub fn without_anon_vma(&self) -> impl Iterator<Item = AddrRange> {
         let open = |vma: &&Vma| {
@@ -203,13 +209,18 @@ impl Twin {
     ///
     /// The kernel's event does not say whether the access was a write; where writes are allowed it is taken for
     /// one, and the next checkpoint with pages has the last word.
-    pub fn touch(&mut self, shared: &mut Shared, addr: VirtAddr) {
+    /// Returns the mapping that grew by it.
+    pub fn touch(&mut self, shared: &mut Shared, addr: VirtAddr) -> Option<AddrRange> {
         let writable =
             self.space.first_ending_after(addr).is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
         let access = if writable { Access::Write } else { Access::Read };
-        // A refused access was a signal: it changes nothing.
+        // A refused access was a signal.
         let input = Input { caps: shared.caps, ..Input::default() };
-        let _signal = self.space.touch(&mut shared.sys, addr, access, &input);
+        let touched = self.space.touch(&mut shared.sys, addr, access, &input);
+        if touched != Ok(Touch::Grew) {
+            return None;
+        }
+        self.space.find(addr).map(|vma| vma.range)
     }
 
     /// The kernel said that a stack now reaches down to here.
