@@ -54,14 +54,27 @@ pub enum FileKind {
     Shmem,
     /// A System V segment.
     SysV,
-    /// hugetlbfs.
+    /// hugetlbfs with pages of 2 MiB.
     Hugetlb,
+    /// hugetlbfs with pages of 1 GiB.
+    HugetlbGib,
     /// `/dev/zero`.
     ZeroDevice,
     /// A device, ring or other special file: flags and placement of its mappings are inputs.
     Special,
     /// A file that can't be mapped.
     Unmappable,
+}
+
+impl FileKind {
+    /// Returns the page size of a hugetlbfs file in bytes.
+    pub const fn huge_page_bytes(self) -> Option<u64> {
+        match self {
+            Self::Hugetlb => Some(2 << 20),
+            Self::HugetlbGib => Some(1 << 30),
+            _ => None,
+        }
+    }
 }
 
 /// How a file was opened.
@@ -119,6 +132,9 @@ impl Backing {
     ///
     /// Linux: `mm/vma.c: can_merge_remove_vma`.
     pub fn may_be_deleted(&self) -> bool {
-        !matches!(self.file_kind(), Some(FileKind::SysV | FileKind::Hugetlb | FileKind::Special))
+        !matches!(
+            self.file_kind(),
+            Some(FileKind::SysV | FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::Special)
+        )
     }
 }

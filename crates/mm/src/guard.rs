@@ -12,6 +12,7 @@ pub(crate) struct Guards {
     ranges: Arc<BTreeMap<VirtAddr, VirtAddr>>,
 }
 
+#[cfg_attr(not(test), expect(dead_code, reason = "madvise and mremap will set and move markers"))]
 impl Guards {
     /// Tells whether a page has a marker.
     pub(crate) fn contains(&self, addr: VirtAddr) -> bool {

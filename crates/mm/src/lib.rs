@@ -2,7 +2,6 @@
 //!
 //! Invariant: it knows no operating system, file, clock, text, serialisation or system call number.
 #![no_std]
-#![expect(dead_code, reason = "half of the operations are still to come; they use the rest")]
 
 extern crate alloc;
 
@@ -12,6 +11,7 @@ mod flags;
 mod guard;
 mod input;
 mod merge;
+mod mutation;
 mod op;
 mod ops;
 mod profile;
@@ -25,6 +25,7 @@ pub use anon_vma::{AnonChain, AnonVmaId};
 pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
 pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Touch};
+pub use mutation::Mutation;
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{AddressSpace, AdoptedVma, AnonPages, Counters, Inconsistency, Layout, Limits, Settings};
 pub use system::System;

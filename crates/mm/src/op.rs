@@ -2,6 +2,9 @@
 
 use alloc::sync::Arc;
 
+use abi::{Errno, VirtAddr};
+
+use crate::flags::VmFlags;
 use crate::input::{Basis, Caps, Input, Outcome};
 use crate::profile::Profile;
 use crate::space::AddressSpace;
@@ -15,6 +18,9 @@ pub(crate) struct Op<'a> {
     pub(crate) profile: Arc<Profile>,
     pub(crate) caps: Caps,
     pub(crate) committed: Option<u64>,
+    pub(crate) placed: Option<VirtAddr>,
+    pub(crate) special_flags: Option<VmFlags>,
+    pub(crate) observed: Option<Result<u64, Errno>>,
     pub(crate) why: Why,
     pub(crate) basis: Basis,
 }
@@ -22,8 +28,18 @@ pub(crate) struct Op<'a> {
 impl<'a> Op<'a> {
     pub(crate) fn new(space: &'a mut AddressSpace, sys: &'a mut System, input: &Input) -> Self {
         let profile = Arc::clone(&sys.profile);
-        let (caps, committed) = (input.caps, input.committed);
-        Self { space, sys, profile, caps, committed, why: Why::default(), basis: Basis::Predicted }
+        Self {
+            space,
+            sys,
+            profile,
+            caps: input.caps,
+            committed: input.committed,
+            placed: input.placed,
+            special_flags: input.special_flags,
+            observed: input.observed,
+            why: Why::default(),
+            basis: Basis::Predicted,
+        }
     }
 
     /// Charges pages if they may be promised.
@@ -40,7 +56,10 @@ impl<'a> Op<'a> {
     pub(crate) fn finish(mut self, result: Result<u64, Refusal>) -> Outcome {
         let result = result.map_err(|refusal| {
             self.why.refused = Some(refusal);
-            refusal.errno()
+            match (refusal, self.observed) {
+                (Refusal::Observed, Some(Err(errno))) => errno,
+                _ => refusal.errno(),
+            }
         });
         Outcome { result, why: self.why, basis: self.basis }
     }

@@ -29,6 +29,9 @@ pub struct Profile {
     pub pmd_size: u64,
     /// The options the kernel was built with.
     pub options: Options,
+    /// One rule of the twin changed on purpose, to prove that tests notice.
+    #[cfg(feature = "mutants")]
+    pub mutation: Option<crate::Mutation>,
 }
 
 /// How memory is promised.
@@ -83,6 +86,8 @@ pub struct Options {
     pub ksm: bool,
     /// `CONFIG_TRANSPARENT_HUGEPAGE`.
     pub thp: bool,
+    /// Huge pages of 1 GiB.
+    pub gib_pages: bool,
     /// `CONFIG_USERFAULTFD` with write protection.
     pub userfaultfd: bool,
 }
@@ -115,8 +120,11 @@ impl Profile {
                 shadow_stack: false,
                 ksm: true,
                 thp: true,
+                gib_pages: true,
                 userfaultfd: true,
             },
+            #[cfg(feature = "mutants")]
+            mutation: None,
         }
     }
 

@@ -48,16 +48,16 @@ impl System {
         self.sizes.get(&file.object).copied().unwrap_or(file.bytes)
     }
 
-    /// Makes the nameless file of shared anonymous memory.
+    /// Makes the nameless file of shared anonymous memory or of anonymous huge pages.
     ///
-    /// Linux: `mm/shmem.c: shmem_zero_setup`.
-    pub(crate) fn nameless_file(&mut self, bytes: u64) -> Arc<MapFile> {
+    /// Linux: `mm/shmem.c: shmem_zero_setup`, `fs/hugetlbfs/inode.c: hugetlb_file_setup`.
+    pub(crate) fn nameless_file(&mut self, kind: FileKind, bytes: u64) -> Arc<MapFile> {
         let id = self.nameless;
         self.nameless += 1;
         Arc::new(MapFile {
             object: ObjectId::Nameless(id),
             description: DescriptionId::Nameless(id),
-            kind: FileKind::Shmem,
+            kind,
             mode: OpenMode { read: true, write: true, append_only: false },
             bytes,
             seals: 0,
@@ -90,6 +90,11 @@ impl System {
         }
         self.committed += pages;
         Ok(())
+    }
+
+    /// Charges pages that were charged before: not asked again.
+    pub(crate) fn recharge(&mut self, pages: u64) {
+        self.committed += pages;
     }
 
     /// Takes back a charge.

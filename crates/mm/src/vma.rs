@@ -56,6 +56,22 @@ impl Entry for Vma {
 }
 
 impl Vma {
+    /// Returns its first address.
+    pub fn start(&self) -> VirtAddr {
+        self.range.start
+    }
+
+    /// Tells whether it may be split at an address: not pages of the kernel, and huge pages only between two.
+    ///
+    /// Linux: `mm/vma.c: __split_vma` (`may_split`).
+    pub fn may_split(&self, at: VirtAddr) -> bool {
+        match &self.backing {
+            Backing::Kernel(_) => false,
+            Backing::File(file) => file.kind.huge_page_bytes().is_none_or(|bytes| at.0.is_multiple_of(bytes)),
+            Backing::Anonymous => true,
+        }
+    }
+
     /// Returns the number of pages.
     pub fn pages(&self) -> u64 {
         self.range.pages()

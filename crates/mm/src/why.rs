@@ -79,6 +79,7 @@ refusals! {
     UnmapRange EINVAL "mm/vma.c: do_vmi_munmap" "unaligned, empty or past the last user address";
     UnmapSplits ENOMEM "mm/vma.c: vms_gather_munmap_vmas" "it would split a mapping, and there are vm.max_map_count";
     Splits ENOMEM "mm/vma.c: split_vma" "it would split a mapping, and there are vm.max_map_count";
+    MayNotSplit EINVAL "mm/vma.c: __split_vma" "such a mapping can't be split there";
     GrowsBoth EINVAL "mm/mprotect.c: do_mprotect_pkey" "PROT_GROWSDOWN and PROT_GROWSUP together";
     ProtectUnaligned EINVAL "mm/mprotect.c: do_mprotect_pkey" "the address is not a multiple of the page size";
     ProtectOverflow ENOMEM "mm/mprotect.c: do_mprotect_pkey" "the range wraps";

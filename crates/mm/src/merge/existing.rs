@@ -82,6 +82,7 @@ impl Op<'_> {
             flags: change.flags,
             backing: &vma.backing,
             anon: vma.anon.as_ref(),
+            forked: vma.anon.as_ref(),
             extra: change.extra.as_ref(),
         };
         let nothing = Plan { left: None, right: None };

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 
 use abi::{AddrRange, PAGE_SHIFT, PageOff, VirtAddr};
 
+pub(crate) use self::new_range::Expansion;
 use crate::anon_vma::AnonChain;
 use crate::file::Backing;
 use crate::flags::VmFlags;
@@ -23,6 +24,9 @@ pub(crate) struct Proposal<'a> {
     pub(crate) flags: VmFlags,
     pub(crate) backing: &'a Backing,
     pub(crate) anon: Option<&'a AnonChain>,
+    /// The chain that a neighbour without one would take over: of the mapping that changes or is copied, none
+    /// where a mapping only grows.
+    pub(crate) forked: Option<&'a AnonChain>,
     pub(crate) extra: Option<&'a Arc<Extra>>,
 }
 
@@ -71,7 +75,7 @@ impl Proposal<'_> {
         let forked = |chain: &AnonChain| (!chain.is_singular()).then_some(MergeBar::ForkChild);
         match (&target.anon, self.anon) {
             (None, None) => None,
-            (None, Some(source)) => forked(source),
+            (None, Some(_)) => self.forked.and_then(forked),
             (Some(target), None) => forked(target),
             (Some(target), Some(source)) => (target.own != source.own).then_some(MergeBar::AnonVma),
         }

@@ -24,6 +24,7 @@ impl AddressSpace {
             flags: high.flags,
             backing: &high.backing,
             anon: high.anon.as_ref(),
+            forked: high.anon.as_ref(),
             extra: high.extra.as_ref(),
         };
         proposal.left_bar(low)

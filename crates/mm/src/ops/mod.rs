@@ -1,10 +1,15 @@
 //! The operations, one a file, and the way from a call to its operation.
 
+mod brk;
+pub(crate) mod mmap;
+mod mprotect;
 mod munmap;
+mod rlimit;
 mod touch;
 
-use abi::Call;
+use abi::{Call, PAGE_SHIFT, PageOff};
 
+use self::mmap::Request;
 use crate::input::{Basis, Input, Outcome};
 use crate::op::Op;
 use crate::space::AddressSpace;
@@ -29,9 +34,20 @@ impl AddressSpace {
 }
 
 impl Op<'_> {
-    fn dispatch(&mut self, call: Call, _input: &Input) -> Answer {
+    fn dispatch(&mut self, call: Call, input: &Input) -> Answer {
         match call {
+            Call::Mmap { addr, len, prot, flags, fd: _, offset } => {
+                let pgoff = PageOff(offset >> PAGE_SHIFT);
+                let request = Request { file: None, addr, len, prot, flags, pgoff };
+                self.mmap(request, offset, &input.file)
+            }
             Call::Munmap { addr, len } => self.munmap(addr, len),
+            Call::Mprotect { addr, len, prot } => self.mprotect(addr, len, prot, None),
+            Call::PkeyMprotect { addr, len, prot, pkey } => self.mprotect(addr, len, prot, Some(pkey)),
+            Call::Brk { addr } => self.brk(addr),
+            Call::Setrlimit { resource, .. } | Call::Prlimit64 { resource, .. } => {
+                self.set_rlimit(resource, input)
+            }
             _ => self.not_modelled(),
         }
     }

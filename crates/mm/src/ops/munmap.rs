@@ -15,6 +15,15 @@ use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::why::Refusal;
 
+/// What is mapped in a range that is to be free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Gathered {
+    /// Mapped pages.
+    pub(crate) pages: u64,
+    /// Pages charged against the commit limit.
+    pub(crate) accounted: u64,
+}
+
 impl Op<'_> {
     /// Linux: `mm/mmap.c: munmap`, `mm/vma.c: do_vmi_munmap`.
     pub(crate) fn munmap(&mut self, addr: VirtAddr, len: u64) -> Answer {
@@ -22,7 +31,6 @@ impl Op<'_> {
         if !addr.is_page_aligned() || addr.0 > task_size || len > task_size - addr.0 {
             return Err(Refusal::UnmapRange);
         }
-        // The length is at most the address space: it can't wrap.
         let end = VirtAddr(addr.0 + len).page_up_wrapping();
         if end == addr {
             return Err(Refusal::UnmapRange);
@@ -46,8 +54,8 @@ impl Op<'_> {
     /// Checks that a range may be unmapped and splits what reaches over its edges.
     ///
     /// Linux: `mm/vma.c: vms_gather_munmap_vmas`.
-    pub(crate) fn gather(&mut self, range: AddrRange) -> Result<(), Refusal> {
-        let Some(first) = self.space.vmas.range(range).next() else { return Ok(()) };
+    pub(crate) fn gather(&mut self, range: AddrRange) -> Result<Gathered, Refusal> {
+        let Some(first) = self.space.vmas.range(range).next() else { return Ok(Gathered::default()) };
         if first.range.start < range.start {
             if range.end < first.range.end && self.space.map_count() >= self.profile.max_map_count {
                 return Err(Refusal::UnmapSplits);
@@ -56,18 +64,27 @@ impl Op<'_> {
                 return Err(Refusal::Sealed);
             }
             let start = first.range.start;
-            self.split(start, range.start);
+            self.split(start, range.start)?;
         }
-        if self.space.vmas.range(range).any(|vma| vma.flags.contains(VmFlags::SEALED)) {
-            return Err(Refusal::Sealed);
+        let mut there = Gathered::default();
+        for vma in self.space.vmas.range(range) {
+            if vma.flags.contains(VmFlags::SEALED) {
+                return Err(Refusal::Sealed);
+            }
+            // Of the last one, only what lies inside.
+            let pages = vma.range.intersection(range).map_or(0, AddrRange::pages);
+            there.pages += pages;
+            if vma.flags.contains(VmFlags::ACCOUNT) {
+                there.accounted += pages;
+            }
         }
         if let Some(last) = self.space.vmas.last_starting_before(range.end)
             && last.range.end > range.end
         {
             let start = last.range.start;
-            self.split(start, range.end);
+            self.split(start, range.end)?;
         }
-        Ok(())
+        Ok(there)
     }
 
     /// Removes whatever is in a range, without checks.
@@ -79,7 +96,7 @@ impl Op<'_> {
                 && over.range.end > edge
             {
                 let start = over.range.start;
-                self.split(start, edge);
+                self.split_unasked(start, edge);
             }
         }
         let starts: Vec<_> = self.space.vmas.range(range).map(|vma| vma.range.start).collect();

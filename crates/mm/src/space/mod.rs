@@ -4,12 +4,15 @@ mod account;
 mod adopt;
 mod exit;
 mod fork;
+mod place;
+mod populate;
 mod split;
 mod validate;
 
 use abi::{AddrRange, Resource, Rlimit, VirtAddr};
 
 pub use self::adopt::{AdoptedVma, AnonPages, Layout};
+pub(crate) use self::place::Placing;
 pub use self::validate::Inconsistency;
 use crate::flags::VmFlags;
 use crate::guard::Guards;

@@ -13,8 +13,7 @@ impl Op<'_> {
         if self.space.map_count() >= self.profile.max_map_count {
             return Err(Refusal::Splits);
         }
-        self.split(start, at);
-        Ok(())
+        self.split(start, at)
     }
 
     /// Splits the mapping that starts at `start` in two at `at`, whatever the count.
@@ -26,9 +25,21 @@ impl Op<'_> {
     ///
     /// Linux: `mm/vma.c: __split_vma`.
     ///
+    /// # Errors
+    /// [`Refusal::MayNotSplit`].
+    ///
     /// # Preconditions
     /// `at` lies inside the mapping, not at its edge.
-    pub(crate) fn split(&mut self, start: VirtAddr, at: VirtAddr) {
+    pub(crate) fn split(&mut self, start: VirtAddr, at: VirtAddr) -> Result<(), Refusal> {
+        if self.space.vmas.find(start).is_some_and(|vma| !vma.may_split(at)) {
+            return Err(Refusal::MayNotSplit);
+        }
+        self.split_unasked(start, at);
+        Ok(())
+    }
+
+    /// Splits the mapping that starts at `start` in two at `at`, whatever it is.
+    pub(crate) fn split_unasked(&mut self, start: VirtAddr, at: VirtAddr) {
         let upper = self.space.vmas.update(start, |vma| {
             debug_assert!(vma.range.start < at && at < vma.range.end, "{at} is inside {}", vma.range);
             let mut upper = vma.clone();

@@ -1,0 +1,72 @@
+//! Single rules of the twin changed on purpose: a test that can't tell a mutant from the twin proves nothing.
+
+use crate::profile::Profile;
+
+/// One rule changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Mutation {
+    /// Mappings merge whatever their anon_vmas are.
+    NoAnonVma,
+    /// A merge ignores that an anon_vma came through a fork.
+    ForkIgnored,
+    /// The charge against the commit limit does not count in merging.
+    AccountIgnored,
+    /// The page offsets need not continue.
+    OffsetIgnored,
+    /// A free range is not checked against the guard gap of the stack above.
+    StackGapIgnored,
+    /// A hint is rounded up instead of down.
+    HintRoundedUp,
+    /// Large anonymous mappings are not placed for huge pages.
+    NoHugeAlignment,
+    /// A length of 0 is not refused.
+    ZeroLengthAllowed,
+    /// The count of mappings is refused one too early.
+    MapCountOffByOne,
+    /// `mmap` checks the descriptor after the length.
+    ErrnoOrderSwapped,
+    /// `mprotect` changes nothing where a part of the range is refused.
+    ProtectAtomic,
+    /// `RLIMIT_DATA` does not count private writable mappings.
+    DataLimitIgnored,
+    /// A stack grows up to the mapping below.
+    GrowthGapIgnored,
+    /// `brk` may end right below the next mapping.
+    BrkGapIgnored,
+}
+
+impl Mutation {
+    /// Every mutation.
+    pub const ALL: &'static [Self] = &[
+        Self::NoAnonVma,
+        Self::ForkIgnored,
+        Self::AccountIgnored,
+        Self::OffsetIgnored,
+        Self::StackGapIgnored,
+        Self::HintRoundedUp,
+        Self::NoHugeAlignment,
+        Self::ZeroLengthAllowed,
+        Self::MapCountOffByOne,
+        Self::ErrnoOrderSwapped,
+        Self::ProtectAtomic,
+        Self::DataLimitIgnored,
+        Self::GrowthGapIgnored,
+        Self::BrkGapIgnored,
+    ];
+}
+
+impl Profile {
+    /// Tells whether a rule is changed; never without the feature `mutants`.
+    #[cfg(not(feature = "mutants"))]
+    #[inline(always)]
+    pub(crate) const fn mutated(&self, _mutation: Mutation) -> bool {
+        false
+    }
+
+    /// Tells whether a rule is changed.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn mutated(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+}

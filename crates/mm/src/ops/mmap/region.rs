@@ -1,0 +1,175 @@
+//! Putting a mapping into a range: what was there goes, the limits are asked, neighbours merge.
+
+use alloc::sync::Arc;
+
+use abi::{AddrRange, PageOff};
+
+use crate::file::{Backing, FileKind, MapFile};
+use crate::flags::VmFlags;
+use crate::input::Basis;
+use crate::merge::{Expansion, Proposal};
+use crate::op::Op;
+use crate::vma::Vma;
+use crate::why::Refusal;
+
+/// Kinds of memory that KSM leaves alone.
+///
+/// Linux: `mm/ksm.c: ksm_compatible`.
+const NO_KSM: VmFlags = VmFlags(
+    VmFlags::SHARED.0 | VmFlags::MAYSHARE.0 | VmFlags::SPECIAL.0 | VmFlags::HUGETLB.0 | VmFlags::DROPPABLE.0,
+);
+
+impl Op<'_> {
+    /// Maps a range, in the place of whatever is there.
+    ///
+    /// Linux: `mm/vma.c: mmap_region`, `__mmap_region`.
+    ///
+    /// # Errors
+    /// The check that refused. Splits at the edges may have happened, and a file that refused to be mapped
+    /// leaves a hole.
+    pub(crate) fn map_region(
+        &mut self,
+        range: AddrRange,
+        mut flags: VmFlags,
+        pgoff: PageOff,
+        file: Option<Arc<MapFile>>,
+    ) -> Result<(), Refusal> {
+        self.space.deny_write_exec(flags, flags)?;
+        let there = self.gather(range)?;
+        let pages = range.pages();
+        self.space.may_expand(flags, pages - there.pages)?;
+        let hugetlb = file.as_ref().is_some_and(|file| file.kind.huge_page_bytes().is_some());
+        let charged = !hugetlb && is_accountable(flags);
+        if charged {
+            self.charge(pages - there.accounted)?;
+            // Those that go give their charge to the new mapping.
+            self.sys.recharge(there.accounted);
+            flags = flags | VmFlags::ACCOUNT;
+        }
+        if there.pages > 0 {
+            self.cut_out(range);
+        }
+        let (mut flags, backing) = match self.open_file(range, flags, file) {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                if charged {
+                    self.sys.uncharge(pages);
+                }
+                return Err(refusal);
+            }
+        };
+        flags = self.space.ksm_flags(flags);
+        self.insert_or_merge(range, flags, pgoff, backing);
+        Ok(())
+    }
+
+    /// Lets the file say what becomes of its mapping.
+    fn open_file(
+        &mut self,
+        range: AddrRange,
+        flags: VmFlags,
+        file: Option<Arc<MapFile>>,
+    ) -> Result<(VmFlags, Backing), Refusal> {
+        let shared = flags.contains(VmFlags::SHARED);
+        let Some(file) = file else {
+            if !shared {
+                return Ok((flags, Backing::Anonymous));
+            }
+            return Ok((flags, Backing::File(self.sys.nameless_file(FileKind::Shmem, range.len()))));
+        };
+        match file.kind {
+            FileKind::ZeroDevice if shared => {
+                Ok((flags, Backing::File(self.sys.nameless_file(FileKind::Shmem, range.len()))))
+            }
+            FileKind::Hugetlb | FileKind::HugetlbGib => {
+                if !flags.contains(VmFlags::NORESERVE) {
+                    self.reserve_huge_pages()?;
+                }
+                Ok((flags | VmFlags::HUGETLB | VmFlags::DONTEXPAND, Backing::File(file)))
+            }
+            FileKind::Special => {
+                if matches!(self.observed, Some(Err(_))) {
+                    self.basis = Basis::TakenOver;
+                    return Err(Refusal::Observed);
+                }
+                let flags = match self.special_flags {
+                    Some(special) => {
+                        self.basis = Basis::TakenOver;
+                        special
+                    }
+                    None => flags,
+                };
+                Ok((flags, Backing::File(file)))
+            }
+            _ => Ok((flags, Backing::File(file))),
+        }
+    }
+
+    /// The pool of huge pages is an input: without word of it, it is empty.
+    fn reserve_huge_pages(&mut self) -> Result<(), Refusal> {
+        if matches!(self.observed, Some(Ok(_))) {
+            self.basis = Basis::TakenOver;
+            return Ok(());
+        }
+        Err(Refusal::HugePool)
+    }
+
+    fn insert_or_merge(&mut self, range: AddrRange, flags: VmFlags, pgoff: PageOff, backing: Backing) {
+        let proposal =
+            Proposal { range, pgoff, flags, backing: &backing, anon: None, forked: None, extra: None };
+        let merged = self.merge_new(&proposal, Expansion::Both, None);
+        let counters = &mut self.space.counters;
+        counters.add(flags, range.pages());
+        let start = merged.unwrap_or_else(|| {
+            let vma = Vma { range, pgoff, flags, backing, anon: None, extra: None };
+            self.space.vmas.insert(vma);
+            range.start
+        });
+        if flags.contains(VmFlags::LOCKED) {
+            self.settle_lock(range, start);
+        }
+    }
+
+    /// Counts a new locked mapping; where locking has no effect, it is not locked.
+    ///
+    /// Linux: `mm/vma.c: __mmap_complete`.
+    fn settle_lock(&mut self, range: AddrRange, start: abi::VirtAddr) {
+        let supported = self.space.vmas.update(start, |vma| {
+            if vma.supports_mlock() {
+                return true;
+            }
+            vma.flags = vma.flags.without(VmFlags::LOCKED_MASK);
+            false
+        });
+        if supported == Some(true) {
+            self.space.counters.locked_vm += range.pages();
+        }
+    }
+}
+
+/// Tells whether a mapping is charged against the commit limit.
+///
+/// Linux: `mm/vma.c: accountable_mapping`.
+fn is_accountable(flags: VmFlags) -> bool {
+    let mask = VmFlags::NORESERVE | VmFlags::SHARED | VmFlags::WRITE;
+    flags.0 & mask.0 == VmFlags::WRITE.0
+}
+
+impl crate::space::AddressSpace {
+    /// Checks that no memory is or becomes both writable and executable, where the process forbade it.
+    ///
+    /// Linux: `include/linux/mman.h: map_deny_write_exec`.
+    pub(crate) fn deny_write_exec(&self, old: VmFlags, new: VmFlags) -> Result<(), Refusal> {
+        let denied = self.settings.refuse_exec_gain
+            && new.contains(VmFlags::EXEC)
+            && (new.contains(VmFlags::WRITE) || !old.contains(VmFlags::EXEC));
+        if denied { Err(Refusal::WriteExec) } else { Ok(()) }
+    }
+
+    /// Adds what `PR_SET_MEMORY_MERGE` adds to a new mapping.
+    ///
+    /// Linux: `mm/ksm.c: ksm_vma_flags`.
+    pub(crate) fn ksm_flags(&self, flags: VmFlags) -> VmFlags {
+        if self.settings.merge_any && !flags.intersects(NO_KSM) { flags | VmFlags::MERGEABLE } else { flags }
+    }
+}

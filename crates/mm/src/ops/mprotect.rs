@@ -1,0 +1,168 @@
+//! `mprotect`, `pkey_mprotect`: mapping by mapping. What was changed before a refusal stays changed.
+//!
+//! ```text
+//! rw AAAA BBBB ssss     mprotect(all, r): s is sealed
+//!  r AAAABBBB  ssss     EPERM, but A and B are changed, and one
+//! ```
+
+use abi::{AddrRange, Prot, VirtAddr};
+
+use super::Answer;
+use crate::flags::VmFlags;
+use crate::merge::existing::Change;
+use crate::mutation::Mutation;
+use crate::op::Op;
+use crate::vma::Vma;
+use crate::why::Refusal;
+
+/// The protection bits that mean something.
+const KNOWN: Prot = Prot(Prot::READ.0 | Prot::WRITE.0 | Prot::EXEC.0 | Prot::SEM.0);
+/// Flags of a mapping that keep it from being charged once more.
+const CHARGED: VmFlags = VmFlags(
+    VmFlags::ACCOUNT.0 | VmFlags::WRITE.0 | VmFlags::HUGETLB.0 | VmFlags::SHARED.0 | VmFlags::NORESERVE.0,
+);
+
+impl Op<'_> {
+    /// Changes the protection of a range.
+    ///
+    /// Linux: `mm/mprotect.c: do_mprotect_pkey`.
+    pub(super) fn mprotect(&mut self, addr: VirtAddr, len: u64, prot: Prot, key: Option<i32>) -> Answer {
+        let grows = Prot(prot.0 & (Prot::GROWSDOWN.0 | Prot::GROWSUP.0));
+        let prot = prot.without(grows);
+        if grows == Prot::GROWSDOWN | Prot::GROWSUP {
+            return Err(Refusal::GrowsBoth);
+        }
+        if !addr.is_page_aligned() {
+            return Err(Refusal::ProtectUnaligned);
+        }
+        if len == 0 {
+            return Ok(0);
+        }
+        let bytes = VirtAddr(len).page_up_wrapping().0;
+        let end = VirtAddr(addr.0.wrapping_add(bytes));
+        if end <= addr {
+            return Err(Refusal::ProtectOverflow);
+        }
+        if !prot.without(KNOWN).is_empty() {
+            return Err(Refusal::UnknownProt);
+        }
+        if key.is_some_and(|key| key != -1 && !self.is_key_allocated(key)) {
+            return Err(Refusal::NoKey);
+        }
+        let range = self.protected_range(AddrRange { start: addr, end }, grows)?;
+        if self.profile.mutated(Mutation::ProtectAtomic) {
+            let before = (self.space.clone(), self.sys.clone());
+            let answer = self.protect_all(range, prot, key);
+            if answer.is_err() {
+                (*self.space, *self.sys) = before;
+            }
+            return answer;
+        }
+        self.protect_all(range, prot, key)
+    }
+
+    /// Finds the first mapping of the range; `PROT_GROWSDOWN` starts where it starts.
+    fn protected_range(&self, range: AddrRange, grows: Prot) -> Result<AddrRange, Refusal> {
+        let first = self.space.vmas.range(range).next().ok_or(Refusal::ProtectHole)?;
+        if grows == Prot::GROWSDOWN {
+            if !first.flags.contains(VmFlags::GROWSDOWN) {
+                return Err(Refusal::DoesNotGrow);
+            }
+            return Ok(AddrRange { start: first.range.start, ..range });
+        }
+        if first.range.start > range.start {
+            return Err(Refusal::ProtectHole);
+        }
+        // No mapping grows upwards on this processor.
+        if grows == Prot::GROWSUP { Err(Refusal::DoesNotGrow) } else { Ok(range) }
+    }
+
+    fn protect_all(&mut self, range: AddrRange, prot: Prot, key: Option<i32>) -> Answer {
+        let mut at = range.start;
+        while at < range.end {
+            let vma = self.space.vmas.find(at).ok_or(Refusal::ProtectHole)?.clone();
+            let part = AddrRange { start: at, end: vma.range.end.min(range.end) };
+            let start = self.protect_part(&vma, part, prot, key)?;
+            // Where the part merged with the mapping above, that one has these flags already.
+            at = self.space.vmas.find(start).map_or(part.end, |vma| vma.range.end);
+        }
+        Ok(0)
+    }
+
+    fn protect_part(
+        &mut self,
+        vma: &Vma,
+        part: AddrRange,
+        mut prot: Prot,
+        key: Option<i32>,
+    ) -> Result<VirtAddr, Refusal> {
+        let may_exec = vma.flags.contains(VmFlags::MAYEXEC);
+        if self.space.settings.read_implies_exec && prot.contains(Prot::READ) && may_exec {
+            prot = prot | Prot::EXEC;
+        }
+        let mut flags = vma.flags.without(VmFlags::ACCESS) | VmFlags::of_prot(prot);
+        if let Some(key) = key
+            && key != -1
+        {
+            flags = flags.without(VmFlags::PKEY) | VmFlags((key as u64) << 32);
+        }
+        if flags.0 & !(flags.0 >> 4) & VmFlags::ACCESS.0 != 0 {
+            return Err(Refusal::MayNotAccess);
+        }
+        self.space.deny_write_exec(vma.flags, flags)?;
+        self.protect_flags(vma, part, flags)
+    }
+
+    /// Gives a part of a mapping new access flags.
+    ///
+    /// Linux: `mm/mprotect.c: mprotect_fixup`.
+    fn protect_flags(&mut self, vma: &Vma, part: AddrRange, mut flags: VmFlags) -> Result<VirtAddr, Refusal> {
+        let old = vma.flags;
+        if old.contains(VmFlags::SEALED) {
+            return Err(Refusal::Sealed);
+        }
+        if flags == old {
+            return Ok(vma.range.start);
+        }
+        let pages = part.pages();
+        let mut charged = 0;
+        if flags.contains(VmFlags::WRITE) {
+            if let Err(refusal) = self.space.may_expand(flags, pages)
+                && self.space.may_expand(old, pages).is_ok()
+            {
+                return Err(refusal);
+            }
+            if !old.intersects(CHARGED) {
+                self.charge(pages)?;
+                charged = pages;
+                flags = flags | VmFlags::ACCOUNT;
+            }
+        } else if old.contains(VmFlags::ACCOUNT) && vma.is_anonymous() && vma.anon.is_none() {
+            flags = flags.without(VmFlags::ACCOUNT);
+        }
+        let start = match self.modify(vma, part, Change::flags(vma, flags)) {
+            Ok(start) => start,
+            Err(refusal) => {
+                self.sys.uncharge(charged);
+                return Err(refusal);
+            }
+        };
+        if old.contains(VmFlags::ACCOUNT) && !flags.contains(VmFlags::ACCOUNT) {
+            self.sys.uncharge(pages);
+        }
+        let lock = VmFlags::WRITE | VmFlags::SHARED | VmFlags::LOCKED;
+        if old.0 & lock.0 == VmFlags::LOCKED.0 && flags.contains(VmFlags::WRITE) {
+            self.populate(part);
+        }
+        self.space.counters.remove(old, pages);
+        self.space.counters.add(flags, pages);
+        Ok(start)
+    }
+
+    /// Tells whether a protection key is allocated. Without keys in the processor, only key 0 is.
+    ///
+    /// Linux: `arch/x86/include/asm/pkeys.h: mm_pkey_is_allocated`.
+    fn is_key_allocated(&self, key: i32) -> bool {
+        key == 0
+    }
+}
