@@ -1,0 +1,13 @@
+//! Names: what function, file and line an address belongs to.
+
+mod debug_files;
+mod demangle;
+mod dwarf;
+mod perf_map;
+mod symbolizer;
+mod table;
+
+pub use debug_files::DebugFiles;
+pub use demangle::demangle;
+pub use perf_map::PerfMap;
+pub use symbolizer::{Frame, Symbolizer};

@@ -1,0 +1,188 @@
+//! The walk from the innermost frame to the root.
+
+use std::collections::HashMap;
+
+use abi::VirtAddr;
+use gimli::UnwindContext;
+
+use super::rule::{Rule, Step, Stuck};
+use super::table::inside_call;
+use crate::code_map::CodeMap;
+use crate::file::ObjectAddr;
+use crate::registers::{Registers, StackCopy};
+
+/// A chain is cut after this many frames.
+pub const FRAMES_MAX: usize = 1024;
+
+/// Rules kept from one walk to the next; when there are more they are all dropped.
+const RULES_MAX: usize = 1 << 16;
+
+/// A chain of callers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chain {
+    /// Innermost first: its instruction pointer, then the address each frame returns to.
+    ///
+    /// Where a signal interrupted a function its frame is the address after the instruction's first byte, so that
+    /// for every frame but the first the byte before lies in the instruction under way.
+    pub frames: Vec<VirtAddr>,
+    /// Why it ends there.
+    pub end: End,
+}
+
+/// Why a chain ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The thread's first function is reached.
+    Root,
+    /// More of the stack is needed than was copied: this address first.
+    Cut {
+        /// The address that was not copied.
+        missing: VirtAddr,
+    },
+    /// Nothing says who called the last frame: it has no call frame information that makes sense and no frame pointer.
+    Lost,
+    /// There are more frames than [`FRAMES_MAX`].
+    Deep,
+}
+
+/// Makes chains, and keeps the rules it has looked up.
+#[derive(Debug, Default)]
+pub struct Unwinder {
+    /// By object and address; `None` where a frame pointer is all there is.
+    rules: HashMap<(u32, ObjectAddr), Option<Rule>>,
+    context: UnwindContext<usize>,
+}
+
+/// How a frame's address is to be understood.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// At the instruction under way.
+    Instruction,
+    /// After the call that is under way.
+    Return,
+}
+
+impl Unwinder {
+    /// Makes one that knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Walks from these registers as far as the copied stack leads.
+    pub fn unwind(&mut self, code: &CodeMap, registers: &Registers, stack: &StackCopy<'_>) -> Chain {
+        let mut frames = vec![registers.ip];
+        let mut current = *registers;
+        let mut at = At::Instruction;
+        let end = loop {
+            if frames.len() == FRAMES_MAX {
+                break End::Deep;
+            }
+            let (step, next_at) = match self.step(code, &current, at, stack) {
+                Ok(found) => found,
+                Err(Stuck::Missing(missing)) => break End::Cut { missing },
+                Err(Stuck::Damaged) => break End::Lost,
+            };
+            let Step::Caller(caller) = step else { break End::Root };
+            if caller.ip == VirtAddr::NULL {
+                break End::Root;
+            }
+            // A signal's frame may lie anywhere; a caller's never lies below.
+            let went_back = next_at == At::Return && caller.sp() <= current.sp();
+            if went_back || code.find(lookup(caller.ip, next_at)).is_none() {
+                break End::Lost;
+            }
+            frames.push(match next_at {
+                At::Return => caller.ip,
+                At::Instruction => VirtAddr(caller.ip.0.wrapping_add(1)),
+            });
+            (current, at) = (caller, next_at);
+        };
+        Chain { frames, end }
+    }
+
+    fn step(
+        &mut self,
+        code: &CodeMap,
+        of: &Registers,
+        at: At,
+        stack: &StackCopy<'_>,
+    ) -> Result<(Step, At), Stuck> {
+        let Some((object, addr)) = code.locate(lookup(of.ip, at)) else {
+            return Ok((Rule::frame_pointer(of, stack)?, At::Return));
+        };
+        let key = (object.id(), addr);
+        if !self.rules.contains_key(&key) {
+            let rule = match object.unwind_table() {
+                Some(table) => table.rule(addr, &mut self.context)?,
+                None => None,
+            };
+            if self.rules.len() == RULES_MAX {
+                self.rules.clear();
+            }
+            self.rules.insert(key, rule);
+        }
+        match self.rules.get(&key) {
+            Some(Some(rule)) => {
+                let next = if rule.is_signal_frame { At::Instruction } else { At::Return };
+                Ok((rule.apply(of, stack)?, next))
+            }
+            _ => Ok((Rule::frame_pointer(of, stack)?, At::Return)),
+        }
+    }
+}
+
+fn lookup(ip: VirtAddr, at: At) -> VirtAddr {
+    match at {
+        At::Instruction => ip,
+        At::Return => inside_call(ip),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abi::{AddrRange, FileOff};
+
+    use super::*;
+    use crate::code_map::Code;
+
+    /// Two anonymous executable pages, and a stack of frames without end.
+    fn jit() -> CodeMap {
+        let mut code = CodeMap::new();
+        let range = AddrRange::new(VirtAddr(0x10_0000), VirtAddr(0x10_2000));
+        code.insert(Code { range, offset: FileOff(0), object: None });
+        code
+    }
+
+    fn frames(count: u64, return_address: u64) -> Vec<u8> {
+        let frame = |no: u64| [0x1000 + (no + 1) * 16, return_address];
+        (0..count).flat_map(frame).flat_map(u64::to_le_bytes).collect()
+    }
+
+    fn walk(bytes: &[u8]) -> Chain {
+        let registers = Registers::from_ip_sp_bp(VirtAddr(0x10_0010), VirtAddr(0x1000), 0x1000);
+        Unwinder::new().unwind(&jit(), &registers, &StackCopy::new(VirtAddr(0x1000), bytes))
+    }
+
+    #[test]
+    fn code_without_information_is_followed_by_its_frame_pointers() {
+        let chain = walk(&frames(3, 0x10_0800));
+        assert_eq!(chain.end, End::Cut { missing: VirtAddr(0x1030) });
+        assert_eq!(chain.frames.len(), 4);
+        assert_eq!(chain.frames[0], VirtAddr(0x10_0010));
+        let mut end = frames(3, 0x10_0800);
+        end.extend([0; 16]);
+        assert_eq!(walk(&end).end, End::Root);
+    }
+
+    #[test]
+    fn a_return_to_what_is_no_code_is_no_frame() {
+        let chain = walk(&frames(3, 0x20_0000));
+        assert_eq!((chain.frames.len(), chain.end), (1, End::Lost));
+    }
+
+    #[test]
+    fn endless_chains_are_cut() {
+        let chain = walk(&frames(5000, 0x10_0800));
+        assert_eq!((chain.frames.len(), chain.end), (FRAMES_MAX, End::Deep));
+    }
+}
