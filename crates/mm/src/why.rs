@@ -67,6 +67,7 @@ refusals! {
     GrowsDownShared EINVAL "mm/mmap.c: do_mmap" "MAP_GROWSDOWN of shared memory";
     BadType EINVAL "mm/mmap.c: do_mmap" "no known mapping type";
     DroppableFlags EINVAL "mm/mmap.c: do_mmap" "MAP_DROPPABLE with MAP_LOCKED, MAP_HUGETLB or MAP_GROWSDOWN";
+    NotDax EOPNOTSUPP "include/linux/dax.h: daxdev_mapping_supported" "MAP_SYNC of a file that is not DAX";
     WriteSealed EPERM "mm/memfd.c: memfd_check_seals_mmap" "the memfd is sealed against writing";
     WriteExec EACCES "include/linux/mman.h: map_deny_write_exec" "writable and executable, and MDWE is on";
     MapSealedWritable EPERM "mm/vma.c: mapping_map_writable" "the file is sealed against shared writable mappings";
@@ -76,6 +77,7 @@ refusals! {
     Overcommit ENOMEM "mm/util.c: __vm_enough_memory" "more memory than may be promised";
     HugePool ENOMEM "mm/hugetlb.c: hugetlb_reserve_pages" "too few free huge pages";
     HugeUnaligned EINVAL "fs/hugetlbfs/inode.c: hugetlb_get_unmapped_area" "not a multiple of the huge page size";
+    HugeOffset EINVAL "fs/hugetlbfs/inode.c: hugetlbfs_file_mmap" "the offset is not a multiple of the huge page size";
     UnmapRange EINVAL "mm/vma.c: do_vmi_munmap" "unaligned, empty or past the last user address";
     UnmapSplits ENOMEM "mm/vma.c: vms_gather_munmap_vmas" "it would split a mapping, and there are vm.max_map_count";
     Splits ENOMEM "mm/vma.c: split_vma" "it would split a mapping, and there are vm.max_map_count";
