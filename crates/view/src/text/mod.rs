@@ -5,6 +5,7 @@ mod diff;
 mod elf_file;
 mod explain;
 mod growths;
+mod heap;
 mod map;
 mod mappings;
 mod memory;

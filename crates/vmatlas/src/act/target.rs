@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use abi::Pid;
 use anyhow::Context;
 use recording::{ReadError, TimeNs};
-use snapshot::{LiveError, Snapshot};
+use snapshot::{LiveError, LiveMemory, Malloc, Memory, Snapshot};
 use timeline::{Replay, Still, World};
 use view::{Limits, MapFacts, words};
 
@@ -20,6 +20,8 @@ const TEXT_BYTES_MAX: u64 = 256 << 20;
 pub(crate) struct Found {
     /// Its memory.
     pub(crate) snapshot: Snapshot,
+    /// The contents of its memory, where they can be read.
+    pub(crate) contents: Option<Box<dyn Memory>>,
     /// What else is known of it.
     pub(crate) facts: MapFacts,
 }
@@ -31,6 +33,15 @@ enum At {
     End,
     Time(TimeNs),
     Event(u64),
+}
+
+impl Found {
+    /// Reads what glibc's allocator holds, where the contents of memory can be read.
+    pub(crate) fn read_heap(&mut self, bytes_max: u64) {
+        if let Some(contents) = &self.contents {
+            self.snapshot.malloc = Malloc::read(&self.snapshot, contents.as_ref(), bytes_max);
+        }
+    }
 }
 
 /// Reads a target.
@@ -73,7 +84,7 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
         anyhow::bail!("{}: holds no mapping", shown());
     }
     let facts = MapFacts { target: words::printable(target.as_bytes()), ..MapFacts::default() };
-    Ok(Found { snapshot, facts })
+    Ok(Found { snapshot, contents: None, facts })
 }
 
 /// Looks at the first bytes of a file.
@@ -116,7 +127,9 @@ fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
         limits: Limits { stack: live.stack_limit, size: live.size_limit, mappings: live.mappings_max },
         core: Vec::new(),
     };
-    Ok(Found { snapshot: live.snapshot, facts })
+    // Who may see the map may not always read the memory.
+    let contents = LiveMemory::open(pid).ok().map(|memory| Box::new(memory) as Box<dyn Memory>);
+    Ok(Found { snapshot: live.snapshot, contents, facts })
 }
 
 fn from_recording(target: &str, path: &Path, mut replay: Replay, at: At) -> anyhow::Result<Found> {
@@ -146,7 +159,7 @@ fn from_recording(target: &str, path: &Path, mut replay: Replay, at: At) -> anyh
         program: path.map(|path| words::printable(&path)).unwrap_or_default(),
         ..MapFacts::default()
     };
-    Ok(Found { snapshot, facts })
+    Ok(Found { snapshot, contents: None, facts })
 }
 
 /// The largest memory that lives.
