@@ -6,11 +6,25 @@
 //! Invariant: it knows neither the twin nor recordings.
 
 pub mod clock;
+pub mod files;
+pub mod filter;
+pub mod memory;
 pub mod os_error;
 pub mod pagemap;
 pub mod perf;
+pub mod poll;
 pub mod probe;
+pub mod process;
 pub mod procmap_query;
+pub mod ptrace;
 pub mod puppet;
+pub mod seccomp;
+pub mod signals;
+pub mod socket;
 
 pub use os_error::{OsError, OsResult};
+
+/// Turns the -1 of a system call into its error.
+fn check(call: &'static str, result: i64) -> OsResult<i64> {
+    if result == -1 { Err(OsError::last(call)) } else { Ok(result) }
+}

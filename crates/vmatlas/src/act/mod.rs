@@ -7,6 +7,7 @@ mod elf;
 mod explain;
 mod man;
 mod map;
+mod record;
 mod report;
 mod target;
 
@@ -17,6 +18,7 @@ use crate::cli::{Cli, Verb};
 /// Does what the command line asks for.
 pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.verb {
+        Verb::Record(args) => record::act(&args, cli.common),
         Verb::Report(args) => report::act(&args, cli.common),
         Verb::Map(args) => map::act(&args, cli.common),
         Verb::Explain(args) => explain::act(&args, cli.common),

@@ -5,6 +5,7 @@
 mod diff;
 mod elf;
 mod map;
+mod record;
 mod report;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use diff::DiffArgs;
 pub(crate) use elf::ElfArgs;
 pub(crate) use map::{ExplainArgs, MapArgs};
+pub(crate) use record::{Faults, RecordArgs};
 pub(crate) use report::ReportArgs;
 
 /// The whole command line.
@@ -57,6 +59,8 @@ pub(crate) enum When {
 /// The verbs.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Verb {
+    /// Run a command, record its memory, and report at its end; ends as the command ends
+    Record(RecordArgs),
     /// Report on a recording: where the memory went, and how far the twin agrees with the kernel
     Report(ReportArgs),
     /// Show the memory of a process, of a saved text, or of a recording at a moment
@@ -88,12 +92,15 @@ pub(crate) struct ManArgs {
     pub(crate) directory: std::path::PathBuf,
 }
 
-/// The arguments with the verb that is meant where none is given: `vmatlas 4242` is `vmatlas map 4242`.
+/// The arguments with the verb that is meant where none is given: `vmatlas 4242` is `vmatlas map 4242`,
+/// `vmatlas -- CMD` is `vmatlas record -- CMD`.
 pub(crate) fn with_default_verb(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     let is_pid = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.parse::<u32>().is_ok());
     if args.get(1).is_some_and(is_pid) {
         args.insert(1, "map".into());
+    } else if args.get(1).is_some_and(|arg| arg == "--") {
+        args.insert(1, "record".into());
     }
     args
 }
@@ -114,5 +121,6 @@ mod tests {
         let args = |text: &str| with_default_verb(text.split(' ').map(OsString::from));
         assert_eq!(args("vmatlas 42 --json"), ["vmatlas", "map", "42", "--json"]);
         assert_eq!(args("vmatlas report 42"), ["vmatlas", "report", "42"]);
+        assert_eq!(args("vmatlas -- 42 -x"), ["vmatlas", "record", "--", "42", "-x"]);
     }
 }

@@ -1,0 +1,174 @@
+//! The observer that writes a recording.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use abi::Tid;
+use recording::{Event, FaultSource, Header, PageSource, Sources, Writer};
+use sys::perf::Mappings;
+
+use crate::checkpoint::{Checkpointer, PagesWanted};
+use crate::command::Command;
+use crate::faults::{Begin, Budget, FaultWatch, FaultsWanted};
+use crate::machine;
+use crate::observer::{Observer, Start};
+use crate::order::Order;
+use crate::output::Output;
+use crate::writing::Writing;
+
+/// Events handed to the writer together.
+const BATCH: usize = 512;
+
+/// What of the run is recorded.
+#[derive(Clone, Debug)]
+pub struct RecordOptions {
+    /// Where to.
+    pub output: Output,
+    /// The version of the program that records, for the header.
+    pub version: String,
+    /// Page faults; `None`: none.
+    pub faults: Option<Budget>,
+    /// Whether command line and folder are kept.
+    pub command_line: CommandLine,
+}
+
+/// Whether the command line is recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CommandLine {
+    /// It is.
+    Kept,
+    /// It is left out, of all programs executed.
+    LeftOut,
+}
+
+/// Writes a recording.
+pub(crate) struct Recorder {
+    path: PathBuf,
+    order: Order,
+    writing: Writing,
+    batch: Vec<Event>,
+    command_line: CommandLine,
+}
+
+impl Recorder {
+    /// Makes the file and writes its header.
+    pub(crate) fn begin(command: &Command, options: &RecordOptions, start: &Start) -> Result<Self, String> {
+        let path = options.output.path(start.pid, &command.program());
+        let failed = |error: io::Error| {
+            let hint =
+                if error.kind() == io::ErrorKind::AlreadyExists { "; --force overwrites it" } else { "" };
+            let text = error.to_string();
+            format!("{}: {}{hint}", path.display(), text.split(" (os error").next().unwrap_or_default())
+        };
+        let file = options.output.create(&path).map_err(failed)?;
+        let mut remarks = start.remarks.clone();
+        let watch = watch(options, start, &mut remarks);
+        let header = header(command, options, start, watch.as_ref(), remarks);
+        let writer = Writer::<File>::new(file, &header).map_err(failed)?;
+        let writing = Writing::begin(writer).map_err(failed)?;
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let command_line = options.command_line;
+        Ok(Self { path, order: Order::new(watch), writing, batch: Vec::new(), command_line })
+    }
+
+    fn hand_over(&mut self) {
+        if !self.batch.is_empty() {
+            self.writing.take(&mut self.batch);
+        }
+    }
+}
+
+fn watch(options: &RecordOptions, start: &Start, remarks: &mut Vec<String>) -> Option<FaultWatch> {
+    let budget = options.faults?;
+    let wanted = FaultsWanted { chain_frames_max: 0, mapped: Mappings::Told, budget };
+    match FaultWatch::open(Tid(start.pid.0), wanted, Begin::AtExec, start.zero_ns) {
+        Ok(watch) => {
+            remarks.extend_from_slice(watch.remarks());
+            Some(watch)
+        }
+        Err(denied) => {
+            remarks.push(denied.to_string());
+            None
+        }
+    }
+}
+
+fn header(
+    command: &Command,
+    options: &RecordOptions,
+    start: &Start,
+    watch: Option<&FaultWatch>,
+    remarks: Vec<String>,
+) -> Header {
+    let is_kept = options.command_line == CommandLine::Kept;
+    let words = is_kept.then(|| command.words());
+    let folder = std::env::current_dir().ok().filter(|_| is_kept);
+    let folder = folder.map(|folder| folder.as_os_str().as_bytes().into());
+    Header {
+        vmatlas: options.version.clone(),
+        machine: machine::machine(),
+        run: machine::run(start.pid, start.zero_ns, words, folder),
+        sources: Sources {
+            calls: start.calls,
+            faults: watch.map_or(FaultSource::Off, FaultWatch::source),
+            mapped: watch.is_some(),
+            pages: pages_source(),
+            stacks: false,
+            remarks,
+        },
+    }
+}
+
+fn pages_source() -> PageSource {
+    Checkpointer::new(PagesWanted::Yes).pages()
+}
+
+impl Observer for Recorder {
+    fn event(&mut self, mut event: Event) {
+        if self.command_line == CommandLine::LeftOut
+            && let recording::Body::Exec(exec) = &mut event.body
+        {
+            exec.argv = [].into();
+        }
+        self.order.take(event, &mut self.batch);
+        if self.batch.len() >= BATCH {
+            self.hand_over();
+        }
+    }
+
+    fn wake_ups(&self) -> Vec<BorrowedFd<'_>> {
+        self.order.watch().map(|watch| watch.fds().collect()).unwrap_or_default()
+    }
+
+    fn tick(&mut self) -> Option<String> {
+        self.order.round(&mut self.batch);
+        self.hand_over();
+        let error = self.writing.error()?;
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        Some(format!("{}: recording has ended early: {text}", self.path.display()))
+    }
+
+    fn program_ended(&mut self) {
+        // Twice: a round hands on what is older than the round before.
+        self.order.round(&mut self.batch);
+        self.order.round(&mut self.batch);
+        self.hand_over();
+        self.writing.flush();
+    }
+
+    fn abandoned(&mut self) {
+        // Nothing has been executed: there is nothing to report on.
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn finished(&mut self) -> Vec<u8> {
+        self.order.finish(&mut self.batch);
+        self.hand_over();
+        self.writing.finish();
+        Path::new(&self.path).as_os_str().as_bytes().to_vec()
+    }
+}

@@ -1,0 +1,97 @@
+//! Memory calls that wait for the listener's answer.
+
+use abi::{Call, Tid};
+use recording::{Body, CallEvent, CallResult, Event, MmId, TimeNs, UnmodelledEvent, UnmodelledWhy};
+use sys::filter::{ARCH_X86_64, NR_PRCTL, NR_SECCOMP, PR_SET_SECCOMP, X32_BIT};
+use sys::seccomp::Notification;
+
+use super::Tracer;
+use crate::input;
+use crate::observer::Observer;
+
+/// A raw system call at its entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Raw {
+    pub(super) arch: u32,
+    pub(super) nr: u32,
+    pub(super) args: [u64; 6],
+}
+
+/// What a raw call is to the recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meaning {
+    Memory(Call),
+    Unmodelled(UnmodelledWhy),
+    /// Nothing: it stopped for an argument that says so.
+    Nothing,
+}
+
+impl Raw {
+    pub(super) fn meaning(self) -> Meaning {
+        let Self { arch, nr, args } = self;
+        if arch != ARCH_X86_64 {
+            return Meaning::Unmodelled(UnmodelledWhy::I386);
+        }
+        if nr & X32_BIT != 0 {
+            return Meaning::Unmodelled(UnmodelledWhy::X32);
+        }
+        if nr == NR_SECCOMP || (nr == NR_PRCTL && args[0] as u32 == PR_SET_SECCOMP) {
+            return Meaning::Unmodelled(UnmodelledWhy::OwnFilter);
+        }
+        Call::decode_x86_64(nr, args).map_or(Meaning::Nothing, Meaning::Memory)
+    }
+
+    pub(super) fn unmodelled(self, why: UnmodelledWhy) -> Body {
+        let nr = if why == UnmodelledWhy::X32 { self.nr & !X32_BIT } else { self.nr };
+        Body::Unmodelled(UnmodelledEvent { why, nr, args: self.args })
+    }
+}
+
+impl<O: Observer> Tracer<O> {
+    /// Takes one call from the listener, looks up what it reads, and lets it go.
+    pub(super) fn notified(&mut self) {
+        let Some(listener) = &self.listener else { return };
+        // An error: the caller was killed, or left its wait for a signal, and will come again.
+        let Ok(notification) = listener.receive() else { return };
+        let now_ns = sys::clock::monotonic_ns();
+        let Notification { id, tid, arch, nr, args, .. } = notification;
+        if self.threads.get(tid).is_none() {
+            self.adopt(tid);
+        }
+        let mm = self.threads.get(tid).map(|thread| thread.mm);
+        let event = mm.filter(|mm| self.threads.is_recorded(*mm)).and_then(|mm| {
+            let body = self.body_of(tid, Raw { arch, nr, args })?;
+            let time = TimeNs(now_ns.saturating_sub(self.zero_ns));
+            Some(Event { time, tid, mm, body })
+        });
+        let is_made = self.listener.as_ref().is_some_and(|listener| listener.allow(id).is_ok());
+        // One that was killed while it waited makes no call.
+        if let Some(event) = event.filter(|_| is_made) {
+            self.count_call(tid, event.mm, now_ns, &event.body);
+            self.events_since_tick += 1;
+            self.observer.event(event);
+        }
+    }
+
+    fn body_of(&mut self, tid: Tid, raw: Raw) -> Option<Body> {
+        match raw.meaning() {
+            Meaning::Nothing => None,
+            Meaning::Unmodelled(why) => Some(raw.unmodelled(why)),
+            Meaning::Memory(call) => {
+                let input = input::read(tid, call, &self.threads);
+                Some(Body::Call(CallEvent { call, result: CallResult::Unseen, input, stack: None }))
+            }
+        }
+    }
+
+    /// Notes that a thread is inside a call.
+    pub(super) fn count_call(&mut self, tid: Tid, mm: MmId, now_ns: u64, body: &Body) {
+        if let Some(thread) = self.threads.get_mut(tid) {
+            thread.let_go_ns = Some(now_ns);
+        }
+        if let Some(memory) = self.threads.memory_mut(mm) {
+            memory.calls += 1;
+            memory.is_unmodelled |= matches!(body, Body::Unmodelled(_));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Who runs, and in which memory.
+
+use std::collections::{HashMap, HashSet};
+
+use abi::{Pid, Tid};
+use recording::{Bytes, MmId};
+
+use crate::input::MemoryOf;
+
+/// A traced thread.
+#[derive(Clone, Debug)]
+pub(super) struct Thread {
+    pub(super) pid: Pid,
+    pub(super) mm: MmId,
+    /// The name it was last seen with.
+    pub(super) name: Bytes,
+    /// When its last memory call was let go; it has not been seen behind it yet.
+    pub(super) let_go_ns: Option<u64>,
+    /// It is about to end.
+    pub(super) is_ending: bool,
+}
+
+/// A memory with at least one thread.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// It was born by an exec that was seen, or copied from one that was: before that it is vmatlas's own.
+    pub(super) is_recorded: bool,
+    /// Calls since its last checkpoint.
+    pub(super) calls: u64,
+    /// When its last checkpoint was taken.
+    pub(super) checkpoint_ns: u64,
+    /// How long that took.
+    pub(super) checkpoint_took_ns: u64,
+    /// How much was resident then, in bytes.
+    pub(super) resident: u64,
+    /// A call that is not understood has passed since.
+    pub(super) is_unmodelled: bool,
+}
+
+/// All threads and memories that live.
+#[derive(Debug, Default)]
+pub(super) struct Threads {
+    threads: HashMap<Tid, Thread>,
+    memories: HashMap<MmId, Memory>,
+    next: u32,
+    /// Processes that are stopped by a signal.
+    pub(super) stopped: HashSet<Pid>,
+}
+
+impl Threads {
+    pub(super) fn get(&self, tid: Tid) -> Option<&Thread> {
+        self.threads.get(&tid)
+    }
+
+    pub(super) fn get_mut(&mut self, tid: Tid) -> Option<&mut Thread> {
+        self.threads.get_mut(&tid)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Every thread.
+    pub(super) fn all(&self) -> impl Iterator<Item = Tid> {
+        self.threads.keys().copied()
+    }
+
+    pub(super) fn memory_mut(&mut self, mm: MmId) -> Option<&mut Memory> {
+        self.memories.get_mut(&mm)
+    }
+
+    pub(super) fn memory(&self, mm: MmId) -> Option<&Memory> {
+        self.memories.get(&mm)
+    }
+
+    pub(super) fn memories(&self) -> impl Iterator<Item = (MmId, &Memory)> {
+        self.memories.iter().map(|(mm, memory)| (*mm, memory))
+    }
+
+    pub(super) fn is_recorded(&self, mm: MmId) -> bool {
+        self.memories.get(&mm).is_some_and(|memory| memory.is_recorded)
+    }
+
+    /// A new memory.
+    pub(super) fn new_memory(&mut self, memory: Memory) -> MmId {
+        let mm = MmId(self.next);
+        self.next += 1;
+        self.memories.insert(mm, memory);
+        mm
+    }
+
+    /// A new thread.
+    pub(super) fn add(&mut self, tid: Tid, pid: Pid, mm: MmId) {
+        let thread = Thread { pid, mm, name: Bytes::default(), let_go_ns: None, is_ending: false };
+        self.threads.insert(tid, thread);
+    }
+
+    /// A thread has ended. Returns what it was, and drops its memory if nobody else has it.
+    pub(super) fn remove(&mut self, tid: Tid) -> Option<Thread> {
+        let thread = self.threads.remove(&tid)?;
+        if self.of_memory(thread.mm).next().is_none() {
+            self.memories.remove(&thread.mm);
+        }
+        if self.of_process(thread.pid).next().is_none() {
+            self.stopped.remove(&thread.pid);
+        }
+        Some(thread)
+    }
+
+    /// A process has executed a program: only the thread that did so is left, as the leader, with a new memory.
+    pub(super) fn exec(&mut self, leader: Tid, former: Tid) -> (MmId, MmId) {
+        let pid = Pid(leader.0);
+        let former_mm = self.get(former).or(self.get(leader)).map_or(MmId(0), |thread| thread.mm);
+        let gone: Vec<Tid> = self.of_process(pid).map(|(tid, _)| tid).collect();
+        let mm = self.new_memory(Memory { is_recorded: true, ..Memory::default() });
+        for tid in gone {
+            self.remove(tid);
+        }
+        self.add(leader, pid, mm);
+        (former_mm, mm)
+    }
+
+    pub(super) fn of_memory(&self, mm: MmId) -> impl Iterator<Item = (Tid, &Thread)> {
+        self.threads.iter().filter(move |(_, thread)| thread.mm == mm).map(|(tid, thread)| (*tid, thread))
+    }
+
+    pub(super) fn of_process(&self, pid: Pid) -> impl Iterator<Item = (Tid, &Thread)> {
+        self.threads.iter().filter(move |(_, thread)| thread.pid == pid).map(|(tid, thread)| (*tid, thread))
+    }
+}
+
+impl MemoryOf for Threads {
+    fn memory_of(&self, pid: Pid) -> Option<MmId> {
+        self.of_process(pid).next().map(|(_, thread)| thread.mm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exec_from_a_thread_leaves_the_leader_with_a_new_memory() {
+        let mut threads = Threads::default();
+        let mm = threads.new_memory(Memory::default());
+        threads.add(Tid(10), Pid(10), mm);
+        threads.add(Tid(11), Pid(10), mm);
+        let (former, new) = threads.exec(Tid(10), Tid(11));
+        assert_eq!((former, new), (MmId(0), MmId(1)));
+        assert_eq!(threads.of_process(Pid(10)).count(), 1);
+        assert!(threads.is_recorded(new) && threads.memory(former).is_none());
+    }
+
+    #[test]
+    fn a_memory_lives_as_long_as_a_thread_has_it() {
+        let mut threads = Threads::default();
+        let mm = threads.new_memory(Memory::default());
+        threads.add(Tid(10), Pid(10), mm);
+        // A vfork child shares it and executes.
+        threads.add(Tid(20), Pid(20), mm);
+        assert_eq!(threads.exec(Tid(20), Tid(20)), (mm, MmId(1)));
+        assert!(threads.memory(mm).is_some());
+        threads.remove(Tid(10));
+        assert!(threads.memory(mm).is_none());
+        assert_eq!(threads.memory_of(Pid(20)), Some(MmId(1)));
+    }
+}

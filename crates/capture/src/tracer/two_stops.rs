@@ -1,0 +1,154 @@
+//! Memory calls that stop the thread at entry and at exit.
+
+use std::collections::{HashMap, VecDeque};
+
+use abi::Tid;
+use recording::{Body, CallEvent, CallResult, MmId};
+use sys::ptrace::{self, SyscallStop, Until};
+
+use super::Tracer;
+use super::calls::{Meaning, Raw};
+use super::handshake::Turns;
+use crate::input;
+use crate::observer::{At, Observer, Order};
+
+/// Nobody waits longer for another thread's call: it may itself wait for what the waiting thread would do.
+const WAIT_NS_MAX: u64 = 100_000_000;
+
+/// Who stands inside a call, and who waits for a turn.
+#[derive(Debug)]
+pub(super) struct TwoStops {
+    turns: Turns,
+    inside: HashMap<Tid, Inside>,
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Inside {
+    mm: MmId,
+    order: Order,
+    call: CallEvent,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    tid: Tid,
+    mm: MmId,
+    since_ns: u64,
+    raw: Raw,
+}
+
+impl TwoStops {
+    pub(super) fn new(turns: Turns) -> Self {
+        Self { turns, inside: HashMap::new(), waiting: VecDeque::new() }
+    }
+
+    fn is_busy(&self, mm: MmId) -> bool {
+        self.inside.values().any(|inside| inside.mm == mm)
+    }
+}
+
+impl<O: Observer> Tracer<O> {
+    /// Threads known to be inside a call of this memory.
+    pub(super) fn inside_calls(&self, mm: MmId) -> impl Iterator<Item = Tid> {
+        let inside = self.two_stops.inside.iter();
+        inside.filter(move |(_, inside)| inside.mm == mm).map(|(tid, _)| *tid)
+    }
+
+    /// The filter has stopped a thread before its call.
+    pub(super) fn stands_before_call(&mut self, tid: Tid) {
+        let mm = self.threads.get(tid).map(|thread| thread.mm).filter(|mm| self.threads.is_recorded(*mm));
+        let (Some(mm), Ok(SyscallStop::Entry { arch, nr, args })) = (mm, ptrace::syscall_stop(tid)) else {
+            self.go_on(tid, 0);
+            return;
+        };
+        let raw = Raw { arch, nr: nr as u32, args };
+        match raw.meaning() {
+            Meaning::Nothing => self.go_on(tid, 0),
+            Meaning::Unmodelled(why) => {
+                let body = raw.unmodelled(why);
+                self.count_call(tid, mm, sys::clock::monotonic_ns(), &body);
+                self.emit(tid, mm, body);
+                self.go_on(tid, 0);
+            }
+            Meaning::Memory(_) => {
+                let since_ns = sys::clock::monotonic_ns();
+                let waiting = Waiting { tid, mm, since_ns, raw };
+                if self.two_stops.turns == Turns::Taken && self.two_stops.is_busy(mm) {
+                    self.two_stops.waiting.push_back(waiting);
+                } else {
+                    self.enter(&waiting);
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, waiting: &Waiting) {
+        let Waiting { tid, mm, raw, .. } = *waiting;
+        let Meaning::Memory(call) = raw.meaning() else { return };
+        let order = if self.two_stops.is_busy(mm) { Order::Uncertain } else { Order::Alone };
+        if order == Order::Uncertain {
+            self.two_stops.inside.values_mut().filter(|other| other.mm == mm).for_each(|other| {
+                other.order = Order::Uncertain;
+            });
+        }
+        // Read now and not when the thread came: what another call has changed meanwhile counts.
+        let input = input::read(tid, call, &self.threads);
+        let call = CallEvent { call, result: CallResult::Unseen, input, stack: None };
+        if let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) {
+            self.observer.entered(At { tid, pid, mm, order }, &call);
+        }
+        if let Some(memory) = self.threads.memory_mut(mm) {
+            memory.calls += 1;
+        }
+        if ptrace::resume(tid, Until::Syscall, 0).is_ok() {
+            self.two_stops.inside.insert(tid, Inside { mm, order, call });
+        }
+    }
+
+    /// A thread stands behind its call.
+    pub(super) fn stands_behind_call(&mut self, tid: Tid) {
+        let Some(Inside { mm, order, mut call }) = self.two_stops.inside.remove(&tid) else {
+            self.go_on(tid, 0);
+            return;
+        };
+        if let Ok(SyscallStop::Exit { result }) = ptrace::syscall_stop(tid) {
+            call.result = CallResult::Seen(result);
+        }
+        if let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) {
+            self.observer.left(At { tid, pid, mm, order }, &call);
+        }
+        self.emit(tid, mm, Body::Call(call));
+        self.go_on(tid, 0);
+        self.next_turn(mm);
+    }
+
+    /// A thread is gone, whatever it stood in or waited for.
+    pub(super) fn leave_call(&mut self, tid: Tid) {
+        self.two_stops.waiting.retain(|waiting| waiting.tid != tid);
+        if let Some(Inside { mm, call, .. }) = self.two_stops.inside.remove(&tid) {
+            // Whether the call was still made is not known.
+            self.emit(tid, mm, Body::Call(call));
+            self.next_turn(mm);
+        }
+    }
+
+    fn next_turn(&mut self, mm: MmId) {
+        if self.two_stops.is_busy(mm) {
+            return;
+        }
+        if let Some(at) = self.two_stops.waiting.iter().position(|waiting| waiting.mm == mm)
+            && let Some(waiting) = self.two_stops.waiting.remove(at)
+        {
+            self.enter(&waiting);
+        }
+    }
+
+    /// Lets threads go that have waited too long.
+    pub(super) fn let_waiting_go(&mut self, now_ns: u64) {
+        let too_long = |waiting: &Waiting| now_ns.saturating_sub(waiting.since_ns) > WAIT_NS_MAX;
+        while let Some(waiting) = self.two_stops.waiting.pop_front_if(|waiting| too_long(waiting)) {
+            self.enter(&waiting);
+        }
+    }
+}
