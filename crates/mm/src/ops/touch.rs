@@ -33,7 +33,8 @@ impl AddressSpace {
 }
 
 impl Op<'_> {
-    fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
+    /// Does one access.
+    pub(super) fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
         let mut done = Touch::Present;
         let above = self.space.vmas.first_ending_after(addr).ok_or(Signal::SegvMapErr)?;
         let mut start = above.range.start;

@@ -15,7 +15,7 @@ use crate::why::Refusal;
 /// Kinds of memory that KSM leaves alone.
 ///
 /// Linux: `mm/ksm.c: ksm_compatible`.
-const NO_KSM: VmFlags = VmFlags(
+pub(crate) const NO_KSM: VmFlags = VmFlags(
     VmFlags::SHARED.0 | VmFlags::MAYSHARE.0 | VmFlags::SPECIAL.0 | VmFlags::HUGETLB.0 | VmFlags::DROPPABLE.0,
 );
 
@@ -90,6 +90,7 @@ impl Op<'_> {
                 Ok((flags | VmFlags::HUGETLB | VmFlags::DONTEXPAND, Backing::File(file)))
             }
             FileKind::Regular if flags.contains(VmFlags::SYNC) => Err(Refusal::NotDax),
+            FileKind::AioRing => Ok((flags | VmFlags::DONTEXPAND, Backing::File(file))),
             FileKind::Special => {
                 if matches!(self.observed, Some(Err(_))) {
                     self.basis = Basis::TakenOver;
