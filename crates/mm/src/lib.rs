@@ -1,5 +1,47 @@
 //! Linux's process virtual memory as a library: the *twin* of a process's address space.
 //!
+//! A [`Call`](abi::Call) goes in, the kernel's answer and its reason come out, and the set of mappings is what the
+//! kernel's would be. The four kinds of memory that grow while a program runs, and the map that they leave:
+//!
+//! ```
+//! use abi::{AddrRange, Call, Fd, MapFlags, Prot, VirtAddr};
+//! use mm::{Access, AddressSpace, AdoptedVma, AnonPages, Backing, Input, Layout, Limits, Profile, System, VmFlags};
+//!
+//! let mut system = System::new(Profile::linux_6_18_x86_64());
+//! let layout = Layout {
+//!     mmap_base: VirtAddr(0x7fff_f7ff_f000),
+//!     start_brk: VirtAddr(0x5555_5556_0000),
+//!     brk: VirtAddr(0x5555_5556_0000),
+//!     ..Layout::default()
+//! };
+//! let stack = AdoptedVma {
+//!     range: AddrRange::new(VirtAddr(0x7fff_fffd_e000), VirtAddr(0x7fff_ffff_f000)),
+//!     flags: VmFlags::DATA_DEFAULT | VmFlags::GROWSDOWN | VmFlags::ACCOUNT,
+//!     pgoff: None,
+//!     backing: Backing::Anonymous,
+//!     anon: AnonPages::Some,
+//!     name: None,
+//! };
+//! let mut space = AddressSpace::adopt(&mut system, layout, Limits::default(), [stack]);
+//!
+//! let none = Input::default();
+//! let map = |flags, len| Call::Mmap { addr: VirtAddr(0), len, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 };
+//! let private = map(MapFlags::PRIVATE | MapFlags::ANONYMOUS, 0x40000);
+//! let shared = map(MapFlags::SHARED | MapFlags::ANONYMOUS, 0x8000);
+//! for call in [Call::Brk { addr: VirtAddr(0x5555_5558_1000) }, private, shared] {
+//!     assert!(space.call(&mut system, call, &none).result.is_ok());
+//! }
+//! space.touch(&mut system, VirtAddr(0x7fff_fffd_0000), Access::Write, &none).expect("the stack may grow so far");
+//!
+//! let map: Vec<_> = space.vmas().map(|vma| format!("{} {}", vma.range, vma.flags.prot())).collect();
+//! assert_eq!(map, [
+//!     "555555560000-555555581000 PROT_READ|PROT_WRITE", // the heap
+//!     "7ffff7fb7000-7ffff7fbf000 PROT_READ|PROT_WRITE", // shared
+//!     "7ffff7fbf000-7ffff7fff000 PROT_READ|PROT_WRITE", // private
+//!     "7ffffffd0000-7ffffffff000 PROT_READ|PROT_WRITE", // the stack, grown
+//! ]);
+//! ```
+//!
 //! Invariant: it knows no operating system, file, clock, text, serialisation or system call number.
 #![no_std]
 
@@ -18,6 +60,8 @@ mod profile;
 pub mod set;
 mod space;
 mod system;
+#[cfg(test)]
+mod tests;
 mod vma;
 mod why;
 
