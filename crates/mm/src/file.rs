@@ -60,6 +60,8 @@ pub enum FileKind {
     HugetlbGib,
     /// `/dev/zero`.
     ZeroDevice,
+    /// The ring of an AIO context.
+    AioRing,
     /// A device, ring or other special file: flags and placement of its mappings are inputs.
     Special,
     /// A file that can't be mapped.

@@ -12,7 +12,6 @@ pub(crate) struct Guards {
     ranges: Arc<BTreeMap<VirtAddr, VirtAddr>>,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "madvise and mremap will set and move markers"))]
 impl Guards {
     /// Tells whether a page has a marker.
     pub(crate) fn contains(&self, addr: VirtAddr) -> bool {
@@ -22,6 +21,14 @@ impl Guards {
     /// Tells whether any page of a range has a marker.
     pub(crate) fn touch(&self, range: AddrRange) -> bool {
         self.contains(range.start) || self.ranges.range(range.start..range.end).next().is_some()
+    }
+
+    /// Returns the first page of a range that has a marker.
+    pub(crate) fn first_in(&self, range: AddrRange) -> Option<VirtAddr> {
+        if self.contains(range.start) {
+            return Some(range.start);
+        }
+        self.ranges.range(range.start..range.end).next().map(|(start, _)| *start)
     }
 
     /// Puts markers on a range.

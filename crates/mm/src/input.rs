@@ -38,6 +38,47 @@ pub struct Input {
     pub committed: Option<u64>,
     /// Whether memory behind a pointer argument can be read and written.
     pub pointers: Pointers,
+    /// The userfaultfd behind the descriptor; `None`: it is none.
+    pub uffd: Option<Uffd>,
+    /// The process behind a process descriptor.
+    pub target: Target,
+}
+
+/// A userfaultfd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Uffd {
+    /// Which one.
+    pub id: u64,
+    /// Its features, as `UFFDIO_API` agreed on them.
+    pub features: u64,
+    /// Whether `UFFDIO_API` was done.
+    pub ready: bool,
+}
+
+impl Uffd {
+    /// `UFFD_FEATURE_EVENT_FORK`: registrations follow into children.
+    pub const EVENT_FORK: u64 = 1 << 1;
+    /// `UFFD_FEATURE_EVENT_REMAP`: registrations follow `mremap`.
+    pub const EVENT_REMAP: u64 = 1 << 2;
+    /// `UFFD_FEATURE_WP_ASYNC`: write protection without messages, for any mapping.
+    pub const WP_ASYNC: u64 = 1 << 15;
+
+    /// Tells whether it has a feature.
+    pub const fn has(self, feature: u64) -> bool {
+        self.features & feature != 0
+    }
+}
+
+/// The process that a process descriptor means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Target {
+    /// The caller.
+    #[default]
+    Itself,
+    /// Another process, which the caller may access.
+    Other,
+    /// None, or one that the caller may not access: the errno says why.
+    Refused(Errno),
 }
 
 /// The open file behind a descriptor argument.

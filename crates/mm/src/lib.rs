@@ -24,7 +24,7 @@ mod why;
 pub use anon_vma::{AnonChain, AnonVmaId};
 pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
-pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Touch};
+pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Target, Touch, Uffd};
 pub use mutation::Mutation;
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{AddressSpace, AdoptedVma, AnonPages, Counters, Inconsistency, Layout, Limits, Settings};

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use abi::{Errno, VirtAddr};
 
 use crate::flags::VmFlags;
-use crate::input::{Basis, Caps, Input, Outcome};
+use crate::input::{Basis, Caps, Input, Outcome, Pointers};
 use crate::profile::Profile;
 use crate::space::AddressSpace;
 use crate::system::{Charger, System};
@@ -23,6 +23,8 @@ pub(crate) struct Op<'a> {
     pub(crate) observed: Option<Result<u64, Errno>>,
     pub(crate) why: Why,
     pub(crate) basis: Basis,
+    /// Whether memory behind pointers can be accessed, as the caller saw it.
+    pub(crate) pointers: Pointers,
 }
 
 impl<'a> Op<'a> {
@@ -39,6 +41,7 @@ impl<'a> Op<'a> {
             observed: input.observed,
             why: Why::default(),
             basis: Basis::Predicted,
+            pointers: input.pointers,
         }
     }
 
@@ -50,6 +53,16 @@ impl<'a> Op<'a> {
             committed: self.committed,
         };
         self.sys.charge(pages, by)
+    }
+
+    /// Takes over the kernel's answer: it depends on what is not modelled. Without one nothing is known.
+    pub(crate) fn take_over(&mut self, input: &Input) -> Result<u64, Refusal> {
+        self.basis = if input.observed.is_some() { Basis::TakenOver } else { Basis::NotModelled };
+        match input.observed {
+            None => Ok(0),
+            Some(Ok(value)) => Ok(value),
+            Some(Err(_)) => Err(Refusal::Observed),
+        }
     }
 
     /// Ends the operation.

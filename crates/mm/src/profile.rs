@@ -27,6 +27,12 @@ pub struct Profile {
     pub shmem_thp: Thp,
     /// The size of a transparent huge page in bytes.
     pub pmd_size: u64,
+    /// The NUMA nodes with memory, one bit each.
+    pub memory_nodes: u64,
+    /// The processors there may ever be (`num_possible_cpus`): an AIO ring has room for so many.
+    pub possible_cpus: u64,
+    /// `fs.aio-max-nr`.
+    pub aio_max_events: u64,
     /// The options the kernel was built with.
     pub options: Options,
     /// One rule of the twin changed on purpose, to prove that tests notice.
@@ -113,6 +119,9 @@ impl Profile {
             thp: Thp::Madvise,
             shmem_thp: Thp::Never,
             pmd_size: 2 << 20,
+            memory_nodes: 1,
+            possible_cpus: 2,
+            aio_max_events: 65_536,
             options: Options {
                 anon_vma_name: false,
                 soft_dirty: false,

@@ -65,6 +65,12 @@ impl System {
         })
     }
 
+    /// Makes the identity of a file opened once more.
+    pub(crate) fn new_description(&mut self) -> DescriptionId {
+        self.nameless += 1;
+        DescriptionId::Nameless(self.nameless - 1)
+    }
+
     /// Charges pages if they may be promised.
     ///
     /// Linux: `mm/util.c: __vm_enough_memory`.

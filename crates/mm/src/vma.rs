@@ -7,6 +7,7 @@ use abi::{AddrRange, PAGE_SHIFT, PageOff, VirtAddr};
 use crate::anon_vma::AnonChain;
 use crate::file::{Backing, FileKind};
 use crate::flags::VmFlags;
+use crate::input::Uffd;
 use crate::profile::Profile;
 use crate::set::Entry;
 
@@ -35,7 +36,7 @@ pub struct Extra {
     /// Linux: `vm_policy`.
     pub policy: Option<Policy>,
     /// Linux: `vm_userfaultfd_ctx`: which userfaultfd.
-    pub uffd: Option<u64>,
+    pub uffd: Option<Uffd>,
 }
 
 /// A NUMA policy of a range, as far as two can be told apart.
@@ -43,10 +44,23 @@ pub struct Extra {
 pub struct Policy {
     /// `MPOL_*` with its mode flags.
     pub mode: u64,
-    /// The nodes, one bit each.
+    /// The nodes in force, one bit each.
     pub nodes: u64,
+    /// The nodes asked for, where the mode's flags keep them (`MPOL_F_STATIC_NODES`, `MPOL_F_RELATIVE_NODES`).
+    pub asked_nodes: Option<u64>,
     /// The home node (`set_mempolicy_home_node`).
     pub home_node: Option<u64>,
+}
+
+impl Extra {
+    /// Returns changed attributes; `None` where none is left.
+    pub(crate) fn changed(old: Option<&Arc<Self>>, change: impl FnOnce(&mut Self)) -> Option<Arc<Self>> {
+        let mut extra = old.map_or_else(Self::default, |old| Self::clone(old));
+        change(&mut extra);
+        let Self { name, policy, uffd } = &extra;
+        let nothing = name.is_none() && policy.is_none() && uffd.is_none();
+        if nothing { None } else { Some(Arc::new(extra)) }
+    }
 }
 
 impl Entry for Vma {
@@ -127,6 +141,6 @@ impl Vma {
 
     /// Returns the userfaultfd it is registered with.
     pub fn uffd(&self) -> Option<u64> {
-        self.extra.as_ref().and_then(|extra| extra.uffd)
+        self.extra.as_ref().and_then(|extra| extra.uffd).map(|uffd| uffd.id)
     }
 }

@@ -2,8 +2,8 @@
 
 /// What a range of memory is: the leaves of the taxonomy.
 ///
-/// Not told apart yet, and so counted as [`Kind::Anonymous`]: alternate signal stacks, and arenas of allocators
-/// that neither name their memory nor have glibc's shape.
+/// Not told apart yet, and so counted as [`Kind::Anonymous`]: single large malloc blocks, alternate signal
+/// stacks, and arenas of allocators that neither name their memory nor have glibc's shape.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// Code of a program or library.
@@ -26,8 +26,6 @@ pub enum Kind {
     StackGuard,
     /// An allocator's arena.
     Arena,
-    /// A block so large that malloc gave it a mapping of its own.
-    LargeBlock,
     /// Code made at run time.
     JitCode,
     /// Address space held and not usable (`PROT_NONE`).
@@ -113,7 +111,7 @@ pub enum Sharing {
 
 impl Kind {
     /// Every kind, in the order of showing.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 22] = [
         Self::Text,
         Self::ReadOnlyData,
         Self::Relro,
@@ -124,7 +122,6 @@ impl Kind {
         Self::ThreadStack,
         Self::StackGuard,
         Self::Arena,
-        Self::LargeBlock,
         Self::JitCode,
         Self::Reservation,
         Self::Anonymous,
@@ -145,9 +142,7 @@ impl Kind {
             Self::Text | Self::ReadOnlyData | Self::Relro | Self::Data | Self::Bss => Group::Static,
             Self::Heap => Group::Heap,
             Self::MainStack | Self::ThreadStack | Self::StackGuard => Group::Stacks,
-            Self::Arena | Self::LargeBlock | Self::JitCode | Self::Reservation | Self::Anonymous => {
-                Group::Anonymous
-            }
+            Self::Arena | Self::JitCode | Self::Reservation | Self::Anonymous => Group::Anonymous,
             Self::PrivateFile | Self::SharedFile => Group::Files,
             Self::SysvShm | Self::MemoryFile | Self::SharedAnonymous => Group::SharedMemory,
             Self::Vdso | Self::Vvar | Self::Vsyscall | Self::Device => Group::Kernel,
@@ -167,7 +162,6 @@ impl Kind {
             Self::ThreadStack => "thread stacks",
             Self::StackGuard => "stack guards",
             Self::Arena => "allocator arenas",
-            Self::LargeBlock => "large blocks",
             Self::JitCode => "JIT code",
             Self::Reservation => "reservations",
             Self::Anonymous => "other anonymous",
@@ -196,7 +190,6 @@ impl Kind {
             Self::ThreadStack => "thread_stack",
             Self::StackGuard => "stack_guard",
             Self::Arena => "arena",
-            Self::LargeBlock => "malloc_block",
             Self::JitCode => "jit_code",
             Self::Reservation => "reservation",
             Self::Anonymous => "anonymous",

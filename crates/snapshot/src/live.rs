@@ -1,6 +1,5 @@
 //! A snapshot of a running process, from `/proc/PID`. The process is neither stopped nor changed.
 
-mod memory;
 mod names;
 mod stream;
 
@@ -15,7 +14,6 @@ use std::sync::Arc;
 use abi::{AddrRange, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
 use proc_text::{PagemapEntry, TextError};
 
-pub use memory::LiveMemory;
 pub use names::processes_named;
 
 use crate::classify::classify;

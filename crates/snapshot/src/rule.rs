@@ -36,10 +36,6 @@ pub enum Rule {
     GuardBelowStack,
     /// The program or its library named it so (`PR_SET_VMA_ANON_NAME`).
     AnonName,
-    /// It is in glibc's ring of arenas.
-    GlibcArena,
-    /// It begins with glibc's header of a block with a mapping of its own.
-    GlibcBlock,
     /// Inferred: memory from a multiple of 64 MiB on, and a reservation to the next: glibc's shape of an arena.
     GlibcArenaShape,
     /// Inferred: the part of such an arena that is not in use yet.
@@ -94,8 +90,6 @@ impl fmt::Display for Rule {
             Self::StackPointer => "a thread's stack pointer points into it",
             Self::GuardBelowStack => "without rights, at the low end of a thread's stack",
             Self::AnonName => "named so by the program (PR_SET_VMA_ANON_NAME)",
-            Self::GlibcArena => "in the ring of glibc's arenas",
-            Self::GlibcBlock => "begins with glibc's header of a block with a mapping of its own",
             Self::GlibcArenaShape => "inferred: has the shape of a glibc arena (64 MiB, aligned)",
             Self::GlibcArenaRest => "inferred: the unused rest of a glibc arena (64 MiB, aligned)",
             Self::ExecutableAnonymous => "private, of no file, executable",

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use abi::{AddrRange, FileId, FileOff, Prot, Tid, VirtAddr};
 
-use crate::malloc::Malloc;
 use crate::pages::PageRun;
 use crate::sums::MappingSums;
 
@@ -42,8 +41,6 @@ pub struct Snapshot {
     pub threads: Vec<Thread>,
     /// Ranges known to have been mapped as stacks.
     pub stack_areas: Vec<StackArea>,
-    /// What glibc's allocator holds, where that was read.
-    pub malloc: Option<Malloc>,
 }
 
 /// A moment of a process's life.
@@ -111,15 +108,11 @@ pub struct StackArea {
 impl Snapshot {
     /// How many bytes of a range the core file holds; `None` if the snapshot is not of a core file.
     pub fn held_within(&self, range: AddrRange) -> Option<u64> {
-        Some(bytes_within(self.held.as_ref()?, range))
+        let held = self.held.as_ref()?;
+        let first = held.partition_point(|piece| piece.end <= range.start);
+        let inside = held[first..].iter().map_while(|piece| piece.intersection(range));
+        Some(inside.map(AddrRange::len).sum())
     }
-}
-
-/// How many bytes of a range lie in some ranges, which are ascending and disjoint.
-pub(crate) fn bytes_within(ranges: &[AddrRange], range: AddrRange) -> u64 {
-    let first = ranges.partition_point(|piece| piece.end <= range.start);
-    let inside = ranges[first..].iter().map_while(|piece| piece.intersection(range));
-    inside.map(AddrRange::len).sum()
 }
 
 impl Mapping {

@@ -67,7 +67,6 @@ impl Still {
         let used: std::collections::HashSet<_> = rows.iter().map(|row| row.file).collect();
         Snapshot {
             held: None,
-            malloc: None,
             moment: Moment::At(Duration::from_nanos(self.time.0)),
             pages_moment: self
                 .pages

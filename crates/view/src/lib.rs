@@ -18,7 +18,6 @@ mod elf_file;
 mod example;
 mod explain;
 mod findings;
-mod heap;
 pub mod json;
 mod map;
 mod pages;
@@ -32,7 +31,6 @@ pub use diff::{Change, DiffView, KindChange, NamedChange};
 pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
 pub use explain::{Access, Explanation, Outcome};
 pub use findings::{Finding, FindingKind, Limits};
-pub use heap::{ArenaRow, ChunkRow, FreeByBin, HeapView, Pieces};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
 pub use pages::{Cell, PagesView};
 pub use report::{

@@ -6,7 +6,6 @@ use snapshot::{Amounts, Leaf, Mapping, MappingSums, Moment, Owner, PageSums, Sna
 
 use crate::build::memory::objects;
 use crate::findings::{self, Finding, Limits};
-use crate::heap::HeapView;
 use crate::report::{Note, NoteKind, ObjectRow};
 use crate::stacks::{self, StackRow};
 use crate::words::{bytes, printable, time};
@@ -30,8 +29,6 @@ pub struct MapView {
     pub objects: Vec<ObjectRow>,
     /// The stacks, the main thread's first.
     pub stacks: Vec<StackRow>,
-    /// What glibc's allocator holds; `None` where it was not read, or the program's is another.
-    pub heap: Option<HeapView>,
     /// Every mapping, ascending; empty if only a summary was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mappings: Vec<MappingLine>,
@@ -199,7 +196,6 @@ impl MapView {
             kinds: kinds.collect(),
             objects: objects(snapshot, &totals),
             stacks: stacks::stacks(snapshot, &leaves),
-            heap: snapshot.malloc.as_ref().map(HeapView::new),
             mappings: match detail {
                 Detail::Summary => Vec::new(),
                 Detail::Mappings => mappings(snapshot, &leaves),

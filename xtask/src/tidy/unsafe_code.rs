@@ -1,5 +1,5 @@
-//! `unsafe-in-sys`: `unsafe` only in `crates/sys` (and in `bench/` and `guests/`, which call the kernel to be measured
-//! and to be watched), each time with a `SAFETY:` comment right above.
+//! `unsafe-in-sys`: `unsafe` only in `crates/sys` (and in `bench/`, which calls the kernel to be measured), each
+//! time with a `SAFETY:` comment right above.
 
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use super::finding::Finding;
 use super::tree::Tree;
 
-const ALLOWED: [&str; 3] = ["crates/sys/", "bench/", "guests/"];
+const ALLOWED: [&str; 2] = ["crates/sys/", "bench/"];
 
 /// Finds `unsafe` in the wrong place or without its reason.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

@@ -1,15 +1,36 @@
 //! The operations, one a file, and the way from a call to its operation.
 
+pub(crate) mod aio;
+mod arch;
 mod brk;
+pub(crate) mod madvise;
+mod mbind;
+mod mincore;
+mod mlock;
 pub(crate) mod mmap;
 mod mprotect;
+pub(crate) mod mremap;
+mod mseal;
+mod msync;
 mod munmap;
+pub(crate) mod piece;
+mod populate;
+pub(crate) mod prctl;
+mod remap_file_pages;
+mod remote;
 mod rlimit;
+mod shm;
 mod touch;
+mod user;
+mod userfaultfd;
 
 use abi::{Call, PAGE_SHIFT, PageOff};
 
+use self::mbind::Mbind;
 use self::mmap::Request;
+use self::mremap::Remap;
+use self::remote::ProcessMadvise;
+use crate::flags::VmFlags;
 use crate::input::{Basis, Input, Outcome};
 use crate::op::Op;
 use crate::space::AddressSpace;
@@ -48,6 +69,58 @@ impl Op<'_> {
             Call::Setrlimit { resource, .. } | Call::Prlimit64 { resource, .. } => {
                 self.set_rlimit(resource, input)
             }
+            _ => self.dispatch_existing(call, input),
+        }
+    }
+
+    /// The calls that change what is mapped already.
+    fn dispatch_existing(&mut self, call: Call, input: &Input) -> Answer {
+        match call {
+            Call::Mremap { addr, old_len, new_len, flags, new_addr } => {
+                self.mremap(Remap { addr, old_len, new_len, flags, new_addr })
+            }
+            Call::Madvise { addr, len, advice } => self.madvise(addr, len, advice, input),
+            Call::ProcessMadvise { pidfd: _, iovec, count, advice, flags } => {
+                self.process_madvise(ProcessMadvise { iovec, count, advice, flags }, input)
+            }
+            Call::ProcessMrelease { pidfd: _, flags } => self.process_mrelease(flags, input),
+            Call::Mlock { addr, len } => self.mlock(addr, len, VmFlags::LOCKED),
+            Call::Mlock2 { addr, len, flags } => self.mlock2(addr, len, flags),
+            Call::Munlock { addr, len } => self.munlock(addr, len),
+            Call::Mlockall { flags } => self.mlockall(flags),
+            Call::Munlockall {} => self.munlockall(),
+            Call::Msync { addr, len, flags } => self.msync(addr, len, flags, input),
+            Call::Mincore { addr, len, vec } => self.mincore(addr, len, vec),
+            Call::Mseal { addr, len, flags } => self.mseal(addr, len, flags),
+            Call::Mbind { addr, len, mode, nodemask, maxnode, flags } => {
+                self.mbind(Mbind { addr, len, mode, nodemask, maxnode, flags }, input)
+            }
+            Call::SetMempolicyHomeNode { addr, len, home_node, flags } => {
+                self.set_mempolicy_home_node(addr, len, home_node, flags)
+            }
+            _ => self.dispatch_rest(call, input),
+        }
+    }
+
+    /// The calls that map in their own way or change settings.
+    fn dispatch_rest(&mut self, call: Call, input: &Input) -> Answer {
+        match call {
+            Call::RemapFilePages { addr, size, prot, pgoff, flags } => {
+                self.remap_file_pages(addr, size, prot, pgoff, flags)
+            }
+            Call::Shmat { id, addr, flags } => self.shmat(id, addr, flags, input),
+            Call::Shmdt { addr } => self.shmdt(addr),
+            Call::IoSetup { events, ctx } => self.io_setup(events, ctx, input),
+            Call::IoDestroy { ctx } => self.io_destroy(ctx),
+            Call::UffdIoctl { fd: _, request, arg } => self.uffd_ioctl(request, arg, input),
+            // The new descriptor is not the map's.
+            Call::Userfaultfd { .. } => self.take_over(input),
+            Call::PkeyAlloc { flags, access_rights } => self.pkey_alloc(flags, access_rights, input),
+            Call::PkeyFree { .. } => self.pkey_free(input),
+            Call::MapShadowStack { .. } => self.map_shadow_stack(input),
+            Call::Personality { persona } => self.personality(persona),
+            Call::ArchPrctl { op, .. } => self.arch_prctl(op, input),
+            Call::Prctl { op, arg2, arg3, arg4, arg5 } => self.prctl(op, [arg2, arg3, arg4, arg5], input),
             _ => self.not_modelled(),
         }
     }

@@ -33,7 +33,8 @@ impl AddressSpace {
 }
 
 impl Op<'_> {
-    fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
+    /// Does one access.
+    pub(super) fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
         let mut done = Touch::Present;
         let above = self.space.vmas.first_ending_after(addr).ok_or(Signal::SegvMapErr)?;
         let mut start = above.range.start;
@@ -51,9 +52,6 @@ impl Op<'_> {
         if self.space.guards.contains(addr.page_down()) {
             return Err(Signal::SegvMapErr);
         }
-        if vma.is_hugetlb() {
-            return self.touch_huge(start, addr).map(|()| done);
-        }
         let past_end = self.is_past_end(vma, addr);
         if access == Access::Write && !flags.contains(VmFlags::SHARED) {
             // Even where the file has no page: the anon_vma comes first (mm/memory.c: do_cow_fault).
@@ -66,21 +64,6 @@ impl Op<'_> {
             return Err(Signal::SegvAccErr);
         }
         Ok(done)
-    }
-
-    /// Huge pages come from a pool, which is an input: without word of it, it is empty.
-    ///
-    /// Linux: `mm/hugetlb.c: hugetlb_no_page`.
-    fn touch_huge(&mut self, start: VirtAddr, addr: VirtAddr) -> Result<(), Signal> {
-        let vma = self.space.vmas.find(start).ok_or(Signal::SegvMapErr)?;
-        let past_end = self.is_past_end(vma, addr);
-        if !past_end && !vma.flags.contains(VmFlags::MAYSHARE) {
-            self.space.prepare_anon(self.sys, start);
-        }
-        if past_end || !matches!(self.observed, Some(Ok(_))) {
-            return Err(Signal::BusAdrErr);
-        }
-        Ok(())
     }
 
     /// Tells whether an address of a mapping lies in a page past the end of its file.

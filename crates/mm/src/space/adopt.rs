@@ -81,6 +81,7 @@ impl AddressSpace {
             def_flags: VmFlags::NONE,
             settings: Settings::default(),
             guards: Guards::default(),
+            rings: alloc::vec::Vec::new(),
         };
         let mut touched = alloc::vec::Vec::new();
         for row in rows {

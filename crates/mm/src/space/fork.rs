@@ -1,13 +1,12 @@
 //! Fork: a child's copy of the memory.
 
-use alloc::sync::Arc;
-
 use super::{AddressSpace, Counters, Settings};
 use crate::flags::VmFlags;
 use crate::input::Input;
+use crate::input::Uffd;
 use crate::set::VmaSet;
 use crate::system::{Charger, System};
-use crate::vma::Vma;
+use crate::vma::{Extra, Vma};
 use abi::Errno;
 
 impl AddressSpace {
@@ -31,6 +30,7 @@ impl AddressSpace {
             def_flags: VmFlags::NONE,
             settings: self.inherited_settings(),
             guards: self.guards.clone(),
+            rings: alloc::vec::Vec::new(),
         };
         for vma in self.vmas.iter() {
             if vma.flags.contains(VmFlags::DONTCOPY) {
@@ -67,7 +67,7 @@ impl AddressSpace {
     }
 }
 
-/// Copies one mapping for a child. A registration with userfaultfd does not follow.
+/// Copies one mapping for a child. A registration with userfaultfd follows only where that was agreed on.
 fn copy(vma: &Vma, sys: &mut System) -> Vma {
     let mut copy = vma.clone();
     copy.flags = copy.flags.without(VmFlags::LOCKED_MASK);
@@ -75,11 +75,10 @@ fn copy(vma: &Vma, sys: &mut System) -> Vma {
         Some(chain) if !vma.flags.contains(VmFlags::WIPEONFORK) => Some(sys.anon_vmas.fork(chain)),
         _ => None,
     };
-    if vma.uffd().is_some() {
+    let follows = |uffd: Uffd| uffd.has(Uffd::EVENT_FORK);
+    if !vma.extra.as_ref().and_then(|extra| extra.uffd).is_none_or(follows) {
         copy.flags = copy.flags.without(VmFlags::UFFD);
-        if let Some(extra) = &mut copy.extra {
-            Arc::make_mut(extra).uffd = None;
-        }
+        copy.extra = Extra::changed(copy.extra.as_ref(), |extra| extra.uffd = None);
     }
     copy
 }

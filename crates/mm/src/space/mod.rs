@@ -5,9 +5,10 @@ mod adopt;
 mod exit;
 mod fork;
 mod place;
-mod populate;
 mod split;
 mod validate;
+
+use alloc::vec::Vec;
 
 use abi::{AddrRange, Resource, Rlimit, VirtAddr};
 
@@ -16,6 +17,7 @@ pub(crate) use self::place::Placing;
 pub use self::validate::Inconsistency;
 use crate::flags::VmFlags;
 use crate::guard::Guards;
+use crate::ops::aio::Ring;
 use crate::set::VmaSet;
 use crate::vma::Vma;
 
@@ -35,6 +37,8 @@ pub struct AddressSpace {
     pub(crate) settings: Settings,
     /// The pages with guard markers.
     pub(crate) guards: Guards,
+    /// The AIO contexts. Linux: `ioctx_table`.
+    pub(crate) rings: Vec<Ring>,
 }
 
 /// The kernel's counters, in pages.
@@ -91,6 +95,12 @@ pub struct Settings {
     pub merge_any: bool,
     /// `PR_SET_THP_DISABLE`.
     pub thp_disabled: bool,
+    /// `PR_SET_THP_DISABLE` with `PR_THP_DISABLE_EXCEPT_ADVISED`.
+    pub thp_disabled_except_advised: bool,
+    /// The whole `personality`; its bit `READ_IMPLIES_EXEC` is also a setting of its own here.
+    pub persona: u32,
+    /// Whether the one protection key of a processor without keys was taken by a `pkey_alloc` that failed.
+    pub only_key_taken: bool,
 }
 
 impl AddressSpace {

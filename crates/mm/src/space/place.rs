@@ -120,7 +120,9 @@ impl Op<'_> {
                 }
                 _ => self.search_plain(placing),
             },
-            Some(FileKind::RegularOther | FileKind::Unmappable) => self.search_plain(placing),
+            Some(FileKind::RegularOther | FileKind::AioRing | FileKind::Unmappable) => {
+                self.search_plain(placing)
+            }
         }
     }
 

@@ -1,9 +1,8 @@
-//! Arenas of glibc's allocator: as it tells itself, else by their shape.
+//! Arenas of glibc's allocator, by their shape.
 
 use super::Verdict;
 use super::claim::Claim;
 use crate::kind::Kind;
-use crate::malloc::ArenaRole;
 use crate::rule::Rule;
 use crate::value::{Mapping, Snapshot};
 use abi::{AddrRange, Prot, VirtAddr};
@@ -19,7 +18,6 @@ const ARENA_BYTES: u64 = 64 << 20;
 ///   |rw rw rw rw|-- -- -- -- -- -- -- -- -- --|
 /// ```
 pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
-    claim_known(snapshot, claims);
     for pair in snapshot.mappings.windows(2) {
         let [used, rest] = pair else { continue };
         let Some(base) = arena_base(used, rest) else { continue };
@@ -30,22 +28,6 @@ pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
             verdict: Verdict::new(Kind::Reservation, Rule::GlibcArenaRest),
         });
     }
-}
-
-/// Claims what was read of the allocator itself. The main arena is the heap, which has its own bounds.
-fn claim_known(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
-    let Some(malloc) = &snapshot.malloc else { return };
-    for arena in malloc.arenas.iter().filter(|arena| arena.role == ArenaRole::Thread) {
-        let heaps = arena.heaps.iter();
-        claims.extend(
-            heaps.map(|range| Claim { range: *range, verdict: Verdict::new(Kind::Arena, Rule::GlibcArena) }),
-        );
-    }
-    let blocks = malloc.blocks.iter();
-    claims.extend(
-        blocks
-            .map(|range| Claim { range: *range, verdict: Verdict::new(Kind::LargeBlock, Rule::GlibcBlock) }),
-    );
 }
 
 fn arena_base(used: &Mapping, rest: &Mapping) -> Option<VirtAddr> {

@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use abi::{AddrRange, FileOff, VirtAddr};
+use abi::{FileOff, VirtAddr};
 use elf::{CoreMaker, CoreProcess, CoreSegment, CoreSignal, CoreThread, ElfError, ReadAt};
 
 use crate::memory::Memory;
@@ -44,8 +44,6 @@ pub struct CoreMemory {
     file: File,
     /// Ascending and disjoint.
     segments: Vec<CoreSegment>,
-    /// Without its holes; ascending and disjoint.
-    held: Vec<AddrRange>,
 }
 
 /// Why a core file could not be read.
@@ -105,7 +103,7 @@ pub fn read_core(path: &Path) -> Result<Core, CoreError> {
     let length = file.metadata().map_err(CoreError::Io)?.len();
     let core = elf::read_core(&Pieces(&file)).map_err(CoreError::Elf)?;
     let held = data::held(&file, &core.segments, length);
-    let memory = CoreMemory { file, segments: core.segments.clone(), held: held.clone() };
+    let memory = CoreMemory { file, segments: core.segments.clone() };
     let found = mappings::mappings(&core, &memory);
     let mut snapshot = Snapshot {
         mappings: found.mappings,
@@ -160,10 +158,6 @@ impl Memory for CoreMemory {
             }
         }
         done
-    }
-
-    fn resident(&self, range: AddrRange) -> Option<u64> {
-        Some(crate::value::bytes_within(&self.held, range))
     }
 }
 

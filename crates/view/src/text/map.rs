@@ -42,14 +42,14 @@ pub fn map(view: &MapView, canvas: Canvas) -> Vec<Line> {
         lines.extend(canvas.sentence(Role::Warning, &format!("! {}", finding.evidence), 2));
         lines.extend(canvas.sentence(Role::Plain, &finding.advice, 4));
     }
-    let objects =
-        if view.objects.is_empty() { Vec::new() } else { super::objects::lines(&view.objects, canvas) };
-    let heap = view.heap.as_ref().map(|heap| super::heap::lines(heap, canvas)).unwrap_or_default();
-    for section in [heap, super::stacks::lines(&view.stacks, canvas), objects] {
-        if !section.is_empty() {
-            lines.push(Line::default());
-            lines.extend(section);
-        }
+    let stacks = super::stacks::lines(&view.stacks, canvas);
+    if !stacks.is_empty() {
+        lines.push(Line::default());
+        lines.extend(stacks);
+    }
+    if !view.objects.is_empty() {
+        lines.push(Line::default());
+        lines.extend(super::objects::lines(&view.objects, canvas));
     }
     lines
 }

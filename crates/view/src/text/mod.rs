@@ -5,7 +5,6 @@ mod diff;
 mod elf_file;
 mod explain;
 mod growths;
-mod heap;
 mod map;
 mod mappings;
 mod memory;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use abi::{AddrRange, Pid};
 use anyhow::Context;
-use snapshot::{Malloc, Moment};
+use snapshot::Moment;
 use view::text::{Frame, Paths, PmapOptions};
 use view::{Detail, MapView, PagesView, words};
 
@@ -21,8 +21,7 @@ pub(crate) fn act(args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
         let args = ExplainArgs { target: args.target.clone(), address, json: args.json };
         return super::explain::act(&args, common);
     }
-    let mut found = target::read(&args.target)?;
-    found.read_heap(if args.heap { u64::MAX } else { Malloc::BYTES_MAX });
+    let found = target::read(&args.target)?;
     if let Some(range) = args.pages {
         return draw_pages(found, range, common);
     }

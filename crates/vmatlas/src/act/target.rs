@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use abi::Pid;
 use anyhow::Context;
 use recording::{ReadError, TimeNs};
-use snapshot::{LiveError, LiveMemory, Malloc, Memory, Snapshot};
+use snapshot::{LiveError, Snapshot};
 use timeline::{Replay, Still, World};
 use view::{Limits, MapFacts, words};
 
@@ -20,8 +20,6 @@ const TEXT_BYTES_MAX: u64 = 256 << 20;
 pub(crate) struct Found {
     /// Its memory.
     pub(crate) snapshot: Snapshot,
-    /// The contents of its memory, where they can be read.
-    pub(crate) contents: Option<Box<dyn Memory>>,
     /// What else is known of it.
     pub(crate) facts: MapFacts,
 }
@@ -33,15 +31,6 @@ enum At {
     End,
     Time(TimeNs),
     Event(u64),
-}
-
-impl Found {
-    /// Reads what glibc's allocator holds, where the contents of memory can be read.
-    pub(crate) fn read_heap(&mut self, bytes_max: u64) {
-        if let Some(contents) = &self.contents {
-            self.snapshot.malloc = Malloc::read(&self.snapshot, contents.as_ref(), bytes_max);
-        }
-    }
 }
 
 /// Reads a target.
@@ -84,7 +73,7 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
         anyhow::bail!("{}: holds no mapping", shown());
     }
     let facts = MapFacts { target: words::printable(target.as_bytes()), ..MapFacts::default() };
-    Ok(Found { snapshot, contents: None, facts })
+    Ok(Found { snapshot, facts })
 }
 
 /// Looks at the first bytes of a file.
@@ -127,9 +116,7 @@ fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
         limits: Limits { stack: live.stack_limit, size: live.size_limit, mappings: live.mappings_max },
         core: Vec::new(),
     };
-    // Who may see the map may not always read the memory.
-    let contents = LiveMemory::open(pid).ok().map(|memory| Box::new(memory) as Box<dyn Memory>);
-    Ok(Found { snapshot: live.snapshot, contents, facts })
+    Ok(Found { snapshot: live.snapshot, facts })
 }
 
 fn from_recording(target: &str, path: &Path, mut replay: Replay, at: At) -> anyhow::Result<Found> {
@@ -159,7 +146,7 @@ fn from_recording(target: &str, path: &Path, mut replay: Replay, at: At) -> anyh
         program: path.map(|path| words::printable(&path)).unwrap_or_default(),
         ..MapFacts::default()
     };
-    Ok(Found { snapshot, contents: None, facts })
+    Ok(Found { snapshot, facts })
 }
 
 /// The largest memory that lives.

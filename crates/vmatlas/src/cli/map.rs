@@ -17,9 +17,6 @@ pub(crate) struct MapArgs {
     /// Explain this address instead
     #[arg(value_name = "ADDRESS", value_parser = address)]
     pub(crate) address: Option<VirtAddr>,
-    /// Walk the chunks of glibc's allocator however large the heap is
-    #[arg(long)]
-    pub(crate) heap: bool,
     /// List every mapping
     #[arg(short, long)]
     pub(crate) mappings: bool,

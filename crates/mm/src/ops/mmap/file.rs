@@ -45,7 +45,7 @@ impl Op<'_> {
             return Err(Refusal::FileTooShort);
         }
         let vm_flags = match flags.map_type() {
-            MapType::SharedValidate if !flags.without(known(file.kind)).is_empty() => {
+            MapType::SharedValidate if !flags.without(KNOWN).is_empty() => {
                 return Err(Refusal::UnknownSharedFlags);
             }
             MapType::Shared | MapType::SharedValidate => shared_flags(file, prot, vm_flags)?,
@@ -70,15 +70,10 @@ impl Op<'_> {
     }
 }
 
-/// Some file systems know `MAP_SYNC`, if only to refuse it later.
-fn known(kind: FileKind) -> MapFlags {
-    if kind == FileKind::Regular { KNOWN | MapFlags::SYNC } else { KNOWN }
-}
-
 /// Linux: `mm/mmap.c: file_mmap_ok`.
 fn fits(kind: FileKind, len: u64, pgoff: PageOff) -> bool {
     let most = match kind {
-        FileKind::ZeroDevice | FileKind::Special | FileKind::Unmappable => u64::MAX,
+        FileKind::ZeroDevice | FileKind::Special => u64::MAX,
         _ => i64::MAX as u64,
     };
     len <= most && pgoff.0 <= (most - len) >> PAGE_SHIFT

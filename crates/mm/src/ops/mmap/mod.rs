@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 
 use abi::{AddrRange, MapFlags, MapType, PAGE_SHIFT, PAGE_SIZE, PageOff, Prot, VirtAddr};
 
+pub(crate) use self::region::NO_KSM;
 use super::Answer;
 use crate::file::{FileKind, MapFile};
 use crate::flags::VmFlags;

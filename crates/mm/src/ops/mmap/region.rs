@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, PageOff};
+use abi::{AddrRange, PageOff};
 
 use crate::file::{Backing, FileKind, MapFile};
 use crate::flags::VmFlags;
@@ -15,7 +15,7 @@ use crate::why::Refusal;
 /// Kinds of memory that KSM leaves alone.
 ///
 /// Linux: `mm/ksm.c: ksm_compatible`.
-const NO_KSM: VmFlags = VmFlags(
+pub(crate) const NO_KSM: VmFlags = VmFlags(
     VmFlags::SHARED.0 | VmFlags::MAYSHARE.0 | VmFlags::SPECIAL.0 | VmFlags::HUGETLB.0 | VmFlags::DROPPABLE.0,
 );
 
@@ -49,7 +49,7 @@ impl Op<'_> {
         if there.pages > 0 {
             self.cut_out(range);
         }
-        let (mut flags, backing) = match self.open_file(range, flags, pgoff, file) {
+        let (mut flags, backing) = match self.open_file(range, flags, file) {
             Ok(opened) => opened,
             Err(refusal) => {
                 if charged {
@@ -68,7 +68,6 @@ impl Op<'_> {
         &mut self,
         range: AddrRange,
         flags: VmFlags,
-        pgoff: PageOff,
         file: Option<Arc<MapFile>>,
     ) -> Result<(VmFlags, Backing), Refusal> {
         let shared = flags.contains(VmFlags::SHARED);
@@ -83,13 +82,12 @@ impl Op<'_> {
                 Ok((flags, Backing::File(self.sys.nameless_file(FileKind::Shmem, range.len()))))
             }
             FileKind::Hugetlb | FileKind::HugetlbGib => {
-                check_huge_offset(&file, range, pgoff)?;
                 if !flags.contains(VmFlags::NORESERVE) {
                     self.reserve_huge_pages()?;
                 }
                 Ok((flags | VmFlags::HUGETLB | VmFlags::DONTEXPAND, Backing::File(file)))
             }
-            FileKind::Regular if flags.contains(VmFlags::SYNC) => Err(Refusal::NotDax),
+            FileKind::AioRing => Ok((flags | VmFlags::DONTEXPAND, Backing::File(file))),
             FileKind::Special => {
                 if matches!(self.observed, Some(Err(_))) {
                     self.basis = Basis::TakenOver;
@@ -148,17 +146,6 @@ impl Op<'_> {
             self.space.counters.locked_vm += range.pages();
         }
     }
-}
-
-/// Linux: `fs/hugetlbfs/inode.c: hugetlbfs_file_mmap`.
-fn check_huge_offset(file: &MapFile, range: AddrRange, pgoff: PageOff) -> Result<(), Refusal> {
-    let inside = (file.kind.huge_page_bytes().unwrap_or(PAGE_SIZE) - 1) >> PAGE_SHIFT;
-    let most = i64::MAX as u64 >> PAGE_SHIFT;
-    let end = pgoff.bytes().0.checked_add(range.len());
-    if pgoff.0 > most || pgoff.0 & inside != 0 || end.is_none() {
-        return Err(Refusal::HugeOffset);
-    }
-    Ok(())
 }
 
 /// Tells whether a mapping is charged against the commit limit.

@@ -1,0 +1,85 @@
+//! `io_setup` and `io_destroy`: the ring that an AIO context maps.
+
+use abi::{AddrRange, MapFlags, PAGE_SIZE, PageOff, Prot, VirtAddr};
+
+use super::Answer;
+use super::mmap::Request;
+use crate::file::{DescriptionId, FileKind};
+use crate::input::Input;
+use crate::op::Op;
+use crate::why::Refusal;
+
+/// An AIO context that lives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Ring {
+    /// Linux: `kioctx::user_id`, `kioctx::mmap_base`: follows the mapping when `mremap` moves it.
+    pub(crate) id: VirtAddr,
+    /// Linux: `kioctx::mmap_size`.
+    pub(crate) bytes: u64,
+    /// Linux: `kioctx::aio_ring_file`.
+    pub(crate) description: DescriptionId,
+}
+
+/// `sizeof(struct io_event)`, and of the ring's head before the events.
+const EVENT_BYTES: u64 = 32;
+/// The most events, after doubling.
+const EVENTS_MAX: u64 = 0x1000_0000 / EVENT_BYTES;
+
+impl Op<'_> {
+    /// Linux: `fs/aio.c: io_setup`, `ioctx_alloc`, `aio_setup_ring`.
+    pub(crate) fn io_setup(&mut self, events: u64, ctx: VirtAddr, input: &Input) -> Answer {
+        self.user_read(ctx, 8)?;
+        let events = u64::from(events as u32);
+        // The word at `ctx` must be 0.
+        if input.words.first().is_some_and(|word| *word != 0) || events == 0 {
+            return Err(Refusal::AioArguments);
+        }
+        let doubled = u64::from((events.max(self.profile.possible_cpus * 4) as u32).wrapping_mul(2));
+        if doubled > EVENTS_MAX {
+            return Err(Refusal::AioArguments);
+        }
+        if doubled == 0 || events > self.profile.aio_max_events {
+            return Err(Refusal::AioTooMany);
+        }
+        if let Some(Err(abi::Errno::EAGAIN)) = input.observed {
+            // How many events others asked for is not this process's memory.
+            return self.take_over(input);
+        }
+        let bytes = ((doubled + 2) * EVENT_BYTES + EVENT_BYTES).div_ceil(PAGE_SIZE) * PAGE_SIZE;
+        let file = self.sys.nameless_file(FileKind::AioRing, bytes);
+        let description = file.description;
+        let request = Request {
+            file: Some(file),
+            addr: VirtAddr::NULL,
+            len: bytes,
+            prot: Prot::RW,
+            flags: MapFlags::SHARED,
+            pgoff: PageOff(0),
+        };
+        let id = self.do_mmap(request).map_err(|_| Refusal::AioMap)?.range.start;
+        self.space.rings.push(Ring { id, bytes, description });
+        if let Err(refusal) = self.user_write(ctx, 8) {
+            self.end_ring(id);
+            return Err(refusal);
+        }
+        Ok(0)
+    }
+
+    /// Linux: `fs/aio.c: io_destroy`, `lookup_ioctx`, `kill_ioctx`.
+    pub(crate) fn io_destroy(&mut self, ctx: VirtAddr) -> Answer {
+        let lives = self.space.rings.iter().any(|ring| ring.id == ctx);
+        if self.user_read(ctx, 4).is_err() || !lives {
+            return Err(Refusal::AioContext);
+        }
+        self.end_ring(ctx);
+        Ok(0)
+    }
+
+    /// Unmaps the ring's range, whatever is there by now.
+    fn end_ring(&mut self, id: VirtAddr) {
+        let Some(at) = self.space.rings.iter().position(|ring| ring.id == id) else { return };
+        let ring = self.space.rings.swap_remove(at);
+        // A refusal leaves the mapping where it is: nobody is told.
+        let _refused = self.unmap(AddrRange { start: ring.id, end: VirtAddr(ring.id.0 + ring.bytes) });
+    }
+}

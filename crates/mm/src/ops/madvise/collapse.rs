@@ -1,0 +1,57 @@
+//! `MADV_COLLAPSE`: huge pages now. Which mappings can have any is a rule; what comes of it depends on pages.
+
+use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
+
+use crate::file::FileKind;
+use crate::flags::VmFlags;
+use crate::input::Basis;
+use crate::op::Op;
+use crate::ops::piece::Piece;
+use crate::vma::Vma;
+use crate::why::Refusal;
+
+impl Op<'_> {
+    /// Linux: `mm/khugepaged.c: madvise_collapse`.
+    pub(super) fn collapse(&mut self, piece: &Piece) -> Result<(), Refusal> {
+        if !self.may_collapse(&piece.vma) {
+            return Err(Refusal::AdviceCollapse);
+        }
+        let mask = self.profile.pmd_size - 1;
+        let first = (piece.range.start.0 + mask) & !mask;
+        let end = piece.range.end.0 & !mask;
+        if first > end {
+            return Err(Refusal::AdviceCollapse);
+        }
+        if first < end {
+            self.basis = Basis::TakenOver;
+        }
+        Ok(())
+    }
+
+    /// Linux: `mm/huge_memory.c: __thp_vma_allowable_orders` for `TVA_FORCED_COLLAPSE`.
+    fn may_collapse(&self, vma: &Vma) -> bool {
+        let barred = VmFlags::SPECIAL.with(VmFlags::HUGETLB).with(VmFlags::NOHUGEPAGE);
+        if vma.flags.intersects(barred) || self.space.settings.thp_disabled || !self.has_huge_place(vma) {
+            return false;
+        }
+        match vma.backing.file_kind() {
+            Some(FileKind::Shmem | FileKind::SysV) => true,
+            Some(FileKind::ZeroDevice) if vma.flags.contains(VmFlags::SHARED) => true,
+            _ => vma.is_anonymous() && vma.anon.is_some(),
+        }
+    }
+
+    /// Tells whether the last aligned block below the mapping's end lies inside it, and the file's offset too.
+    ///
+    /// Linux: `include/linux/huge_mm.h: thp_vma_suitable_order`.
+    fn has_huge_place(&self, vma: &Vma) -> bool {
+        let size = self.profile.pmd_size;
+        let pages = size >> PAGE_SHIFT;
+        let AddrRange { start, end } = vma.range;
+        let Some(last) = end.0.checked_sub(size) else { return false };
+        let block = VirtAddr(last & !(size - 1));
+        let in_step =
+            vma.is_anonymous() || (start.0 >> PAGE_SHIFT).wrapping_sub(vma.pgoff.0).is_multiple_of(pages);
+        in_step && block >= start && block.0 + size <= end.0
+    }
+}

@@ -1,0 +1,66 @@
+//! Advice that drops pages. The mappings stay as they are, and so do guard markers.
+
+use abi::Advice;
+
+use crate::file::{FileKind, SEAL_FUTURE_WRITE, SEAL_WRITE};
+use crate::flags::VmFlags;
+use crate::input::Basis;
+use crate::op::Op;
+use crate::ops::piece::Piece;
+use crate::why::Refusal;
+
+impl Op<'_> {
+    /// `MADV_COLD` and `MADV_PAGEOUT`.
+    ///
+    /// Linux: `mm/madvise.c: can_madv_lru_vma`.
+    pub(super) fn reclaim(&mut self, piece: &Piece) -> Result<(), Refusal> {
+        let barred = VmFlags::LOCKED.with(VmFlags::PFNMAP).with(VmFlags::HUGETLB);
+        if piece.vma.flags.intersects(barred) {
+            return Err(Refusal::AdviceReclaim);
+        }
+        Ok(())
+    }
+
+    /// Linux: `mm/madvise.c: madvise_dontneed_free`, `madvise_dontneed_free_valid_vma`, `madvise_free_single_vma`.
+    pub(super) fn discard(&mut self, piece: &Piece, advice: Advice) -> Result<(), Refusal> {
+        let vma = &piece.vma;
+        if vma.is_hugetlb() {
+            let bytes = vma.backing.file_kind().and_then(FileKind::huge_page_bytes);
+            let aligned = bytes.is_some_and(|bytes| piece.range.start.0.is_multiple_of(bytes));
+            let refused = advice == Advice::FREE || !aligned;
+            return if refused { Err(Refusal::AdviceLocked) } else { Ok(()) };
+        }
+        let locked = if advice == Advice::DONTNEED_LOCKED { VmFlags::NONE } else { VmFlags::LOCKED };
+        if vma.flags.intersects(VmFlags::PFNMAP.with(locked)) {
+            return Err(Refusal::AdviceLocked);
+        }
+        if advice == Advice::FREE && !vma.is_anonymous() {
+            return Err(Refusal::AdviceNotAnonymous);
+        }
+        Ok(())
+    }
+
+    /// `MADV_REMOVE`: a hole punched into the file.
+    ///
+    /// Linux: `mm/madvise.c: madvise_remove`.
+    pub(super) fn punch_hole(&mut self, piece: &Piece) -> Result<(), Refusal> {
+        let flags = piece.vma.flags;
+        if flags.contains(VmFlags::LOCKED) {
+            return Err(Refusal::AdviceNeedsFile);
+        }
+        let file = piece.vma.backing.file().ok_or(Refusal::AdviceNeedsFile)?;
+        if !flags.contains(VmFlags::SHARED.with(VmFlags::MAYWRITE)) {
+            return Err(Refusal::AdviceNotWritable);
+        }
+        match file.kind {
+            FileKind::Shmem if file.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0 => Err(Refusal::HoleSealed),
+            FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice | FileKind::Regular => Ok(()),
+            FileKind::AioRing | FileKind::Unmappable => Err(Refusal::HoleUnsupported),
+            FileKind::RegularOther | FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::Special => {
+                // Whether the file system can punch holes is not the map's.
+                self.basis = Basis::TakenOver;
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `mremap` to a larger size without a given place.
+
+use abi::{AddrRange, MapFlags, PAGE_SHIFT, RemapFlags, VirtAddr};
+
+use super::Remap;
+use crate::flags::VmFlags;
+use crate::merge::{Expansion, Proposal};
+use crate::op::Op;
+use crate::space::Placing;
+use crate::vma::Vma;
+use crate::why::Refusal;
+
+impl Op<'_> {
+    /// Grows in place where the mapping ends with the source and free space follows, else moves.
+    ///
+    /// Linux: `mm/mremap.c: expand_vma`.
+    pub(super) fn grow(&mut self, remap: &mut Remap) -> Result<VirtAddr, Refusal> {
+        let vma = self.space.vmas.find(remap.addr).cloned().ok_or(Refusal::RemapHole)?;
+        let at_end = vma.range.end.0 - remap.addr.0 == remap.old_len;
+        if at_end && self.has_room(&vma, remap.delta()) {
+            self.grow_in_place(&vma, remap.delta())?;
+            return Ok(remap.addr);
+        }
+        if !remap.flags.contains(RemapFlags::MAYMOVE) {
+            return Err(Refusal::RemapMustMove);
+        }
+        remap.new_addr = self.new_place(&vma, remap)?;
+        self.relocate(remap)
+    }
+
+    /// Tells whether nothing is mapped in the `delta` bytes after a mapping; guard gaps do not count.
+    ///
+    /// Linux: `mm/mremap.c: vma_expandable`.
+    fn has_room(&self, vma: &Vma, delta: u64) -> bool {
+        let Some(end) = vma.range.end.checked_add(delta) else { return false };
+        let free = self.space.vmas.range(AddrRange { start: vma.range.end, end }).next().is_none();
+        free && end <= self.profile.task_size && self.check_min_addr(vma.range.start).is_ok()
+    }
+
+    /// ```text
+    /// AAA***      ->  AAAAAA
+    /// AAA***BBB   ->  AAAAAAAAA     where the extension makes the two fit
+    /// ```
+    ///
+    /// Linux: `mm/mremap.c: expand_vma_in_place`, `mm/vma.c: vma_merge_extend`.
+    fn grow_in_place(&mut self, vma: &Vma, delta: u64) -> Result<(), Refusal> {
+        let pages = delta >> PAGE_SHIFT;
+        let charged = vma.flags.contains(VmFlags::ACCOUNT);
+        if charged {
+            self.charge(pages)?;
+        }
+        let range = AddrRange { start: vma.range.end, end: VirtAddr(vma.range.end.0 + delta) };
+        let proposal = Proposal {
+            range,
+            pgoff: vma.pgoff_at(range.start),
+            flags: vma.flags,
+            backing: &vma.backing,
+            anon: vma.anon.as_ref(),
+            forked: None,
+            extra: vma.extra.as_ref(),
+        };
+        if self.merge_new(&proposal, Expansion::Both, None).is_none() {
+            if charged {
+                self.sys.uncharge(pages);
+            }
+            return Err(Refusal::RemapMayNotMerge);
+        }
+        self.count_new(vma.flags, pages);
+        Ok(())
+    }
+
+    /// Linux: `mm/mremap.c: vrm_stat_account`.
+    pub(super) fn count_new(&mut self, flags: VmFlags, pages: u64) {
+        let counters = &mut self.space.counters;
+        counters.add(flags, pages);
+        if flags.contains(VmFlags::LOCKED) {
+            counters.locked_vm += pages;
+        }
+    }
+
+    /// Finds where the mapping moves to.
+    ///
+    /// Linux: `mm/mremap.c: vrm_set_new_addr`.
+    pub(super) fn new_place(&mut self, vma: &Vma, remap: &Remap) -> Result<VirtAddr, Refusal> {
+        let fixed = remap.flags.contains(RemapFlags::FIXED);
+        let shared = vma.flags.contains(VmFlags::MAYSHARE);
+        let mut flags = if fixed { MapFlags::FIXED } else { MapFlags::NONE };
+        if shared {
+            flags = flags | MapFlags::SHARED;
+        }
+        let file = vma.backing.file().map(AsRef::as_ref);
+        let addr = if remap.implies_new_addr() { remap.new_addr } else { VirtAddr::NULL };
+        let pgoff = vma.pgoff_at(remap.addr).0;
+        let len = remap.new_len;
+        self.place(Placing { file, addr, len, pgoff, flags, vm_flags: VmFlags::NONE })
+    }
+}

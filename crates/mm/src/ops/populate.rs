@@ -1,0 +1,118 @@
+//! Faulting pages in on purpose: after locking, and `MADV_POPULATE_*`.
+
+use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+
+use super::piece::Piece;
+use crate::file::FileKind;
+use crate::flags::VmFlags;
+use crate::input::Access;
+use crate::op::Op;
+use crate::vma::Vma;
+use crate::why::Refusal;
+
+/// Why a page can't be faulted in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum BadPage {
+    Guard(VirtAddr),
+    PastEnd(VirtAddr),
+}
+
+impl Op<'_> {
+    /// Faults in what is mapped in a range: private writable memory as by writing, the rest as by reading.
+    /// Pages that can't be are passed over.
+    ///
+    /// Linux: `mm/gup.c: __mm_populate`.
+    pub(crate) fn populate(&mut self, range: AddrRange) {
+        let mut rest = range;
+        while let Some(piece) = self.piece(rest) {
+            rest.start = piece.range.end;
+            // Nobody is told.
+            let _refused = self.populate_piece(&piece);
+        }
+    }
+
+    /// As [`Op::populate`], up to the first page that can't be.
+    pub(crate) fn try_populate(&mut self, range: AddrRange) -> Result<(), Refusal> {
+        let mut rest = range;
+        while let Some(piece) = self.piece(rest) {
+            rest.start = piece.range.end;
+            self.populate_piece(&piece)?;
+        }
+        Ok(())
+    }
+
+    /// Linux: `mm/gup.c: populate_vma_page_range`.
+    fn populate_piece(&mut self, piece: &Piece) -> Result<(), Refusal> {
+        let flags = piece.vma.flags;
+        if flags.intersects(VmFlags::IO.with(VmFlags::PFNMAP).with(VmFlags::LOCKONFAULT)) {
+            return Ok(());
+        }
+        if !flags.is_accessible() {
+            return Err(Refusal::MlockPopulate);
+        }
+        let write = flags.contains(VmFlags::WRITE) && !flags.contains(VmFlags::SHARED);
+        if !write && !flags.intersects(VmFlags::READ.with(VmFlags::MAYREAD)) {
+            return Err(Refusal::MlockPopulate);
+        }
+        let access = if write { Access::Write } else { Access::Read };
+        self.fault_in(piece, access).map_err(|()| Refusal::MlockPopulate)
+    }
+
+    /// `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE`.
+    ///
+    /// Linux: `mm/madvise.c: madvise_populate`.
+    pub(crate) fn populate_advice(&mut self, range: AddrRange, access: Access) -> Result<(), Refusal> {
+        let mut rest = range;
+        while !rest.is_empty() {
+            let piece = self.piece(rest).filter(|piece| piece.range.start == rest.start);
+            let piece = piece.ok_or(Refusal::PopulateHole)?;
+            let flags = piece.vma.flags;
+            let allowed = match access {
+                Access::Write => flags.contains(VmFlags::WRITE) && !flags.contains(VmFlags::SHADOW_STACK),
+                _ => flags.contains(VmFlags::READ),
+            };
+            if !allowed || flags.intersects(VmFlags::IO.with(VmFlags::PFNMAP)) {
+                return Err(Refusal::PopulateAccess);
+            }
+            self.fault_in(&piece, access).map_err(|()| Refusal::PopulateFault)?;
+            rest.start = piece.range.end;
+        }
+        Ok(())
+    }
+
+    /// Faults in the pages of a piece up to the first that can't be.
+    fn fault_in(&mut self, piece: &Piece, access: Access) -> Result<(), ()> {
+        let bad = self.first_bad_page(piece);
+        // A copy of a file's page gets its anon_vma before the page is looked for (mm/memory.c: do_cow_fault).
+        let reaches = match bad {
+            None | Some(BadPage::PastEnd(_)) => true,
+            Some(BadPage::Guard(at)) => at > piece.range.start,
+        };
+        if access == Access::Write && !piece.vma.flags.contains(VmFlags::SHARED) && reaches {
+            self.space.prepare_anon(self.sys, piece.vma.range.start);
+        }
+        if bad.is_some() { Err(()) } else { Ok(()) }
+    }
+
+    fn first_bad_page(&self, piece: &Piece) -> Option<BadPage> {
+        let guard = self.space.guards.first_in(piece.range);
+        let past = self.first_past_end(&piece.vma, piece.range);
+        match (guard, past) {
+            (Some(guard), Some(past)) if past < guard => Some(BadPage::PastEnd(past)),
+            (Some(guard), _) => Some(BadPage::Guard(guard)),
+            (None, past) => past.map(BadPage::PastEnd),
+        }
+    }
+
+    /// Returns the first page of a part of a mapping that lies past the end of the file.
+    fn first_past_end(&self, vma: &Vma, range: AddrRange) -> Option<VirtAddr> {
+        let file = vma.backing.file()?;
+        if matches!(file.kind, FileKind::ZeroDevice | FileKind::Special) {
+            return None;
+        }
+        let pages = self.sys.file_size(file).div_ceil(PAGE_SIZE);
+        let within = pages.saturating_sub(vma.pgoff.0).min(vma.pages());
+        let end = VirtAddr(vma.range.start.0 + (within << PAGE_SHIFT));
+        (end < range.end).then(|| end.max(range.start))
+    }
+}

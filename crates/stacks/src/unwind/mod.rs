@@ -1,9 +1,0 @@
-//! Unwinding: from registers and stack bytes to a chain of callers.
-
-mod evaluate;
-mod rule;
-mod table;
-mod walk;
-
-pub(crate) use table::UnwindTable;
-pub use walk::{Chain, End, FRAMES_MAX, Unwinder};
