@@ -25,6 +25,7 @@ mod pages;
 mod report;
 mod stacks;
 pub mod text;
+mod together;
 pub mod words;
 
 pub use curve::CurvePoint;
@@ -40,3 +41,4 @@ pub use report::{
     Process, Proof, RecordingFacts, Report, Row, Run,
 };
 pub use stacks::StackRow;
+pub use together::ProcessLine;

@@ -17,6 +17,7 @@ mod proof;
 mod run;
 mod stacks;
 mod table;
+mod together;
 
 pub use diff::diff;
 pub use elf_file::elf_file;
