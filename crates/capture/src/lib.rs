@@ -26,6 +26,7 @@ mod recorder;
 mod run;
 pub mod stack_table;
 mod tracer;
+pub mod trial;
 mod writing;
 
 pub use command::{Command, CommandError};

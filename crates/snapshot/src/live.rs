@@ -1,8 +1,7 @@
 //! A snapshot of a running process, from `/proc/PID`. The process is neither stopped nor changed.
 
-mod frames;
 mod memory;
-mod processes;
+mod names;
 mod stream;
 
 use std::fmt;
@@ -16,9 +15,8 @@ use std::sync::Arc;
 use abi::{AddrRange, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
 use proc_text::{PagemapEntry, TextError};
 
-pub use frames::Frames;
 pub use memory::LiveMemory;
-pub use processes::{processes_named, with_descendants};
+pub use names::processes_named;
 
 use crate::classify::classify;
 use crate::pages::{PageRun, PageState};

@@ -8,7 +8,6 @@
 pub mod clock;
 pub mod files;
 pub mod filter;
-pub mod memfd;
 pub mod memory;
 pub mod os_error;
 pub mod pagemap;

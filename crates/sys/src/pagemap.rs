@@ -4,14 +4,16 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use abi::{AddrRange, VirtAddr};
+use abi::{AddrRange, Errno, VirtAddr};
 
 use crate::os_error::{OsError, OsResult};
 
 /// `_IOWR('f', 16, struct pm_scan_arg)`.
 const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
-/// The end of the addresses that a program can have (`TASK_SIZE_MAX` with four levels is below, with five above).
-const SPACE_END: u64 = 0x00ff_ffff_ffff_f000;
+/// The end of the addresses that a program can have, with page tables of four and of five levels. The kernel
+/// refuses a range that goes beyond (`EFAULT`).
+const SPACE_END_4: u64 = 0x7fff_ffff_f000;
+const SPACE_END_5: u64 = 0x00ff_ffff_ffff_f000;
 /// Runs read by one system call.
 const RUNS_PER_CALL: usize = 4096;
 
@@ -86,6 +88,7 @@ struct ScanArg {
 pub struct Scanner {
     buffer: Vec<Region>,
     asked: Categories,
+    space_end: u64,
 }
 
 impl Default for Scanner {
@@ -93,6 +96,7 @@ impl Default for Scanner {
         Self {
             buffer: vec![Region::default(); RUNS_PER_CALL],
             asked: Categories(Categories::KNOWN_FIRST.0 | Categories::GUARD.0),
+            space_end: SPACE_END_5,
         }
     }
 }
@@ -107,10 +111,14 @@ impl Scanner {
     /// `ENOTTY` where the kernel has no such scan (before Linux 6.7), `ESRCH` where the process has no memory.
     pub fn scan(&mut self, pagemap: &File, mut each: impl FnMut(&Region)) -> OsResult<()> {
         let mut start = 0;
-        while start < SPACE_END {
+        while start < self.space_end {
             let (count, walk_end) = match self.scan_from(pagemap, start) {
-                Err(error) if error.errno == abi::Errno::EINVAL && self.asked != Categories::KNOWN_FIRST => {
+                Err(error) if error.errno == Errno::EINVAL && self.asked != Categories::KNOWN_FIRST => {
                     self.asked = Categories::KNOWN_FIRST;
+                    continue;
+                }
+                Err(error) if error.errno == Errno::EFAULT && self.space_end != SPACE_END_4 => {
+                    self.space_end = SPACE_END_4;
                     continue;
                 }
                 other => other?,
@@ -130,7 +138,7 @@ impl Scanner {
         let mut arg = ScanArg {
             size: size_of::<ScanArg>() as u64,
             start,
-            end: SPACE_END,
+            end: self.space_end,
             vec: self.buffer.as_mut_ptr() as u64,
             vec_len: self.buffer.len() as u64,
             category_anyof_mask: shown & self.asked.0,
@@ -163,6 +171,7 @@ mod tests {
             pages.extend((0..run.range().pages()).map(|n| run.start + n * 4096));
         });
         if let Err(error) = result {
+            assert_eq!(error.errno, Errno::ENOTTY, "only a kernel without it may refuse");
             println!("SKIPPED: touched_pages_are_seen, {error}");
             return;
         }
@@ -177,6 +186,6 @@ mod tests {
     fn another_file_is_refused() {
         let file = File::open("/proc/self/maps").expect("our own");
         let error = Scanner::default().scan(&file, |_| {}).expect_err("maps has no such ioctl");
-        assert_eq!(error.errno, abi::Errno::ENOTTY);
+        assert_eq!(error.errno, Errno::ENOTTY);
     }
 }

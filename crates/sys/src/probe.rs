@@ -4,7 +4,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
+use abi::VirtAddr;
+
 use crate::os_error::{OsError, OsResult};
+use crate::pagemap::{Categories, Scanner};
 
 const PAGE: usize = abi::PAGE_SIZE as usize;
 
@@ -50,6 +53,34 @@ pub fn tracks_soft_dirty() -> bool {
 /// Tells whether we may see which frame of memory a page has (`CAP_SYS_ADMIN`).
 pub fn sees_frames() -> bool {
     page_word().is_some_and(|word| word & ((1 << 55) - 1) != 0)
+}
+
+/// Tells whether memory that asks for a huge page gets one.
+pub fn gives_huge_pages() -> bool {
+    const HUGE: usize = 2 << 20;
+    let bytes = 2 * HUGE;
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a new mapping at a place of the kernel's choice touches no memory of ours.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, prot, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return false;
+    }
+    let inside = start.align_offset(HUGE);
+    // SAFETY: advice about our own mapping, which holds nothing yet.
+    unsafe { libc::madvise(start, bytes, libc::MADV_HUGEPAGE) };
+    // SAFETY: the first multiple of a huge page lies in the mapping, which is twice as long and writable.
+    unsafe { start.byte_add(inside).cast::<u8>().write_volatile(1) };
+    let touched = VirtAddr(start as u64 + inside as u64);
+    let mut is_huge = false;
+    let scanned = File::open("/proc/self/pagemap").map(|pagemap| {
+        Scanner::default().scan(&pagemap, |run| {
+            is_huge |= run.range().contains(touched) && run.categories().contains(Categories::HUGE);
+        })
+    });
+    // SAFETY: mapped above, and nothing refers to it any more.
+    unsafe { libc::munmap(start, bytes) };
+    matches!(scanned, Ok(Ok(()))) && is_huge
 }
 
 /// The word of a freshly written page in our own `/proc/self/pagemap`.

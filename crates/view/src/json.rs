@@ -17,6 +17,9 @@ pub const EXPLAIN_SCHEMA: &str = "vmatlas.explain/1";
 /// The name of a comparison's shape.
 pub const DIFF_SCHEMA: &str = "vmatlas.diff/1";
 
+/// The name of the shape of what a machine lets vmatlas see.
+pub const DOCTOR_SCHEMA: &str = "vmatlas.doctor/1";
+
 /// The name of an executable file's shape.
 pub const ELF_SCHEMA: &str = "vmatlas.elf/1";
 

@@ -13,6 +13,7 @@
 pub mod build;
 mod curve;
 mod diff;
+mod doctor;
 mod elf_file;
 #[cfg(test)]
 mod example;
@@ -25,11 +26,11 @@ mod pages;
 mod report;
 mod stacks;
 pub mod text;
-mod together;
 pub mod words;
 
 pub use curve::CurvePoint;
 pub use diff::{Change, DiffView, KindChange, NamedChange};
+pub use doctor::{Availability, Check, Doctor, Facility};
 pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
 pub use explain::{Access, Explanation, Outcome};
 pub use findings::{Finding, FindingKind, Limits};
@@ -41,4 +42,3 @@ pub use report::{
     Process, Proof, RecordingFacts, Report, Row, Run,
 };
 pub use stacks::StackRow;
-pub use together::ProcessLine;

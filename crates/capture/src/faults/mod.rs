@@ -79,6 +79,11 @@ impl FaultWatch {
         &self.remarks
     }
 
+    /// The bytes of records that each processor's ring can hold.
+    pub fn ring_bytes(&self) -> Vec<usize> {
+        self.lanes.iter().map(Lane::ring_bytes).collect()
+    }
+
     /// The descriptors that become readable when a ring is half full.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.lanes.iter().map(Lane::fd)

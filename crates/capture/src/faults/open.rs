@@ -96,6 +96,10 @@ impl Lane {
         &mut self.ring
     }
 
+    pub(super) const fn ring_bytes(&self) -> usize {
+        self.ring.data_bytes()
+    }
+
     pub(super) const fn dense_id(&self) -> u64 {
         self.dense.id()
     }

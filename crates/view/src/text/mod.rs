@@ -2,6 +2,7 @@
 
 mod curve;
 mod diff;
+mod doctor;
 mod elf_file;
 mod explain;
 mod growths;
@@ -17,9 +18,9 @@ mod proof;
 mod run;
 mod stacks;
 mod table;
-mod together;
 
 pub use diff::diff;
+pub use doctor::doctor;
 pub use elf_file::elf_file;
 pub use explain::explain;
 pub use map::map;

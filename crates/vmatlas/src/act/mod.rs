@@ -3,13 +3,13 @@
 mod completions;
 mod core_file;
 mod diff;
+mod doctor;
 mod elf;
 mod explain;
 mod man;
 mod map;
 mod record;
 mod report;
-mod several;
 mod target;
 
 use std::process::ExitCode;
@@ -25,6 +25,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Explain(args) => explain::act(&args, cli.common),
         Verb::Diff(args) => diff::act(&args, cli.common),
         Verb::Elf(args) => elf::act(&args, cli.common),
+        Verb::Doctor(args) => doctor::act(&args, cli.common),
         Verb::Completions(args) => completions::act(&args),
         Verb::Man(args) => man::act(&args),
     }

@@ -3,6 +3,7 @@
 //! Nothing is done here: no file is opened, no terminal asked.
 
 mod diff;
+mod doctor;
 mod elf;
 mod map;
 mod record;
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use diff::DiffArgs;
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use elf::ElfArgs;
 pub(crate) use map::{ExplainArgs, MapArgs};
 pub(crate) use record::{Faults, RecordArgs};
@@ -71,6 +73,8 @@ pub(crate) enum Verb {
     Diff(DiffArgs),
     /// Show an executable's or library's metadata as the mappings it becomes
     Elf(ElfArgs),
+    /// Try what this machine lets vmatlas see, and say what to change
+    Doctor(DoctorArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a directory
