@@ -14,6 +14,8 @@ use crate::step::{Step, Text};
 
 const ORIGIN: usize = 0;
 const TIME_MAX: Duration = Duration::from_secs(20);
+/// The end of each seat is kept free; that of the origin's is the scratch memory.
+const SCRATCH_BYTES: usize = 1 << 14;
 const SLICE: Duration = Duration::from_millis(200);
 
 /// A process of the tree.
@@ -92,6 +94,12 @@ impl Live {
         Puppet::vital()
     }
 
+    /// Returns memory that every process can write to and nobody reads: for pointers that a call writes to.
+    pub fn scratch() -> AddrRange {
+        let start = Puppet::address(ORIGIN, Puppet::seat_bytes() - SCRATCH_BYTES);
+        AddrRange { start, end: VirtAddr(start.0 + SCRATCH_BYTES as u64) }
+    }
+
     /// Returns the process id of a process, once its parent's fork has been answered.
     pub fn pid(&self, process: Process) -> Option<Pid> {
         self.seats[process.0].and_then(|seat| seat.pid)
@@ -158,7 +166,7 @@ impl Live {
 
     /// Returns how many more bytes of texts and data a process has room for.
     pub fn room_bytes(&self, process: Process) -> usize {
-        self.seats[process.0].map_or(0, |seat| Puppet::seat_bytes() - seat.used)
+        self.seats[process.0].map_or(0, |seat| Puppet::seat_bytes() - SCRATCH_BYTES - seat.used)
     }
 
     /// Forgets the answers and data of the steps that were done, to make room.
@@ -189,7 +197,7 @@ impl Live {
     }
 
     fn reserve(&mut self, seat: usize, bytes: usize) -> Result<usize, LiveError> {
-        let room = Puppet::seat_bytes();
+        let room = Puppet::seat_bytes() - SCRATCH_BYTES;
         let seat = self.seats[seat].as_mut().ok_or(LiveError::Full("processes"))?;
         let at = seat.used;
         let end = at.checked_add(bytes).and_then(|end| end.checked_next_multiple_of(16));

@@ -35,7 +35,9 @@ mod value;
 pub use classify::{Leaf, Owner, classify};
 pub use core_file::{Core, CoreError, CoreMemory, read_core};
 pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
-pub use live::{Live, LiveError, LiveMemory, processes_named, read_live, read_live_pages};
+pub use live::{
+    Frames, Live, LiveError, LiveMemory, processes_named, read_live, read_live_pages, with_descendants,
+};
 pub use malloc::{Arena, ArenaRole, Chunk, ChunkState, ChunkSums, Count, Malloc, Verdict, chunk_at};
 pub use memory::Memory;
 pub use pages::{PageRun, PageState, PageSums};

@@ -1,7 +1,8 @@
 //! A snapshot of a running process, from `/proc/PID`. The process is neither stopped nor changed.
 
+mod frames;
 mod memory;
-mod names;
+mod processes;
 mod stream;
 
 use std::fmt;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 use abi::{AddrRange, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
 use proc_text::{PagemapEntry, TextError};
 
+pub use frames::Frames;
 pub use memory::LiveMemory;
-pub use names::processes_named;
+pub use processes::{processes_named, with_descendants};
 
 use crate::classify::classify;
 use crate::pages::{PageRun, PageState};

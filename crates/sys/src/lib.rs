@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod files;
 pub mod filter;
+pub mod memfd;
 pub mod memory;
 pub mod os_error;
 pub mod pagemap;

@@ -118,6 +118,7 @@ fn kinds(before: &MapView, after: &MapView) -> Vec<KindChange> {
 const NOTHING: MapSums = MapSums {
     size: 0,
     in_core: None,
+    once: None,
     rss: Some(0),
     pss: Some(0),
     uss: Some(0),

@@ -26,6 +26,7 @@ mod pages;
 mod report;
 mod stacks;
 pub mod text;
+mod together;
 pub mod words;
 
 pub use curve::CurvePoint;
@@ -42,3 +43,4 @@ pub use report::{
     Process, Proof, RecordingFacts, Report, Row, Run,
 };
 pub use stacks::StackRow;
+pub use together::ProcessLine;

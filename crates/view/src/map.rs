@@ -9,6 +9,7 @@ use crate::findings::{self, Finding, Limits};
 use crate::heap::HeapView;
 use crate::report::{Note, NoteKind, ObjectRow};
 use crate::stacks::{self, StackRow};
+use crate::together::ProcessLine;
 use crate::words::{bytes, printable, time};
 
 /// The memory of one process at one moment.
@@ -35,6 +36,9 @@ pub struct MapView {
     /// Every mapping, ascending; empty if only a summary was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mappings: Vec<MappingLine>,
+    /// The processes of a map of several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessLine>,
     /// Page tables in bytes, where that is known.
     pub page_tables: Option<u64>,
     /// The largest resident size so far in bytes, where that is known.
@@ -56,6 +60,8 @@ pub struct MapSums {
     pub in_core: Option<u64>,
     /// Resident.
     pub rss: Option<u64>,
+    /// For several processes: resident, each page that more than one maps counted once.
+    pub once: Option<u64>,
     /// Resident, each page divided by the number of its users.
     pub pss: Option<u64>,
     /// Resident in this process alone.
@@ -204,6 +210,7 @@ impl MapView {
                 Detail::Summary => Vec::new(),
                 Detail::Mappings => mappings(snapshot, &leaves),
             },
+            processes: Vec::new(),
             largest_hole: largest_hole(snapshot),
             findings: findings::find(snapshot, &leaves, &facts.limits),
             notes: notes(snapshot, &total, kernel_total.as_ref(), &facts.core),
@@ -218,6 +225,13 @@ impl MapView {
     }
 }
 
+impl MapView {
+    /// Tells whether the sums are the kernel's own, as far as both are known.
+    pub fn equals_kernel(&self) -> bool {
+        self.kernel_total.is_none_or(|kernel| differences(&self.total, &kernel).is_empty())
+    }
+}
+
 impl MapSums {
     fn of(amounts: &Amounts) -> Self {
         let sums = amounts.sums.or(amounts.pages.map(from_pages)).unwrap_or_default();
@@ -226,21 +240,36 @@ impl MapSums {
 
     fn from_kernel(size: u64, mappings: u64, sums: MappingSums) -> Self {
         let MappingSums { rss, pss, uss, dirty, anonymous, swap, swap_pss: _, huge, locked } = sums;
-        Self { size, in_core: None, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings }
+        Self {
+            size,
+            in_core: None,
+            once: None,
+            rss,
+            pss,
+            uss,
+            dirty,
+            anonymous,
+            swap,
+            huge,
+            locked,
+            mappings,
+        }
     }
 
     /// What its bar shows: what is resident, or in the core, or the size where neither is known.
     pub fn weight(&self) -> u64 {
-        self.in_core.or(self.rss).unwrap_or(self.size)
+        self.in_core.or(self.once).or(self.rss).unwrap_or(self.size)
     }
 
     /// Adds other sums; what is not known of both is not known of the sum.
     pub fn add(&mut self, other: Self) {
         let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
-        let Self { size, in_core, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings } = other;
+        let Self { size, in_core, once, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings } =
+            other;
         *self = Self {
             size: self.size + size,
             in_core: plus(self.in_core, in_core),
+            once: plus(self.once, once),
             rss: plus(self.rss, rss),
             pss: plus(self.pss, pss),
             uss: plus(self.uss, uss),
@@ -365,9 +394,9 @@ fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>, core: &
     notes
 }
 
-/// How the sums stand to the kernel's own total. Not compared: PSS and Locked, which the kernel rounds down
-/// mapping by mapping.
-fn compared(total: &MapSums, kernel: &MapSums) -> String {
+/// By how much sums differ from the kernel's own total. Not compared: PSS and Locked, which the kernel rounds
+/// down mapping by mapping.
+fn differences(total: &MapSums, kernel: &MapSums) -> Vec<String> {
     let named = |sums: &MapSums| {
         let MapSums { rss, uss, dirty, anonymous, swap, huge, .. } = *sums;
         [
@@ -380,12 +409,17 @@ fn compared(total: &MapSums, kernel: &MapSums) -> String {
         ]
     };
     let pairs = named(total).into_iter().zip(named(kernel));
-    let differing: Vec<String> = pairs
+    pairs
         .filter_map(|((name, ours), (_, theirs))| {
             let difference = ours?.abs_diff(theirs?);
             (difference > 0).then(|| format!("{name} by {}", bytes(difference)))
         })
-        .collect();
+        .collect()
+}
+
+/// How the sums stand to the kernel's own total, in words.
+fn compared(total: &MapSums, kernel: &MapSums) -> String {
+    let differing = differences(total, kernel);
     if differing.is_empty() {
         let pss = kernel.pss.map_or_else(|| "not told".to_owned(), bytes);
         return format!("all sums equal the kernel's smaps_rollup; its PSS, not rounded by mapping: {pss}");

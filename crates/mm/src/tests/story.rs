@@ -9,6 +9,8 @@
 //! `W` rw, `R` r, `N` none, `X` rx, `J` rwx, `G` rw that grows down, `S` shared, `F` a file, privately; small: it is
 //! sealed. Ranges and places are pages. An answer that is not `ok` stands behind `=`.
 
+mod words;
+
 extern crate std;
 
 use alloc::borrow::ToOwned;
@@ -153,7 +155,7 @@ impl World {
                 "ok".to_owned()
             }
             "counts" => self.counts(),
-            other => unreachable!("{other} is no step"),
+            _ => self.step_existing(words),
         }
     }
 
@@ -278,7 +280,7 @@ fn named(name: &str) -> MapFlags {
 
 fn letter(vma: &Vma) -> char {
     let letter = match (vma.flags.prot(), vma.backing.file().map(|file| file.kind)) {
-        (_, Some(FileKind::Shmem)) => 'S',
+        (_, Some(FileKind::Shmem | FileKind::SysV)) => 'S',
         (_, Some(_)) => 'F',
         (Prot::RW, None) if vma.flags.contains(VmFlags::GROWSDOWN) => 'G',
         (Prot::RW, None) => 'W',

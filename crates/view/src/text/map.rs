@@ -17,6 +17,11 @@ pub fn map(view: &MapView, canvas: Canvas) -> Vec<Line> {
     let name = if view.program.is_empty() { &view.target } else { &view.program };
     let mut lines =
         vec![Line::of(Role::Strong, canvas.cut(&format!("Memory of {name}{pid}"), canvas.columns))];
+    let processes = super::together::lines(&view.processes, canvas);
+    if !processes.is_empty() {
+        lines.extend(processes);
+        lines.push(Line::default());
+    }
     lines.push(header(view, canvas));
     let whole = view.total.weight();
     for kinds in view.kinds.chunk_by(|a, b| a.group == b.group) {
@@ -70,8 +75,9 @@ fn header(view: &MapView, canvas: Canvas) -> Line {
     let mut cells = vec![left(canvas, "  KIND", NAME), right("SIZE", SIZE)];
     cells.extend(columns(canvas, &view.total).iter().map(|(title, _)| right(title, SIZE)));
     cells.push(right("MAPS", MAPPINGS));
-    let of = match (view.total.in_core, view.total.rss) {
-        (Some(_), _) => "  OF WHAT IS IN THE CORE",
+    let of = match (view.total.in_core.or(view.total.once), view.total.rss) {
+        (Some(_), None) => "  OF WHAT IS IN THE CORE",
+        (Some(_), Some(_)) => "  OF ONCE",
         (None, Some(_)) => "  OF RSS",
         (None, None) => "  OF SIZE",
     };
@@ -84,6 +90,9 @@ fn columns(canvas: Canvas, sums: &MapSums) -> Vec<(&'static str, Option<u64>)> {
         return vec![("IN CORE", sums.in_core)];
     }
     let mut columns = vec![("RSS", sums.rss), ("PSS", sums.pss), ("DIRTY", sums.dirty)];
+    if sums.once.is_some() {
+        columns.insert(1, ("ONCE", sums.once));
+    }
     if canvas.columns >= WIDE {
         columns.extend([("USS", sums.uss), ("SWAP", sums.swap)]);
     }

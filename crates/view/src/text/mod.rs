@@ -18,6 +18,7 @@ mod proof;
 mod run;
 mod stacks;
 mod table;
+mod together;
 
 pub use diff::diff;
 pub use doctor::doctor;

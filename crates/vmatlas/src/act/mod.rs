@@ -10,6 +10,7 @@ mod man;
 mod map;
 mod record;
 mod report;
+mod several;
 mod target;
 
 use std::process::ExitCode;

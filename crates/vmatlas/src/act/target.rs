@@ -112,7 +112,7 @@ fn named(target: &str) -> anyhow::Result<Found> {
     }
 }
 
-fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
+pub(super) fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
     let live = snapshot::read_live(pid).map_err(|error| match error {
         LiveError::Gone { .. } => WithStatus { status: NO_PROCESS, message: error.to_string() }.into(),
         error => anyhow::Error::from(error),

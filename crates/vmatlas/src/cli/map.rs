@@ -8,15 +8,20 @@ const TARGET_HELP: &str = "\
 A process id or name; a core file; a file with the text of /proc/PID/smaps or maps; or a recording, which may be followed by a moment: \
 FILE@peak (if none is given), FILE@end, FILE@1.5s, FILE#EVENT";
 
+const TARGETS_HELP: &str = "\
+One or several process ids or names, or one other target: a core file; a file with the text of /proc/PID/smaps or maps; or a \
+recording, which may be followed by a moment: FILE@peak (if none is given), FILE@end, FILE@1.5s, FILE#EVENT. An ADDRESS in hex \
+behind one target is explained";
+
 /// The arguments of `map`.
 #[derive(Args, Debug)]
 pub(crate) struct MapArgs {
-    /// The target
-    #[arg(value_name = "TARGET", help = TARGET_HELP)]
-    pub(crate) target: String,
-    /// Explain this address instead
-    #[arg(value_name = "ADDRESS", value_parser = address)]
-    pub(crate) address: Option<VirtAddr>,
+    /// The targets; a hexadecimal address behind a single one is explained
+    #[arg(value_name = "TARGET", required = true, help = TARGETS_HELP)]
+    pub(crate) targets: Vec<String>,
+    /// Include the descendants of each process
+    #[arg(short = 't', long)]
+    pub(crate) tree: bool,
     /// Walk the chunks of glibc's allocator however large the heap is
     #[arg(long)]
     pub(crate) heap: bool,
@@ -55,6 +60,16 @@ pub(crate) struct ExplainArgs {
     /// Print JSON (schema vmatlas.explain/1)
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl MapArgs {
+    /// The address behind a single target, if the last word is one: `0x7f00`, or eight hexadecimal digits and
+    /// more, which no process id has.
+    pub(crate) fn address(&self) -> Option<(&str, VirtAddr)> {
+        let [target, word] = self.targets.as_slice() else { return None };
+        let is_meant = word.starts_with("0x") || word.len() >= 8;
+        address(word).ok().filter(|_| is_meant).map(|address| (target.as_str(), address))
+    }
 }
 
 /// Reads an address as maps and debuggers print it: hex, with or without `0x`.

@@ -1,0 +1,130 @@
+//! The kernel's map beside the twin's.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use abi::{FileId, FileOff, PAGE_SHIFT};
+use mm::{AddressSpace, Backing, ObjectId, VmFlags, Vma};
+use proc_text::{MapsRow, TextError};
+
+use super::world::vm_flags;
+
+/// The inodes that shared anonymous memory turned out to have, by the twin's numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Inodes {
+    by_number: BTreeMap<u64, FileId>,
+}
+
+impl Inodes {
+    /// Tells whether the inode is that of the object: the first sight of an object fixes it, and no two share one.
+    fn agrees(&mut self, number: u64, file: FileId) -> bool {
+        match self.by_number.get(&number) {
+            Some(known) => *known == file,
+            None if self.by_number.values().any(|known| *known == file) => false,
+            None => {
+                self.by_number.insert(number, file);
+                true
+            }
+        }
+    }
+}
+
+/// What maps prints of memory that no file and no name explains.
+const VSYSCALL: &[u8] = b"[vsyscall]";
+
+/// Tells whether a text of maps shows exactly the twin's mappings.
+pub(crate) fn same_map(text: &[u8], space: &AddressSpace, inodes: &mut Inodes) -> Result<bool, TextError> {
+    let mut rows = proc_text::maps(text);
+    for vma in space.vmas() {
+        match rows.next() {
+            Some(row) if same_row(&row?, vma, space, inodes) => {}
+            _ => return Ok(false),
+        }
+    }
+    match rows.next() {
+        None => Ok(true),
+        Some(row) => Ok(row?.name == VSYSCALL && rows.next().is_none()),
+    }
+}
+
+fn same_row(row: &MapsRow<'_>, vma: &Vma, space: &AddressSpace, inodes: &mut Inodes) -> bool {
+    let MapsRow { range, prot, shared, offset, file, name } = *row;
+    let object = vma.backing.file().map(|file| file.object);
+    let expected_offset = if object.is_some() { vma.pgoff.0 << PAGE_SHIFT } else { 0 };
+    range == vma.range
+        && prot == vma.flags.prot()
+        && shared == vma.flags.contains(VmFlags::MAYSHARE)
+        && offset == FileOff(expected_offset)
+        && match object {
+            Some(ObjectId::File(id)) => file == id && !name.is_empty(),
+            Some(ObjectId::Nameless(number)) => {
+                (name == b"/dev/zero (deleted)" || name.starts_with(b"[anon_shmem:"))
+                    && inodes.agrees(number, file)
+            }
+            None => file == FileId::default() && same_name(name, vma, space),
+        }
+}
+
+fn same_name(name: &[u8], vma: &Vma, space: &AddressSpace) -> bool {
+    let layout = space.layout();
+    let range = vma.range;
+    if let Backing::Kernel(_) = vma.backing {
+        return matches!(name, b"[vdso]" | b"[vvar]" | b"[vvar_vclock]");
+    }
+    if range.start < layout.brk && range.end > layout.start_brk {
+        return name == b"[heap]";
+    }
+    if range.start <= layout.start_stack && range.end >= layout.start_stack {
+        return name == b"[stack]";
+    }
+    match vma.name() {
+        Some(given) => name.strip_prefix(b"[anon:").and_then(|rest| rest.strip_suffix(b"]")) == Some(given),
+        None => name.is_empty(),
+    }
+}
+
+/// Returns the first mapping whose flags in a text of smaps are not the twin's, with both.
+pub(crate) fn other_flags(text: &[u8], space: &AddressSpace) -> Result<Option<(String, String)>, TextError> {
+    for (row, vma) in proc_text::smaps(text).zip(space.vmas()) {
+        let row = row?;
+        let flags = row.fields.vm_flags.map(vm_flags).unwrap_or_default();
+        let ours = vma.flags.without(unprinted());
+        if flags != ours {
+            let line = |flags: VmFlags| format!("{}: {flags:?}", vma.range);
+            return Ok(Some((line(flags), line(ours))));
+        }
+    }
+    Ok(None)
+}
+
+/// The flags that smaps prints no letters for.
+fn unprinted() -> VmFlags {
+    let without = VmFlags::NAMED.iter().filter(|(_, _, code)| code.is_empty());
+    without.fold(VmFlags::NONE, |all, (flag, ..)| all | *flag)
+}
+
+/// Writes the twin's map as maps would, without names.
+pub(crate) fn twin_text(space: &AddressSpace) -> String {
+    let mut text = String::new();
+    for vma in space.vmas() {
+        let letter = |flag, letter| if vma.flags.contains(flag) { letter } else { '-' };
+        let file = vma.backing.file().map(|file| file.object);
+        let offset = if file.is_some() { vma.pgoff.0 << PAGE_SHIFT } else { 0 };
+        let anon = vma.anon.as_ref().map(|chain| {
+            let links: Vec<_> = chain.links().iter().map(|id| id.0).collect();
+            format!(" anon_vma {} of {links:?}", chain.own.0)
+        });
+        let _infallible = writeln!(
+            text,
+            "{} {}{}{}{} {offset:08x} {:?}{}",
+            vma.range,
+            letter(VmFlags::READ, 'r'),
+            letter(VmFlags::WRITE, 'w'),
+            letter(VmFlags::EXEC, 'x'),
+            if vma.flags.contains(VmFlags::MAYSHARE) { 's' } else { 'p' },
+            file.map_or(String::new(), |object| format!("{object:?} ")) + &format!("{:?}", vma.flags),
+            anon.unwrap_or_default(),
+        );
+    }
+    text
+}

@@ -1,0 +1,201 @@
+//! Random programs, weighted to edges: what a line does is chosen by looking at the twin's map.
+
+mod address;
+mod calls;
+mod limits;
+mod map;
+
+use abi::VirtAddr;
+use mm::{AddressSpace, Vma};
+
+use super::line::{Act, Line, Privilege};
+use super::rng::Rng;
+use super::run::{Locks, Run, Stop};
+
+/// A maker of random programs.
+#[derive(Debug)]
+pub struct Generator {
+    rng: Rng,
+    taste: Taste,
+    lines_left: u64,
+}
+
+/// What a program is fond of: programs that do a little of everything meet few rules twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Taste {
+    /// The first address of the window that most addresses lie in.
+    pub(crate) window: VirtAddr,
+    /// Its pages.
+    pub(crate) pages: u64,
+    /// How many lines in a hundred touch memory.
+    pub(crate) touches: u64,
+    /// How many mappings in a hundred are of files.
+    pub(crate) files: u64,
+    /// How many lines in a thousand fork.
+    pub(crate) forks: u64,
+    /// How many lines in a thousand set a limit.
+    pub(crate) limits: u64,
+    /// How many lines in a hundred repeat the kind of call of the favourite list.
+    pub(crate) favourite: Option<Kind>,
+}
+
+/// The kinds of lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Mmap,
+    Munmap,
+    Mprotect,
+    Mremap,
+    Brk,
+    Madvise,
+    Mlock,
+    Munlock,
+    Mlockall,
+    Munlockall,
+    Msync,
+    Mincore,
+    Mseal,
+    RemapFilePages,
+    Bind,
+    Name,
+    Prctl,
+    Personality,
+    Truncate,
+    Pkey,
+}
+
+const KINDS: &[(u64, Kind)] = &[
+    (240, Kind::Mmap),
+    (110, Kind::Munmap),
+    (150, Kind::Mprotect),
+    (120, Kind::Mremap),
+    (40, Kind::Brk),
+    (110, Kind::Madvise),
+    (40, Kind::Mlock),
+    (25, Kind::Munlock),
+    (6, Kind::Mlockall),
+    (6, Kind::Munlockall),
+    (15, Kind::Msync),
+    (8, Kind::Mincore),
+    (6, Kind::Mseal),
+    (10, Kind::RemapFilePages),
+    (12, Kind::Bind),
+    (8, Kind::Name),
+    (5, Kind::Prctl),
+    (2, Kind::Personality),
+    (12, Kind::Truncate),
+    (5, Kind::Pkey),
+];
+
+/// Where windows lie: in the middle of nowhere across a huge page's edge, near the lowest and the highest address,
+/// in the range of `MAP_32BIT`.
+const WINDOWS: &[(u64, u64)] = &[
+    (8, 0x2_0000_0000 - 0x6000),
+    (2, 0x2_0000_0000),
+    (1, 0x1_0000),
+    (1, 0x4000_0000),
+    (1, 0x7fff_fffe_0000),
+];
+
+impl Generator {
+    /// Makes the generator of program number `index` under a seed.
+    pub fn new(seed: u64, index: u64) -> Self {
+        let mut rng = Rng::new(seed, index);
+        let favourite = rng.percent(30).then(|| rng.weighted(KINDS));
+        let taste = Taste {
+            window: VirtAddr(rng.weighted(WINDOWS)),
+            pages: rng.pick(&[6, 12, 12, 24, 40]),
+            touches: rng.pick(&[0, 10, 20, 40]),
+            files: rng.pick(&[0, 15, 30, 70]),
+            forks: rng.pick(&[0, 0, 0, 5, 25]),
+            limits: rng.pick(&[0, 0, 10, 40]),
+            favourite,
+        };
+        let lines_left = rng.pick(&[20, 60, 120, 120, 250]);
+        Self { rng, taste, lines_left }
+    }
+
+    /// Chooses the privileges that the program runs with.
+    pub fn privilege(&mut self) -> Privilege {
+        if self.rng.percent(40) { Privilege::Dropped } else { Privilege::Kept }
+    }
+
+    /// Does all lines of the program.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub(crate) fn drive(&mut self, run: &mut Run<'_>) -> Result<(), Stop> {
+        while self.lines_left > 0 {
+            self.lines_left -= 1;
+            if let Some(line) = self.line(run) {
+                run.line(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, run: &Run<'_>) -> Option<Line> {
+        let living: Vec<usize> = run.living().map(|(who, _)| who).collect();
+        // Runs of lines by one process are cheaper than turns, and as good.
+        let who = if self.rng.percent(80) { run.last_who() } else { self.rng.pick(&living) };
+        let who = if living.contains(&who) { who } else { 0 };
+        let (_, actor) = run.living().find(|(number, _)| *number == who)?;
+        let mut choice = Choice {
+            rng: &mut self.rng,
+            taste: self.taste,
+            space: &actor.space,
+            locks: actor.locks,
+            files: run.file_count(),
+            vital: live::Live::vital(),
+        };
+        let act = if choice.rng.below(1000) < self.taste.forks {
+            let full = living.len() >= PROCESSES_MAX;
+            if who != 0 && (full || choice.rng.percent(50)) {
+                (!run.has_children(who)).then_some(Act::Exit)
+            } else {
+                (!full).then_some(Act::Fork)
+            }
+        } else if choice.rng.below(1000) < self.taste.limits {
+            Some(choice.limit())
+        } else if choice.rng.percent(self.taste.touches) {
+            choice.touch()
+        } else {
+            choice.any_call()
+        };
+        act.map(|act| Line { who, act })
+    }
+}
+
+/// How many processes a program has at one time.
+const PROCESSES_MAX: usize = 5;
+
+/// What one line is chosen by.
+pub(crate) struct Choice<'a> {
+    pub(crate) rng: &'a mut Rng,
+    pub(crate) taste: Taste,
+    pub(crate) space: &'a AddressSpace,
+    pub(crate) locks: Locks,
+    pub(crate) files: usize,
+    pub(crate) vital: [abi::AddrRange; 2],
+}
+
+impl Choice<'_> {
+    /// Picks a mapping, those that keep the process alive excepted; rather one of the window's.
+    pub(crate) fn vma(&mut self) -> Option<&Vma> {
+        let window = self.window();
+        let near = self.rng.percent(75);
+        let vital = self.vital;
+        let wanted = |vma: &&Vma| {
+            !vital.iter().any(|range| range.overlaps(vma.range)) && (!near || window.overlaps(vma.range))
+        };
+        let count = self.space.vmas().filter(|vma| wanted(vma)).count() as u64;
+        let at = self.rng.below(count) as usize;
+        self.space.vmas().filter(wanted).nth(at)
+    }
+
+    /// Returns the window that most addresses lie in.
+    pub(crate) fn window(&self) -> abi::AddrRange {
+        let start = self.taste.window;
+        abi::AddrRange { start, end: VirtAddr(start.0 + self.taste.pages * abi::PAGE_SIZE) }
+    }
+}

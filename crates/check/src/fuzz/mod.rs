@@ -1,0 +1,22 @@
+//! The differential fuzzer: random programs of memory calls on the kernel and on the twin.
+
+mod campaign;
+mod compare;
+mod divergence;
+mod error;
+mod files;
+mod generate;
+mod host;
+mod line;
+mod rng;
+mod run;
+mod shrink;
+mod world;
+
+pub use campaign::{Finding, Plan, Summary, Worlds, direction_of, program_text, run};
+pub use divergence::{Divergence, What};
+pub use error::FuzzError;
+pub use generate::Generator;
+pub use line::{Act, Line, Privilege, Program};
+pub use run::{Counted, Depth, Flags, Stop};
+pub use world::{Direction, World};

@@ -1,0 +1,564 @@
+//! One program on both sides: the twin goes ahead line by line, the kernel follows in batches, answers are
+//! compared in the program's order.
+
+use std::sync::Arc;
+
+use abi::{Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PrctlOp, VirtAddr};
+use live::{Answer, Fault, Process, Step, Text, Ticket};
+use mm::{Access, AddressSpace, Basis, Caps, FileInput, Input, Signal, System, Why};
+
+use super::compare::{self, Inodes};
+use super::divergence::{Divergence, What};
+use super::error::FuzzError;
+use super::line::{Act, Line, Privilege, Program};
+use super::world::World;
+
+/// Why a run stopped before its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// Twin and kernel differ.
+    Diverged(Box<Divergence>),
+    /// The run cannot go on.
+    Failed(FuzzError),
+}
+
+impl<E: Into<FuzzError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// How much of the kernel's state is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Depth {
+    /// The map is compared after every so many lines, and at the end.
+    pub every: u32,
+    /// The flags of smaps are compared: after every line, at the end, or not.
+    pub flags: Flags,
+}
+
+/// When the flags of smaps are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flags {
+    /// Never.
+    Never,
+    /// At the end of the program.
+    AtEnd,
+    /// After every line.
+    Always,
+}
+
+/// What was counted of a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counted {
+    /// System calls done on both sides.
+    pub calls: u64,
+    /// Loads, stores and fetches done on both sides.
+    pub accesses: u64,
+    /// Maps compared.
+    pub maps: u64,
+    /// Calls whose answer was partly an input.
+    pub asked: u64,
+    /// Lines that the twin has no rules for: they were left out.
+    pub unmodelled: u64,
+}
+
+impl Counted {
+    /// Adds what another program counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { calls, accesses, maps, asked, unmodelled } = other;
+        self.calls += calls;
+        self.accesses += accesses;
+        self.maps += maps;
+        self.asked += asked;
+        self.unmodelled += unmodelled;
+    }
+}
+
+/// A process of the program, on both sides.
+pub(crate) struct Actor {
+    pub(crate) process: Process,
+    pub(crate) space: AddressSpace,
+    /// Whether `mlockall` made it lock what it maps.
+    pub(crate) locks: Locks,
+    parent: usize,
+}
+
+/// Whether new mappings are locked, so that long ones would take much memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Locks {
+    /// Only those asked for.
+    Asked,
+    /// All.
+    All,
+}
+
+impl Actor {
+    fn note_locks(&mut self, call: Call) {
+        match call {
+            Call::Mlockall { flags } if flags.contains(MlockallFlags::FUTURE) => self.locks = Locks::All,
+            Call::Mlockall { .. } | Call::Munlockall {} => self.locks = Locks::Asked,
+            _ => {}
+        }
+    }
+}
+
+/// What the twin said of a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Expected {
+    /// A call's result.
+    Result(Result<u64, Errno>),
+    /// An access: allowed, or the signal it raises at the address.
+    Access(VirtAddr, Result<(), Signal>),
+}
+
+/// A line that the kernel has still to answer.
+struct Pending {
+    at: usize,
+    ticket: Ticket,
+    expected: Expected,
+    why: Why,
+    after: Option<(Ticket, AddressSpace)>,
+    flags: Option<(Ticket, AddressSpace)>,
+}
+
+/// One program under way.
+pub(crate) struct Run<'w> {
+    pub(crate) world: &'w mut World,
+    pub(crate) system: System,
+    pub(crate) actors: Vec<Option<Actor>>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) counted: Counted,
+    caps: Caps,
+    privilege: Privilege,
+    pending: Vec<Pending>,
+    pending_of: usize,
+    depth: Depth,
+    inodes: Inodes,
+    text: Vec<u8>,
+}
+
+impl<'w> Run<'w> {
+    /// Begins a program with one process.
+    pub(crate) fn start(world: &'w mut World, privilege: Privilege, depth: Depth) -> Result<Self, FuzzError> {
+        world.reset_files()?;
+        let process = world.live.spawn()?;
+        let mut system = world.system.clone();
+        let space = world.origin.fork(&mut system, &Input { caps: world.caps, ..Input::default() });
+        let space = space.map_err(|errno| FuzzError::Setup(format!("the twin cannot fork: {errno}")))?;
+        if privilege == Privilege::Dropped {
+            drop_privileges(world, process)?;
+        }
+        let caps = if privilege == Privilege::Kept { world.caps } else { Caps::default() };
+        Ok(Self {
+            world,
+            system,
+            actors: vec![Some(Actor { process, space, locks: Locks::Asked, parent: 0 })],
+            lines: Vec::new(),
+            counted: Counted::default(),
+            caps,
+            privilege,
+            pending: Vec::new(),
+            pending_of: 0,
+            depth,
+            inodes: Inodes::default(),
+            text: Vec::new(),
+        })
+    }
+
+    /// Returns the processes that live, by number.
+    pub(crate) fn living(&self) -> impl Iterator<Item = (usize, &Actor)> {
+        self.actors.iter().enumerate().filter_map(|(who, actor)| Some((who, actor.as_ref()?)))
+    }
+
+    /// Returns the number of the process that acted last.
+    pub(crate) fn last_who(&self) -> usize {
+        self.pending_of
+    }
+
+    /// Returns how many files the processes have.
+    pub(crate) fn file_count(&self) -> usize {
+        self.world.files.len()
+    }
+
+    /// Returns the program so far.
+    pub(crate) fn program(&self) -> Program {
+        Program { privilege: self.privilege, lines: self.lines.clone() }
+    }
+
+    /// Ends every process of a run that stopped; an error says that the origin is of no more use.
+    pub(crate) fn abandon(mut self) -> Result<(), FuzzError> {
+        for actor in self.actors.drain(..).rev().flatten() {
+            self.world.live.finish(actor.process)?;
+        }
+        Ok(())
+    }
+
+    /// Tells whether a process has children that live.
+    pub(crate) fn has_children(&self, who: usize) -> bool {
+        self.living().any(|(other, actor)| other != who && actor.parent == who)
+    }
+
+    /// Does one line on the twin and hands it to the kernel. A line of a process that is gone does nothing.
+    pub(crate) fn line(&mut self, line: Line) -> Result<(), Stop> {
+        let who = line.who;
+        if self.actors.get(who).is_none_or(Option::is_none) {
+            return Ok(());
+        }
+        if who != self.pending_of {
+            self.flush()?;
+            self.pending_of = who;
+        }
+        self.make_room(who)?;
+        self.lines.push(line.clone());
+        match line.act {
+            Act::Load(addr) => self.access(who, addr, Access::Read, Step::Load(addr)),
+            Act::Store(addr) => self.access(who, addr, Access::Write, Step::Store(addr, NOP)),
+            Act::Fetch(addr) => self.access(who, addr, Access::Exec, Step::Fetch(addr)),
+            Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
+            Act::Fork => self.fork(who),
+            Act::Exit => self.exit(who),
+            act => self.call(who, &act),
+        }
+    }
+
+    fn access(&mut self, who: usize, addr: VirtAddr, access: Access, step: Step) -> Result<(), Stop> {
+        let input = Input { caps: self.caps, ..Input::default() };
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let touched = actor.space.touch(&mut self.system, addr, access, &input).map(drop);
+        self.counted.accesses += 1;
+        self.push(who, step, Expected::Access(addr, touched), Why::default())
+    }
+
+    fn truncate(&mut self, who: usize, file: usize, bytes: u64) -> Result<(), Stop> {
+        let known = self.world.files.get(file);
+        let Some((map, true)) = known.and_then(|file| Some((file.map.clone()?, file.bytes.is_some()))) else {
+            return Ok(());
+        };
+        self.system.set_file_size(map.object, bytes);
+        self.world.sizes_changed = true;
+        self.counted.calls += 1;
+        const FTRUNCATE: u32 = 77;
+        let fd = live::Setup::fd(file).0 as u64;
+        let step = Step::Raw { nr: FTRUNCATE, args: [fd, bytes, 0, 0, 0, 0] };
+        self.push(who, step, Expected::Result(Ok(0)), Why::default())
+    }
+
+    fn call(&mut self, who: usize, act: &Act) -> Result<(), Stop> {
+        let (call, input) = self.call_and_input(who, act)?;
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let outcome = if may_ask_the_kernel(call) {
+            let (mut space, mut system) = (actor.space.clone(), self.system.clone());
+            let outcome = space.call(&mut system, call, &input);
+            if outcome.basis == Basis::TakenOver {
+                return self.call_after_kernel(who, call, input);
+            }
+            (actor.space, self.system) = (space, system);
+            outcome
+        } else {
+            actor.space.call(&mut self.system, call, &input)
+        };
+        if outcome.basis == Basis::NotModelled {
+            self.counted.unmodelled += 1;
+            self.lines.pop();
+            return Ok(());
+        }
+        if outcome.result.is_ok() {
+            actor.note_locks(call);
+        }
+        self.counted.calls += 1;
+        self.push(who, Step::Call(call), Expected::Result(outcome.result), outcome.why)
+    }
+
+    /// Does a call whose answer is partly an input: the kernel goes ahead of the twin.
+    fn call_after_kernel(&mut self, who: usize, call: Call, mut input: Input) -> Result<(), Stop> {
+        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        let ticket = self.world.live.push(process, Step::Call(call))?;
+        self.flush()?;
+        self.world.live.run(process)?;
+        if let Answer::Returned(result) = self.world.live.answer(ticket)? {
+            input.observed = Some(result);
+            input.placed = result.ok().map(VirtAddr);
+        }
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let outcome = actor.space.call(&mut self.system, call, &input);
+        self.counted.calls += 1;
+        self.counted.asked += 1;
+        self.push_reads(who, ticket, Expected::Result(outcome.result), outcome.why)
+    }
+
+    /// Returns the call with its pointers set, and what the kernel reads at it besides the registers.
+    fn call_and_input(&mut self, who: usize, act: &Act) -> Result<(Call, Input), Stop> {
+        let mut input = Input { caps: self.caps, ..Input::default() };
+        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else {
+            return Err(FuzzError::Setup("a process that is gone".into()).into());
+        };
+        let live = &mut self.world.live;
+        let call = match act {
+            Act::Limit(resource, limit) => {
+                input.rlimit = Some(*limit);
+                let new_limit = live.put_words(process, &[limit.soft, limit.hard])?;
+                Call::Prlimit64 { pid: 0, resource: *resource, new_limit, old_limit: VirtAddr::NULL }
+            }
+            Act::Name { addr, len, name } => {
+                input.name = name.as_deref().map(Arc::from);
+                let text = match name {
+                    Some(name) => live.put(process, &[name.as_slice(), b"\0"].concat())?,
+                    None => VirtAddr::NULL,
+                };
+                Call::Prctl { op: PrctlOp::SET_VMA, arg2: 0, arg3: addr.0, arg4: *len, arg5: text.0 }
+            }
+            Act::Bind { addr, len, mode, nodes, flags } => {
+                input.nodes = *nodes;
+                let nodemask = live.put_words(process, &[*nodes])?;
+                Call::Mbind { addr: *addr, len: *len, mode: *mode, nodemask, maxnode: 65, flags: *flags }
+            }
+            Act::Call(call) => *call,
+            _ => return Err(FuzzError::Setup("no call".into()).into()),
+        };
+        if let Call::Mmap { fd, .. } = call {
+            input.file = self.file_input(fd);
+        }
+        if let Call::Mincore { vec, .. } = call
+            && vec == VirtAddr::NULL
+        {
+            input.pointers = mm::Pointers::Bad;
+        }
+        Ok((call, input))
+    }
+
+    fn file_input(&self, fd: Fd) -> FileInput {
+        match self.world.file(fd).and_then(|file| file.map.clone()) {
+            Some(map) => FileInput::Open(map),
+            None => FileInput::Bad,
+        }
+    }
+
+    fn fork(&mut self, who: usize) -> Result<(), Stop> {
+        self.flush()?;
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let process = actor.process;
+        self.world.live.recycle(process);
+        let forked = self.world.live.act(process, Step::Fork)?;
+        let input = Input { caps: self.caps, ..Input::default() };
+        let twin = actor.space.fork(&mut self.system, &input);
+        self.counted.calls += 1;
+        let expected = Expected::Result(twin.as_ref().map(|_| 0).map_err(|errno| *errno));
+        match (forked, twin) {
+            (Answer::Forked(process), Ok(space)) => {
+                self.actors.push(Some(Actor { process, space, locks: Locks::Asked, parent: who }));
+                Ok(())
+            }
+            (Answer::Returned(Err(errno)), Err(ours)) if errno == ours => Ok(()),
+            (answer, _) => {
+                Err(self.diverged(self.lines.len() - 1, What::Answer, expected, answer, Why::default()))
+            }
+        }
+    }
+
+    fn exit(&mut self, who: usize) -> Result<(), Stop> {
+        if who == 0 || self.has_children(who) {
+            return Ok(());
+        }
+        self.flush()?;
+        if let Some(actor) = self.actors[who].take() {
+            actor.space.exit(&mut self.system);
+            self.world.live.finish(actor.process)?;
+        }
+        Ok(())
+    }
+
+    /// Hands a line to the kernel; the map after it is read where that is due.
+    fn push(&mut self, who: usize, step: Step, expected: Expected, why: Why) -> Result<(), Stop> {
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let ticket = self.world.live.push(actor.process, step)?;
+        self.push_reads(who, ticket, expected, why)
+    }
+
+    fn push_reads(&mut self, who: usize, ticket: Ticket, expected: Expected, why: Why) -> Result<(), Stop> {
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let process = actor.process;
+        let bytes_max = text_bytes(&actor.space);
+        let live = &mut self.world.live;
+        let at = self.lines.len() - 1;
+        let mut pending = Pending { at, ticket, expected, why, after: None, flags: None };
+        if (at as u32 + 1).is_multiple_of(self.depth.every) {
+            let read = Step::Read { text: Text::Maps, bytes_max };
+            pending.after = Some((live.push(process, read)?, actor.space.clone()));
+        }
+        if self.depth.flags == Flags::Always {
+            let read = Step::Read { text: Text::Smaps, bytes_max: bytes_max * SMAPS_PER_MAPS };
+            pending.flags = Some((live.push(process, read)?, actor.space.clone()));
+        }
+        self.pending.push(pending);
+        Ok(())
+    }
+
+    /// Lets the kernel do what it was handed if there is no room for more.
+    fn make_room(&mut self, who: usize) -> Result<(), Stop> {
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let (process, map) = (actor.process, text_bytes(&actor.space));
+        let live = &self.world.live;
+        let bytes = if self.depth.flags == Flags::Never { 2 * map } else { 2 * (1 + SMAPS_PER_MAPS) * map };
+        if live.room(process) < 16 || live.room_bytes(process) < bytes + 8192 {
+            self.flush()?;
+            self.world.live.recycle(process);
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel do what it was handed, and compares.
+    fn flush(&mut self) -> Result<(), Stop> {
+        if let (false, Some(actor)) = (self.pending.is_empty(), &self.actors[self.pending_of]) {
+            self.world.live.run(actor.process)?;
+            self.compare()?;
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(), Stop> {
+        for pending in std::mem::take(&mut self.pending) {
+            let Pending { at, ticket, expected, why, after, flags } = pending;
+            let answer = self.world.live.answer(ticket)?;
+            if !agrees(expected, answer) {
+                return Err(self.diverged(at, What::Answer, expected, answer, why));
+            }
+            if let Some((ticket, space)) = after {
+                self.counted.maps += 1;
+                self.world.live.text(ticket, &mut self.text)?;
+                if !compare::same_map(&self.text, &space, &mut self.inodes)? {
+                    let mut divergence = self.divergence(at, What::Map, expected, answer, why);
+                    divergence.twin_map = compare::twin_text(&space);
+                    divergence.kernel_map = String::from_utf8_lossy(&self.text).into_owned();
+                    return Err(Stop::Diverged(Box::new(divergence)));
+                }
+            }
+            if let Some((ticket, space)) = flags {
+                self.compare_flags(at, ticket, &space, expected, answer, why)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_flags(
+        &mut self,
+        at: usize,
+        ticket: Ticket,
+        space: &AddressSpace,
+        expected: Expected,
+        answer: Answer,
+        why: Why,
+    ) -> Result<(), Stop> {
+        self.world.live.text(ticket, &mut self.text)?;
+        if let Some((kernel, twin)) = compare::other_flags(&self.text, space)? {
+            let mut divergence = self.divergence(at, What::Flags, expected, answer, why);
+            (divergence.kernel_map, divergence.twin_map) = (kernel, twin);
+            return Err(Stop::Diverged(Box::new(divergence)));
+        }
+        Ok(())
+    }
+
+    fn diverged(&self, at: usize, what: What, expected: Expected, answer: Answer, why: Why) -> Stop {
+        Stop::Diverged(Box::new(self.divergence(at, what, expected, answer, why)))
+    }
+
+    fn divergence(&self, at: usize, what: What, expected: Expected, answer: Answer, why: Why) -> Divergence {
+        Divergence {
+            lines: self.lines.clone(),
+            at,
+            what,
+            twin: format!("{expected:?}"),
+            kernel: format!("{answer:?}"),
+            why: why.to_string(),
+            twin_map: String::new(),
+            kernel_map: String::new(),
+        }
+    }
+
+    /// Compares what is left, and ends every process.
+    pub(crate) fn finish(&mut self) -> Result<Counted, Stop> {
+        for who in (0..self.actors.len()).rev() {
+            self.finish_one(who)?;
+        }
+        Ok(self.counted)
+    }
+
+    fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
+        if self.pending_of != who {
+            self.flush()?;
+        }
+        self.pending_of = who;
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let process = actor.process;
+        let bytes_max = text_bytes(&actor.space);
+        self.make_room(who)?;
+        let Some(actor) = self.actors[who].take() else { return Ok(()) };
+        let read = Step::Read { text: Text::Maps, bytes_max };
+        let map = self.world.live.push(process, read)?;
+        let flags = match self.depth.flags {
+            Flags::AtEnd => {
+                let read = Step::Read { text: Text::Smaps, bytes_max: bytes_max * SMAPS_PER_MAPS };
+                Some(self.world.live.push(process, read)?)
+            }
+            _ => None,
+        };
+        self.world.live.finish(process)?;
+        self.compare()?;
+        let at = self.lines.len().saturating_sub(1);
+        let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
+        self.counted.maps += 1;
+        self.world.live.text(map, &mut self.text)?;
+        if !compare::same_map(&self.text, &actor.space, &mut self.inodes)? {
+            let mut divergence = self.divergence(at, What::Map, nothing.0, nothing.1, Why::default());
+            divergence.twin_map = compare::twin_text(&actor.space);
+            divergence.kernel_map = String::from_utf8_lossy(&self.text).into_owned();
+            return Err(Stop::Diverged(Box::new(divergence)));
+        }
+        if let Some(ticket) = flags {
+            self.compare_flags(at, ticket, &actor.space, nothing.0, nothing.1, Why::default())?;
+        }
+        actor.space.exit(&mut self.system);
+        Ok(())
+    }
+}
+
+/// What stores write: an instruction that does nothing, so that it may be fetched later.
+const NOP: u8 = 0x90;
+/// How many times longer than maps smaps is.
+const SMAPS_PER_MAPS: usize = 10;
+
+/// The longest that the text of a map may be.
+fn text_bytes(space: &AddressSpace) -> usize {
+    space.map_count() as usize * 144 + 2048
+}
+
+fn agrees(expected: Expected, answer: Answer) -> bool {
+    match (expected, answer) {
+        (Expected::Result(ours), Answer::Returned(kernels)) => ours == kernels,
+        (Expected::Access(_, Ok(())), Answer::Loaded(_) | Answer::Done) => true,
+        (Expected::Access(addr, Err(signal)), Answer::Fault(fault)) => {
+            fault == Fault { signal: signal.number(), code: signal.code(), addr }
+        }
+        _ => false,
+    }
+}
+
+/// Tells whether the answer to a call may be an input of the twin rather than its prediction.
+fn may_ask_the_kernel(call: Call) -> bool {
+    match call {
+        Call::Mmap { flags, .. } => flags.intersects(MapFlags::MAP_32BIT.with(MapFlags::HUGETLB)),
+        Call::Mincore { .. } | Call::Madvise { .. } | Call::Mbind { .. } => true,
+        Call::Msync { flags, .. } => flags.contains(MsyncFlags::SYNC),
+        _ => false,
+    }
+}
+
+/// Gives up every capability.
+fn drop_privileges(world: &mut World, process: Process) -> Result<(), FuzzError> {
+    const CAPSET: u32 = 126;
+    const VERSION_3: u64 = 0x2008_0522;
+    let header = world.live.put_words(process, &[VERSION_3])?;
+    let none = world.live.put_words(process, &[0; 3])?;
+    world.live.push(process, Step::Raw { nr: CAPSET, args: [header.0, none.0, 0, 0, 0, 0] })?;
+    Ok(())
+}
