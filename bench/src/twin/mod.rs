@@ -1,9 +1,10 @@
-//! The rows of `twin`: the set of mappings beside other containers at 100 to 1,000,000 mappings, and the real
-//! system calls up to 60,000. The whole twin is not measured yet.
+//! The rows of `twin`: the set of mappings beside other containers and the whole twin at 100 to 1,000,000 mappings,
+//! and beside it the real system calls up to 60,000.
 
 mod container;
 mod containers;
 mod kernel;
+mod space;
 mod table;
 mod world;
 
@@ -20,6 +21,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut table = Table::default();
     for mappings in sizes(&options.rest)? {
         containers::measure(&mut table, mappings);
+        space::measure(&mut table, mappings);
         if mappings <= kernel::MOST {
             kernel::measure(&mut table, mappings)?;
         }
@@ -51,6 +53,11 @@ fn judge(table: &mut Table) {
     let gap = |mappings| table.get("set: find a gap", mappings, "vmatlas");
     let (many, few) = (gap(60_000), gap(100));
     table.judge("find a gap at 60,000 beside 100", 3.0, many, few);
+    let call = |what, who| table.get(what, 60_000, who);
+    let map = (call("calls: map+unmap", "vmatlas"), call("calls: map+unmap", "kernel"));
+    let protect = (call("calls: protect+restore", "vmatlas"), call("calls: protect+restore", "kernel"));
+    table.judge("map+unmap at 60,000 beside the real calls", 0.134, map.0, map.1);
+    table.judge("protect+restore at 60,000 beside the real calls", 0.131, protect.0, protect.1);
     let snapshot = |mappings| table.get("set: snapshot", mappings, "vmatlas");
     let (many, few) = (snapshot(1_000_000), snapshot(100));
     table.judge("snapshot at 1,000,000 beside 100", 1.5, many, few);
