@@ -16,6 +16,7 @@ use alloc::sync::Arc;
 use abi::{AddrRange, VirtAddr};
 
 use super::{Proposal, move_start, sides_bar};
+use crate::anon_vma::AnonChain;
 use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::vma::{Extra, Vma};
@@ -36,8 +37,27 @@ impl Change {
 
 /// What a change will do to the mapping and its neighbours.
 struct Plan {
-    left: Option<Vma>,
-    right: Option<Vma>,
+    left: Option<Neighbour>,
+    right: Option<Neighbour>,
+}
+
+/// What a merge must know of a neighbour.
+struct Neighbour {
+    range: AddrRange,
+    anon: Option<AnonChain>,
+}
+
+impl Neighbour {
+    fn of(vma: &Vma) -> Self {
+        Self { range: vma.range, anon: vma.anon.clone() }
+    }
+
+    /// Gives it the anon_vmas of another, if it has none.
+    fn inherits(&self, op: &mut Op<'_>, source: Option<&AnonChain>) {
+        if self.anon.is_none() {
+            op.inherit_anon(self.range.start, source);
+        }
+    }
 }
 
 impl Op<'_> {
@@ -61,10 +81,10 @@ impl Op<'_> {
             return Ok(self.merge_change(vma, range, plan));
         }
         if range.start > vma.range.start {
-            self.split_counted(vma.range.start, range.start)?;
+            self.split_counted(vma, vma.range.start, range.start)?;
         }
         if range.end < vma.range.end {
-            self.split_counted(range.start, range.end)?;
+            self.split_counted(vma, range.start, range.end)?;
         }
         self.space.vmas.update(range.start, |vma| {
             vma.flags = change.flags;
@@ -103,8 +123,8 @@ impl Op<'_> {
             right_bar = right_bar.or(Some(MergeBar::MayNotDelete));
         }
         let plan = Plan {
-            left: left.filter(|_| left_bar.is_none()).cloned(),
-            right: right.filter(|_| right_bar.is_none()).cloned(),
+            left: left.filter(|_| left_bar.is_none()).map(Neighbour::of),
+            right: right.filter(|_| right_bar.is_none()).map(Neighbour::of),
         };
         for (side, bar) in [(Side::Left, left_bar), (Side::Right, right_bar)] {
             if bar != Some(MergeBar::NotAdjacent) {
@@ -118,25 +138,22 @@ impl Op<'_> {
         let whole = range == vma.range;
         match plan {
             Plan { left: Some(left), right: Some(right) } => {
-                let anon = right.anon.as_ref().or(vma.anon.as_ref());
-                self.inherit_anon(left.range.start, anon);
-                self.swallow(vma.range.start);
-                self.swallow(right.range.start);
-                self.space.vmas.update(left.range.start, |left| left.range.end = right.range.end);
+                left.inherits(self, right.anon.as_ref().or(vma.anon.as_ref()));
+                self.extend_over(left.range.start, right.range.end);
                 left.range.start
             }
             Plan { left: Some(left), right: None } => {
-                self.inherit_anon(left.range.start, vma.anon.as_ref());
+                left.inherits(self, vma.anon.as_ref());
                 if whole {
-                    self.swallow(vma.range.start);
+                    self.extend_over(left.range.start, range.end);
                 } else {
                     self.space.vmas.update(vma.range.start, |vma| move_start(vma, range.end));
+                    self.space.vmas.update(left.range.start, |left| left.range.end = range.end);
                 }
-                self.space.vmas.update(left.range.start, |left| left.range.end = range.end);
                 left.range.start
             }
             Plan { left: None, right: Some(right) } => {
-                self.inherit_anon(right.range.start, vma.anon.as_ref());
+                right.inherits(self, vma.anon.as_ref());
                 if whole {
                     self.swallow(vma.range.start);
                 } else {

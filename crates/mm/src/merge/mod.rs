@@ -138,6 +138,21 @@ impl Op<'_> {
             self.sys.anon_vmas.unlink(chain);
         }
     }
+
+    /// Lets the mapping at `target` grow up to `end` over those that go.
+    fn extend_over(&mut self, target: VirtAddr, end: VirtAddr) {
+        let Self { space, sys, .. } = self;
+        space.vmas.absorb(
+            target,
+            end,
+            |vma| vma.range.end = end,
+            |vma| {
+                if let Some(chain) = &vma.anon {
+                    sys.anon_vmas.unlink(chain);
+                }
+            },
+        );
+    }
 }
 
 /// Moves the first address of a mapping, and its page offset with it.

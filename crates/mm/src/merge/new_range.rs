@@ -62,9 +62,7 @@ impl Op<'_> {
                 let anon = self.space.vmas.find(right).and_then(|vma| vma.anon.clone());
                 self.inherit_anon(left, anon.as_ref());
                 self.inherit_anon(left, copied);
-                self.swallow(right);
-                let end = right_end.unwrap_or(range.range.end);
-                self.space.vmas.update(left, |vma| vma.range.end = end);
+                self.extend_over(left, right_end.unwrap_or(range.range.end));
                 Some(left)
             }
         }

@@ -6,13 +6,12 @@
 //! middle   AAAB[BB]BCC  -> AAAB..BCC      two splits: refused at vm.max_map_count
 //! ```
 
-use alloc::vec::Vec;
-
 use abi::{AddrRange, VirtAddr};
 
 use super::Answer;
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::vma::Vma;
 use crate::why::Refusal;
 
 /// What is mapped in a range that is to be free.
@@ -46,8 +45,9 @@ impl Op<'_> {
     /// # Errors
     /// [`Refusal::Sealed`] or [`Refusal::UnmapSplits`]; splits at the edges may have happened.
     pub(crate) fn unmap(&mut self, range: AddrRange) -> Result<(), Refusal> {
-        self.gather(range)?;
-        self.cut_out(range);
+        if self.gather(range)?.pages > 0 {
+            self.remove_all(range);
+        }
         Ok(())
     }
 
@@ -67,6 +67,7 @@ impl Op<'_> {
             self.split(start, range.start)?;
         }
         let mut there = Gathered::default();
+        let mut over = None;
         for vma in self.space.vmas.range(range) {
             if vma.flags.contains(VmFlags::SEALED) {
                 return Err(Refusal::Sealed);
@@ -74,14 +75,12 @@ impl Op<'_> {
             // Of the last one, only what lies inside.
             let pages = vma.range.intersection(range).map_or(0, AddrRange::pages);
             there.pages += pages;
+            over = (vma.range.end > range.end).then_some(vma.range.start);
             if vma.flags.contains(VmFlags::ACCOUNT) {
                 there.accounted += pages;
             }
         }
-        if let Some(last) = self.space.vmas.last_starting_before(range.end)
-            && last.range.end > range.end
-        {
-            let start = last.range.start;
+        if let Some(start) = over {
             self.split(start, range.end)?;
         }
         Ok(there)
@@ -99,9 +98,15 @@ impl Op<'_> {
                 self.split_unasked(start, edge);
             }
         }
-        let starts: Vec<_> = self.space.vmas.range(range).map(|vma| vma.range.start).collect();
-        for start in starts {
-            let Some(vma) = self.space.vmas.remove(start) else { continue };
+        self.remove_all(range);
+    }
+
+    /// Removes what is in a range, which nothing reaches over.
+    pub(crate) fn remove_all(&mut self, range: AddrRange) {
+        while let Some(start) = self.space.vmas.first_ending_after(range.start).map(Vma::start)
+            && start < range.end
+        {
+            let Some(vma) = self.space.vmas.remove(start) else { break };
             if let Some(chain) = &vma.anon {
                 self.sys.anon_vmas.unlink(chain);
             }

@@ -3,17 +3,22 @@
 use abi::VirtAddr;
 
 use crate::op::Op;
+use crate::vma::Vma;
 use crate::why::Refusal;
 
 impl Op<'_> {
-    /// Splits the mapping that starts at `start`, if one more is allowed.
+    /// Splits the part of `vma` that starts at `start`, if one more is allowed.
     ///
     /// Linux: `mm/vma.c: split_vma`.
-    pub(crate) fn split_counted(&mut self, start: VirtAddr, at: VirtAddr) -> Result<(), Refusal> {
+    pub(crate) fn split_counted(&mut self, vma: &Vma, start: VirtAddr, at: VirtAddr) -> Result<(), Refusal> {
         if self.space.map_count() >= self.profile.max_map_count {
             return Err(Refusal::Splits);
         }
-        self.split(start, at)
+        if !vma.may_split(at) {
+            return Err(Refusal::MayNotSplit);
+        }
+        self.split_unasked(start, at);
+        Ok(())
     }
 
     /// Splits the mapping that starts at `start` in two at `at`, whatever the count.
@@ -40,18 +45,17 @@ impl Op<'_> {
 
     /// Splits the mapping that starts at `start` in two at `at`, whatever it is.
     pub(crate) fn split_unasked(&mut self, start: VirtAddr, at: VirtAddr) {
-        let upper = self.space.vmas.update(start, |vma| {
+        let Self { space, sys, .. } = self;
+        space.vmas.divide(start, |vma| {
             debug_assert!(vma.range.start < at && at < vma.range.end, "{at} is inside {}", vma.range);
             let mut upper = vma.clone();
             upper.pgoff = vma.pgoff_at(at);
             upper.range.start = at;
             vma.range.end = at;
+            if let Some(chain) = &upper.anon {
+                sys.anon_vmas.duplicate(chain);
+            }
             upper
         });
-        let Some(upper) = upper else { return };
-        if let Some(chain) = &upper.anon {
-            self.sys.anon_vmas.duplicate(chain);
-        }
-        self.space.vmas.insert(upper);
     }
 }

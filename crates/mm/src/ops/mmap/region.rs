@@ -47,7 +47,7 @@ impl Op<'_> {
             flags = flags | VmFlags::ACCOUNT;
         }
         if there.pages > 0 {
-            self.cut_out(range);
+            self.remove_all(range);
         }
         let (mut flags, backing) = match self.open_file(range, flags, pgoff, file) {
             Ok(opened) => opened,

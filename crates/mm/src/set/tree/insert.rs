@@ -23,10 +23,15 @@ impl<V: Entry> Tree<V> {
             "{range} is free"
         );
         if let Some(right) = insert_below(&mut self.root, entry, range.start) {
-            let left = core::mem::replace(&mut self.root, Node::Leaf(Arc::new(Leaf::new())));
-            self.root = Node::Inner(Arc::new(Inner::over(left, right)));
+            self.grow_root(right);
         }
         self.len += 1;
+    }
+
+    /// Puts a root over the old one and the node that split off it.
+    pub(super) fn grow_root(&mut self, right: Node<V>) {
+        let left = core::mem::replace(&mut self.root, Node::Leaf(Arc::new(Leaf::new())));
+        self.root = Node::Inner(Arc::new(Inner::over(left, right)));
     }
 }
 

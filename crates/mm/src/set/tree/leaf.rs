@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use abi::AddrRange;
+use abi::{AddrRange, VirtAddr};
 
 use super::keys::Keys;
 use super::node::{Summary, split_point};
@@ -62,6 +62,61 @@ impl<V: Entry> Leaf<V> {
             right.put(index - at, value);
         }
         Some(right)
+    }
+
+    /// Returns the index of the entry that starts at `start`.
+    pub(super) fn index_of(&self, start: VirtAddr) -> Option<usize> {
+        let index = self.ends.count_at_most(start);
+        (index < LEAF && self.starts.get(index) == start).then_some(index)
+    }
+
+    /// Divides the entry at `index` in two; a full leaf splits and its new right part is returned.
+    pub(super) fn divide(&mut self, index: usize, divide: impl FnOnce(&mut V) -> V) -> Option<Self> {
+        if self.len() < LEAF {
+            self.divide_here(index, divide);
+            return None;
+        }
+        let at = split_point(index, LEAF);
+        let mut right = self.split_off(at);
+        if index < at {
+            self.divide_here(index, divide);
+        } else {
+            right.divide_here(index - at, divide);
+        }
+        Some(right)
+    }
+
+    fn divide_here(&mut self, index: usize, divide: impl FnOnce(&mut V) -> V) {
+        let value = &mut self.values[index];
+        let other = divide(value);
+        let (kept, new) = (value.range(), other.range());
+        debug_assert!(!kept.is_empty() && !new.is_empty() && kept.end <= new.start, "{kept} then {new}");
+        self.starts.set(index, kept.start);
+        self.ends.set(index, kept.end);
+        self.put(index + 1, other);
+    }
+
+    /// Lets the entry at `index` grow to `end` over those that follow; returns how many went.
+    pub(super) fn absorb(
+        &mut self,
+        index: usize,
+        end: VirtAddr,
+        grow: impl FnOnce(&mut V),
+        gone: &mut impl FnMut(V),
+    ) -> usize {
+        let last = self.ends.count_at_most(end).max(index + 1);
+        let count = last - index - 1;
+        for _ in 0..count {
+            self.starts.remove(index + 1);
+            self.ends.remove(index + 1);
+        }
+        self.values.drain(index + 1..last).for_each(gone);
+        grow(&mut self.values[index]);
+        let range = self.values[index].range();
+        self.starts.set(index, range.start);
+        self.ends.set(index, range.end);
+        self.measure();
+        count
     }
 
     /// Removes and returns the entry at `index`.

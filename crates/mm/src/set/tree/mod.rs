@@ -26,6 +26,8 @@
 //! that map downwards. A node under a quarter joins a neighbour where both fit in three quarters of one; this
 //! relaxed rule keeps map and unmap at one place from splitting and joining in turn.
 
+mod absorb;
+mod divide;
 mod find;
 mod gap;
 mod inner;

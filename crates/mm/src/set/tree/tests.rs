@@ -106,6 +106,8 @@ enum Step {
     Remove { page: u64 },
     Clear { page: u64, len: u64 },
     Update { page: u64, shrink_front: u64, grow_back: u64 },
+    Divide { page: u64 },
+    Absorb { page: u64, count: usize, more: u64 },
     Snapshot,
     Ask { page: u64, len: u64, want: u64 },
 }
@@ -120,6 +122,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (page.clone(), 1u64..WORLD / 2).prop_map(|(page, len)| Step::Clear { page, len }),
         3 => (page.clone(), 0u64..2, 0u64..4)
             .prop_map(|(page, shrink_front, grow_back)| Step::Update { page, shrink_front, grow_back }),
+        3 => page.clone().prop_map(|page| Step::Divide { page }),
+        2 => (page.clone(), 0usize..5, 0u64..3)
+            .prop_map(|(page, count, more)| Step::Absorb { page, count, more }),
         1 => Just(Step::Snapshot),
         4 => (page, 1u64..WORLD, 1u64..200).prop_map(|(page, len, want)| Step::Ask { page, len, want }),
     ]
@@ -203,6 +208,8 @@ impl World {
                 }
             }
             Step::Update { page, shrink_front, grow_back } => self.update(page, shrink_front, grow_back),
+            Step::Divide { page } => self.divide(page),
+            Step::Absorb { page, count, more } => self.absorb(page, count, more),
             Step::Snapshot => self.snapshots.push((self.tree.clone(), self.oracle.clone())),
             Step::Ask { page, len, want } => self.ask(pages(page, page + len), want * PAGE_SIZE),
         }
@@ -219,6 +226,37 @@ impl World {
         self.oracle.0[index] = new;
         let before = self.tree.update(old.start, |piece| core::mem::replace(piece, new));
         assert_eq!(before.map(|piece| piece.range), Some(old));
+    }
+
+    fn divide(&mut self, page: u64) {
+        let Some(index) = self.oracle.index_ending_after(at(page)) else { return };
+        let old = self.oracle.0[index];
+        let middle = VirtAddr(old.range.start.0 + old.range.len() / 2).page_down();
+        if middle == old.range.start {
+            assert!(!self.tree.divide(VirtAddr(old.range.start.0 + 1), |_| unreachable!()));
+            return;
+        }
+        self.mark += 1;
+        let right = Piece { range: AddrRange::new(middle, old.range.end), mark: self.mark };
+        self.oracle.0[index].range.end = middle;
+        self.oracle.insert(right);
+        assert!(self.tree.divide(old.range.start, |piece| {
+            piece.range.end = middle;
+            right
+        }));
+    }
+
+    fn absorb(&mut self, page: u64, count: usize, more: u64) {
+        let Some(index) = self.oracle.index_ending_after(at(page)) else { return };
+        let last = (index + count).min(self.oracle.0.len() - 1);
+        let room = self.oracle.0.get(last + 1).map_or(at(WORLD * 2), |next| next.range.start);
+        let end = VirtAddr(self.oracle.0[last].range.end.0 + more * PAGE_SIZE).min(room);
+        let expected: Vec<Piece> = self.oracle.0.drain(index + 1..=last).collect();
+        self.oracle.0[index].range.end = end;
+        let mut gone = Vec::new();
+        let start = self.oracle.0[index].range.start;
+        self.tree.absorb(start, end, |piece| piece.range.end = end, |piece| gone.push(piece));
+        assert_eq!(gone, expected);
     }
 
     fn ask(&self, bounds: AddrRange, len: u64) {

@@ -14,28 +14,27 @@ impl<V: Entry> Tree<V> {
     /// # Preconditions
     /// The entry's range may grow, shrink or move only within the free space around it, and stays not empty.
     pub fn update<R>(&mut self, start: VirtAddr, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        // Asked first: a miss must not copy shared nodes.
-        let slot = self.slot_ending_after(start)?;
-        if slot.leaf.starts.get(slot.index) != start {
-            return None;
-        }
-        Some(update_below(&mut self.root, start, change))
+        update_below(&mut self.root, start, change)
     }
 }
 
-/// Changes the entry at `start`, which is there.
-fn update_below<V: Entry, R>(node: &mut Node<V>, start: VirtAddr, change: impl FnOnce(&mut V) -> R) -> R {
+/// Changes the entry at `start`, if it is there.
+fn update_below<V: Entry, R>(
+    node: &mut Node<V>,
+    start: VirtAddr,
+    change: impl FnOnce(&mut V) -> R,
+) -> Option<R> {
     match node {
         Node::Leaf(leaf) => {
-            let index = leaf.ends.count_at_most(start);
-            Arc::make_mut(leaf).update(index, change)
+            let index = leaf.index_of(start)?;
+            Some(Arc::make_mut(leaf).update(index, change))
         }
         Node::Inner(inner) => {
             let inner = Arc::make_mut(inner);
             let index = inner.lasts.count_at_most(start);
-            let result = update_below(&mut inner.kids[index], start, change);
+            let result = update_below(inner.kids.get_mut(index)?, start, change)?;
             inner.refresh(index);
-            result
+            Some(result)
         }
     }
 }
