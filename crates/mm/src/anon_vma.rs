@@ -169,6 +169,41 @@ impl AnonVmas {
         let _unlinked = self.nodes.remove(VirtAddr(id.0));
     }
 
+    /// Returns each one and its parent, and the number of the next.
+    pub(crate) fn parents(&self) -> (Vec<(AnonVmaId, AnonVmaId)>, u64) {
+        (self.nodes.iter().map(|node| (node.id, node.parent)).collect(), self.next)
+    }
+
+    /// Makes them from their parents and the chains of all mappings; `None` if a chain names one that is not there.
+    pub(crate) fn of_parents<'a>(
+        parents: &[(AnonVmaId, AnonVmaId)],
+        next: u64,
+        chains: impl Iterator<Item = &'a AnonChain>,
+    ) -> Option<Self> {
+        let mut all = Self { nodes: VmaSet::new(), next };
+        for (id, parent) in parents {
+            if id.0 >= next || all.nodes.find(VirtAddr(id.0)).is_some() {
+                return None;
+            }
+            // The root's link to itself is counted below.
+            all.nodes.insert(AnonVma { id: *id, parent: *parent, children: 0, active: 0, links: 0 });
+        }
+        for (_, parent) in parents {
+            all.nodes.update(VirtAddr(parent.0), |node| node.children += 1);
+        }
+        for chain in chains {
+            if chain.links.as_ref().is_some_and(|links| links.len() < 2 || !links.contains(&chain.own)) {
+                return None;
+            }
+            all.nodes.update(VirtAddr(chain.own.0), |node| node.active += 1)?;
+            for id in chain.links() {
+                all.nodes.update(VirtAddr(id.0), |node| node.links += 1)?;
+            }
+        }
+        // One that nothing is linked to would never be let go.
+        all.nodes.iter().all(|node| node.links > 0).then_some(all)
+    }
+
     /// Returns how many there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -13,6 +13,11 @@ pub(crate) struct Guards {
 }
 
 impl Guards {
+    /// Returns the ranges, ascending.
+    pub(crate) fn ranges(&self) -> Vec<AddrRange> {
+        self.ranges.iter().map(|(start, end)| AddrRange { start: *start, end: *end }).collect()
+    }
+
     /// Tells whether a page has a marker.
     pub(crate) fn contains(&self, addr: VirtAddr) -> bool {
         self.ranges.range(..=addr).next_back().is_some_and(|(_, end)| addr < *end)

@@ -59,6 +59,7 @@ mod ops;
 mod profile;
 pub mod set;
 mod space;
+mod state;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -72,6 +73,7 @@ pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal
 pub use mutation::Mutation;
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{AddressSpace, AdoptedVma, AnonPages, Counters, Inconsistency, Layout, Limits, Settings};
+pub use state::{SpaceState, SystemState};
 pub use system::System;
 pub use vma::{Extra, Policy, Vma};
 pub use why::{MergeBar, MergeNote, Refusal, Side, Why};

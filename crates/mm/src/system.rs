@@ -17,8 +17,8 @@ pub struct System {
     pub(crate) committed: u64,
     pub(crate) anon_vmas: AnonVmas,
     /// The present sizes of files, where they changed or are the twin's own. Linux: `i_size`.
-    sizes: Arc<BTreeMap<ObjectId, u64>>,
-    nameless: u64,
+    pub(crate) sizes: Arc<BTreeMap<ObjectId, u64>>,
+    pub(crate) nameless: u64,
 }
 
 impl System {
