@@ -154,14 +154,7 @@ mod tests {
         let call = Call::Mprotect { addr: VirtAddr(0x42_0000), len: 0x1000, prot: Prot::READ };
         let flags = MapFlags::PRIVATE | MapFlags::ANONYMOUS;
         let prot = Prot::READ | Prot::WRITE;
-        let map = Call::Mmap {
-            addr: VirtAddr::NULL,
-            len: 0x3000,
-            prot,
-            flags,
-            fd: abi::Fd(-1),
-            offset: 0,
-        };
+        let map = Call::Mmap { addr: VirtAddr::NULL, len: 0x3000, prot, flags, fd: abi::Fd(-1), offset: 0 };
         let back = Call::Mprotect { addr: VirtAddr(0x42_0000), len: 0x1000, prot };
         let input = Input::default();
         let mut out = alloc::string::String::new();

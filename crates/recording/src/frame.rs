@@ -27,6 +27,8 @@ impl BlockKind {
     pub(crate) const DICTIONARY: Self = Self(2);
     /// Events.
     pub(crate) const EVENTS: Self = Self(3);
+    /// The state of the twin after some event, for seeking.
+    pub(crate) const TWIN: Self = Self(5);
     /// Where every block is; the last block of a finished file.
     pub(crate) const INDEX: Self = Self(4);
 }

@@ -21,6 +21,7 @@
 //!
 //! Invariant: it knows neither how events were captured nor what they mean; no `ptrace`, no twin, no text.
 
+mod append;
 mod columns;
 mod dictionary;
 mod error;
@@ -39,6 +40,7 @@ mod varint;
 mod wire;
 mod writer;
 
+pub use append::Appender;
 pub use error::ReadError;
 pub use event::{
     Body, Bytes, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, ExecEvent, ExitStatus,

@@ -13,6 +13,8 @@ use crate::reader::{Completeness, load};
 pub(crate) struct Opened {
     pub(crate) header: Header,
     pub(crate) entries: Vec<Entry>,
+    /// Blocks with states of the twin.
+    pub(crate) twins: Vec<Entry>,
     pub(crate) completeness: Completeness,
 }
 
@@ -27,11 +29,22 @@ pub(crate) fn open(file: &mut (impl Read + Seek), unpacker: &mut Unpacker) -> Re
         Some(entries) => (entries, Completeness::Finished),
         None => scan(file, file_bytes)?,
     };
+    let twins = entries.iter().filter(|entry| entry.kind == BlockKind::TWIN).copied().collect();
     // Blocks of other kinds may say what they like in their frames.
     entries.retain(|entry| KNOWN.contains(&entry.kind));
     let first = entries.first().filter(|first| first.kind == BlockKind::HEADER).ok_or(ReadError::NoHeader)?;
     let header = facts::from_payload(&load(file, unpacker, first)?)?;
-    Ok(Opened { header, entries, completeness })
+    Ok(Opened { header, entries, twins, completeness })
+}
+
+/// Every block of a finished file; `None` if it is not finished.
+pub(crate) fn all_entries(
+    file: &mut (impl Read + Seek),
+    unpacker: &mut Unpacker,
+) -> Result<Option<Vec<Entry>>, ReadError> {
+    check_prologue(file)?;
+    let file_bytes = file.seek(SeekFrom::End(0))?;
+    read_index(file, unpacker, file_bytes)
 }
 
 fn check_prologue(file: &mut (impl Read + Seek)) -> Result<(), ReadError> {

@@ -36,6 +36,7 @@ pub struct Reader<R: Read + Seek = File> {
     unpacker: Unpacker,
     header: Header,
     entries: Vec<Entry>,
+    twins: Vec<Entry>,
     completeness: Completeness,
     dictionary: DictionaryIn,
     /// Dictionary blocks among the first so many entries have been added.
@@ -71,12 +72,13 @@ impl<R: Read + Seek> Reader<R> {
     /// As [`Reader::open`].
     pub fn new(mut file: R) -> Result<Self, ReadError> {
         let mut unpacker = Unpacker::new()?;
-        let Opened { header, entries, completeness } = open::open(&mut file, &mut unpacker)?;
+        let Opened { header, entries, twins, completeness } = open::open(&mut file, &mut unpacker)?;
         Ok(Self {
             file,
             unpacker,
             header,
             entries,
+            twins,
             completeness,
             dictionary: DictionaryIn::default(),
             dictionary_entries: 0,
@@ -163,6 +165,22 @@ impl<R: Read + Seek> Reader<R> {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// How many states of the twin the file holds, in the order in which they were added.
+    pub fn states(&self) -> usize {
+        self.twins.len()
+    }
+
+    /// Reads a state of the twin: after how many events it holds, and what whoever added it wrote.
+    ///
+    /// # Errors
+    /// If there is no such state, or the file can't be read or is damaged there.
+    pub fn state(&mut self, no: usize) -> Result<(u64, Vec<u8>), ReadError> {
+        let entry = self.twins.get(no).copied();
+        let entry = entry.ok_or(at(0, Malformed("there is no such state of the twin")))?;
+        let (frame, payload) = load_framed(&mut self.file, &mut self.unpacker, &entry)?;
+        Ok((frame.first_event, payload))
     }
 
     fn step(&mut self) -> Result<Option<Event>, ReadError> {
@@ -281,6 +299,14 @@ pub(crate) fn load(
     unpacker: &mut Unpacker,
     entry: &Entry,
 ) -> Result<Vec<u8>, ReadError> {
+    load_framed(file, unpacker, entry).map(|(_, payload)| payload)
+}
+
+fn load_framed(
+    file: &mut (impl Read + Seek),
+    unpacker: &mut Unpacker,
+    entry: &Entry,
+) -> Result<(Frame, Vec<u8>), ReadError> {
     file.seek(SeekFrom::Start(entry.offset))?;
     let mut raw = [0; FRAME_BYTES];
     read_whole(file, &mut raw, entry.offset)?;
@@ -293,7 +319,8 @@ pub(crate) fn load(
     if packed.len() != frame.packed_bytes as usize {
         return Err(at(entry.offset, Malformed("the block is cut off")));
     }
-    frame.unpack(packed, unpacker).map_err(|why| at(entry.offset, why))
+    let payload = frame.unpack(packed, unpacker).map_err(|why| at(entry.offset, why))?;
+    Ok((frame, payload))
 }
 
 fn read_whole(file: &mut impl Read, raw: &mut [u8], offset: u64) -> Result<(), ReadError> {

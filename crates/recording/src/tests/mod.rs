@@ -1,5 +1,6 @@
 //! Tests of the whole file: what is written comes back, and nothing a file may hold does harm.
 
+mod append;
 mod arbitrary;
 mod damage;
 mod roundtrip;
