@@ -71,6 +71,7 @@ pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
 pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Target, Touch, Uffd};
 pub use mutation::Mutation;
+pub use ops::aio::Ring;
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{AddressSpace, AdoptedVma, AnonPages, Counters, Inconsistency, Layout, Limits, Settings};
 pub use state::{SpaceState, SystemState};

@@ -11,6 +11,7 @@ use crate::anon_vma::{AnonVmaId, AnonVmas};
 use crate::file::ObjectId;
 use crate::flags::VmFlags;
 use crate::guard::Guards;
+use crate::ops::aio::Ring;
 use crate::profile::Profile;
 use crate::set::VmaSet;
 use crate::space::{AddressSpace, Counters, Layout, Limits, Settings};
@@ -49,12 +50,14 @@ pub struct SpaceState {
     pub settings: Settings,
     /// The ranges with guard markers.
     pub guards: Vec<AddrRange>,
+    /// The AIO contexts.
+    pub rings: Vec<Ring>,
 }
 
 impl AddressSpace {
     /// Takes the address space apart.
     pub fn state(&self) -> SpaceState {
-        let Self { vmas, layout, counters, limits, def_flags, settings, guards } = self;
+        let Self { vmas, layout, counters, limits, def_flags, settings, guards, rings } = self;
         SpaceState {
             vmas: vmas.iter().cloned().collect(),
             layout: layout.clone(),
@@ -63,12 +66,13 @@ impl AddressSpace {
             def_flags: *def_flags,
             settings: *settings,
             guards: guards.ranges(),
+            rings: rings.clone(),
         }
     }
 
     /// Puts it together; `None` if the mappings are empty, unaligned, or not ascending.
     fn of_state(state: SpaceState) -> Option<Self> {
-        let SpaceState { vmas: list, layout, limits, locked_vm, def_flags, settings, guards: markers } =
+        let SpaceState { vmas: list, layout, limits, locked_vm, def_flags, settings, guards: markers, rings } =
             state;
         let mut vmas = VmaSet::new();
         let mut counters = Counters::default();
@@ -88,17 +92,17 @@ impl AddressSpace {
         counters.locked_vm = counters.locked_vm.max(locked_vm);
         let mut guards = Guards::default();
         markers.into_iter().filter(|range| !range.is_empty()).for_each(|range| guards.insert(range));
-        Some(Self { vmas, layout, counters, limits, def_flags, settings, guards })
+        Some(Self { vmas, layout, counters, limits, def_flags, settings, guards, rings })
     }
 }
 
 impl System {
     /// Takes the system apart, its profile and its address spaces left out.
     pub fn state(&self) -> SystemState {
-        let (committed, next_nameless) = (self.committed, self.nameless);
-        let sizes = self.sizes.iter().map(|(object, bytes)| (*object, *bytes)).collect();
-        let (anon_vmas, next_anon_vma) = self.anon_vmas.parents();
-        SystemState { committed, sizes, next_nameless, anon_vmas, next_anon_vma }
+        let Self { profile: _, committed, anon_vmas, sizes, nameless } = self;
+        let sizes = sizes.iter().map(|(object, bytes)| (*object, *bytes)).collect();
+        let (anon_vmas, next_anon_vma) = anon_vmas.parents();
+        SystemState { committed: *committed, sizes, next_nameless: *nameless, anon_vmas, next_anon_vma }
     }
 
     /// Puts a system and all its address spaces together; `None` if the values contradict each other.

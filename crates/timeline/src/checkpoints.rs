@@ -30,7 +30,7 @@ impl World {
             let resident_bytes = pages::resident(runs);
             memory.largest.see_pages(resident_bytes, time);
             memory.page_checkpoints += 1;
-            memory.pages = Some(PagesRead { time, runs: runs.clone(), resident_bytes });
+            memory.pages = Some(PagesRead { event: place.event, time, runs: runs.clone(), resident_bytes });
         }
         let kernel = user_rows(&checkpoint.maps);
         match memory.twin.as_mut() {
@@ -105,7 +105,7 @@ impl World {
         let Place { time, event, mm, .. } = place;
         if let Some(memory) = self.memories.get(&mm) {
             let still = || Still::of(memory, &self.processes, time);
-            self.peaks.see_pages(memory.sample().resident_bytes, still);
+            self.peaks.see_pages(memory.sample().resident_bytes, event + 1, still);
         }
         if self.peaks.is_resident_peak(self.total) {
             let memories = self.stills();

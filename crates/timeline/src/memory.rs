@@ -20,6 +20,8 @@ pub struct Memory {
     pub id: MmId,
     /// The program it was made for; a fork's is its parent's.
     pub exec: Option<Arc<ExecEvent>>,
+    /// The number of that event.
+    pub(crate) exec_event: Option<u64>,
     /// The kernel's last word on which pages are there, and when.
     pub pages: Option<PagesRead>,
     /// The kernel's last sums, and when.
@@ -42,7 +44,7 @@ pub struct Memory {
     pub(crate) under_way: HashMap<Tid, UnderWay>,
     /// Something that is not modelled has passed since the last checkpoint.
     pub(crate) is_unmodelled: bool,
-    recent: VecDeque<Recent>,
+    pub(crate) recent: VecDeque<Recent>,
 }
 
 /// The moments of a memory's largest sizes.
@@ -86,6 +88,8 @@ impl Largest {
 /// Which pages are there, as a checkpoint told.
 #[derive(Clone, Debug)]
 pub struct PagesRead {
+    /// The number of the checkpoint's event.
+    pub event: u64,
     /// When they were read.
     pub time: TimeNs,
     /// The runs.
@@ -119,7 +123,7 @@ pub(crate) struct UnderWay {
     pub(crate) is_confirmed: bool,
 }
 
-struct Recent {
+pub(crate) struct Recent {
     last: LastCall,
     ranges: [Option<AddrRange>; 2],
 }
@@ -129,6 +133,7 @@ impl Memory {
         Self {
             id,
             exec,
+            exec_event: None,
             pages: None,
             counters: None,
             stack: None,

@@ -1,6 +1,6 @@
 //! The moments worth keeping: where the run was largest, and each memory's last state.
 
-use recording::TimeNs;
+use recording::{MmId, TimeNs};
 
 use crate::curve::Sample;
 use crate::still::Still;
@@ -29,6 +29,8 @@ pub struct Peaks {
     unkept: Option<Peak>,
     at_resident: Option<Peak>,
     largest: Option<Still>,
+    /// After how many events.
+    largest_at: u64,
     last: Vec<Still>,
     last_mappings: u64,
     /// Memories whose last state was not kept.
@@ -70,6 +72,18 @@ impl Peaks {
         }
     }
 
+    /// Which memory's resident size was the largest, and after how many events.
+    pub(crate) fn largest_at(&self) -> Option<(u64, MmId)> {
+        self.largest.as_ref().map(|largest| (self.largest_at, largest.mm))
+    }
+
+    /// Which memory was the largest when the virtual size of all was, and after how many events.
+    pub(crate) fn virtual_at(&self) -> Option<(u64, MmId)> {
+        let peak = self.at_virtual.as_ref()?;
+        let largest = peak.memories.iter().max_by_key(|still| still.sample.virtual_bytes)?;
+        Some((peak.event + 1, largest.mm))
+    }
+
     pub(crate) fn is_virtual_unkept(&self) -> bool {
         self.unkept.is_some()
     }
@@ -85,9 +99,10 @@ impl Peaks {
     }
 
     /// A memory's pages were read; its state is kept if no memory ever had more.
-    pub(crate) fn see_pages(&mut self, resident_bytes: u64, still: impl FnOnce() -> Still) {
+    pub(crate) fn see_pages(&mut self, resident_bytes: u64, events: u64, still: impl FnOnce() -> Still) {
         if resident_bytes > self.largest.as_ref().map_or(0, |largest| largest.sample.resident_bytes) {
             self.largest = Some(still());
+            self.largest_at = events;
         }
     }
 

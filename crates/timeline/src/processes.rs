@@ -72,11 +72,11 @@ pub struct Thread {
 /// All processes so far and the threads alive.
 #[derive(Clone, Debug, Default)]
 pub struct Processes {
-    all: Vec<Process>,
-    by_pid: HashMap<Pid, ProcessNo>,
+    pub(crate) all: Vec<Process>,
+    pub(crate) by_pid: HashMap<Pid, ProcessNo>,
     /// Which processes have a memory, or had it last, as long as it lives.
-    by_mm: HashMap<MmId, Vec<ProcessNo>>,
-    threads: HashMap<Tid, Thread>,
+    pub(crate) by_mm: HashMap<MmId, Vec<ProcessNo>>,
+    pub(crate) threads: HashMap<Tid, Thread>,
 }
 
 impl Processes {

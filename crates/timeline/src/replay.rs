@@ -6,6 +6,7 @@ use std::path::Path;
 
 use recording::{Event, ReadError, Reader, TimeNs};
 
+use crate::keeper::Keeper;
 use crate::run::Run;
 use crate::world::World;
 
@@ -15,6 +16,7 @@ pub struct Replay<R: Read + Seek = File> {
     world: World,
     /// Read ahead: the first event after the moment that was asked for.
     next: Option<Event>,
+    keeper: Option<Keeper>,
 }
 
 impl Replay<File> {
@@ -31,7 +33,31 @@ impl<R: Read + Seek> Replay<R> {
     /// Replays from a reader that is at its start.
     pub fn new(reader: Reader<R>) -> Self {
         let world = World::new(reader.header().clone());
-        Self { reader, world, next: None }
+        Self { reader, world, next: None, keeper: None }
+    }
+
+    /// Keeps states on the way to the end.
+    ///
+    /// # Preconditions
+    /// The replay is at its start.
+    pub fn with_keeper(mut self, keeper: Keeper) -> Self {
+        self.keeper = Some(keeper);
+        self
+    }
+
+    /// Goes on from another state, which holds after so many events.
+    pub(crate) fn go_on_from(&mut self, world: World, events: u64) -> Result<(), ReadError> {
+        self.world = world;
+        self.next = None;
+        self.reader.seek(events)
+    }
+
+    pub(crate) fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    pub(crate) fn reader_mut(&mut self) -> &mut Reader<R> {
+        &mut self.reader
     }
 
     /// The state after the events so far.
@@ -52,6 +78,9 @@ impl<R: Read + Seek> Replay<R> {
         let Some(event) = self.peek()?.cloned() else { return Ok(None) };
         self.next = None;
         self.world.apply(self.reader.position() - 1, &event);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.see(&self.world);
+        }
         Ok(Some(event))
     }
 
@@ -84,6 +113,10 @@ impl<R: Read + Seek> Replay<R> {
                 Err(error) => break Some(error),
             }
         };
+        self.world.keep_virtual_peak();
+        if let Some(keeper) = self.keeper.take().filter(|_| damage.is_none()) {
+            keeper.finish(&self.world);
+        }
         Run::new(self.world, self.reader.completeness(), damage)
     }
 

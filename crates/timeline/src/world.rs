@@ -26,6 +26,8 @@ pub struct World {
     pub(crate) memories: BTreeMap<MmId, Memory>,
     pub(crate) processes: Processes,
     pub(crate) objects: Vec<ObjectEvent>,
+    /// Every program executed, with the number of its event.
+    pub(crate) execs: Vec<(u64, Arc<ExecEvent>)>,
     pub(crate) counts: Counts,
     pub(crate) proof: Proof,
     pub(crate) growths: Growths,
@@ -37,7 +39,7 @@ pub struct World {
     pub(crate) changed: Vec<Changed>,
     /// Events were lost since the last checkpoint.
     pub(crate) is_lossy: bool,
-    limits: HashMap<Resource, Rlimit>,
+    pub(crate) limits: HashMap<Resource, Rlimit>,
 }
 
 /// Where an event stands in the recording.
@@ -58,6 +60,7 @@ impl World {
             memories: BTreeMap::new(),
             processes: Processes::default(),
             objects: Vec::new(),
+            execs: Vec::new(),
             counts: Counts::default(),
             proof: Proof::default(),
             growths: Growths::default(),
@@ -201,7 +204,11 @@ impl World {
         self.processes.exec(place.tid, place.mm, exec, place.time);
         self.drop_unused(exec.former_mm);
         let limits = self.limits.clone();
-        self.memories.insert(place.mm, Memory::new(place.mm, Some(Arc::new(exec.clone())), limits));
+        let exec = Arc::new(exec.clone());
+        self.execs.push((place.event, exec.clone()));
+        let mut memory = Memory::new(place.mm, Some(exec), limits);
+        memory.exec_event = Some(place.event);
+        self.memories.insert(place.mm, memory);
     }
 
     fn spawn(&mut self, place: Place, spawn: &SpawnEvent) {
@@ -221,6 +228,7 @@ impl World {
     fn fork(&mut self, place: Place, child: MmId) {
         let Some(parent) = self.memories.get_mut(&place.mm) else { return };
         let mut memory = Memory::new(child, parent.exec.clone(), parent.limits.clone());
+        memory.exec_event = parent.exec_event;
         memory.stack = parent.stack;
         memory.stack_areas = parent.stack_areas.clone();
         memory.is_unmodelled = parent.is_unmodelled;

@@ -11,13 +11,13 @@ use crate::why::Refusal;
 
 /// An AIO context that lives.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Ring {
+pub struct Ring {
     /// Linux: `kioctx::user_id`, `kioctx::mmap_base`: follows the mapping when `mremap` moves it.
-    pub(crate) id: VirtAddr,
+    pub id: VirtAddr,
     /// Linux: `kioctx::mmap_size`.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Linux: `kioctx::aio_ring_file`.
-    pub(crate) description: DescriptionId,
+    pub description: DescriptionId,
 }
 
 /// `sizeof(struct io_event)`, and of the ring's head before the events.

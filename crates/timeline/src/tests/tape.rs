@@ -107,11 +107,16 @@ impl Tape {
         self.push(tid, mm, Body::Exit { status: ExitStatus::Code(0), last_thread: true })
     }
 
-    pub(super) fn replay(self) -> Replay<Cursor<Vec<u8>>> {
+    /// The finished file.
+    pub(super) fn bytes(self) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new(), &example_header()).expect("a vector takes everything");
         self.0.iter().for_each(|event| writer.push(event).expect("a vector takes everything"));
         writer.finish().expect("a vector takes everything");
-        Replay::new(Reader::new(Cursor::new(writer.into_inner())).expect("opens"))
+        writer.into_inner()
+    }
+
+    pub(super) fn replay(self) -> Replay<Cursor<Vec<u8>>> {
+        Replay::new(Reader::new(Cursor::new(self.bytes())).expect("opens"))
     }
 
     pub(super) fn run(self) -> Run {

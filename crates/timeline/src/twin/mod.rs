@@ -6,6 +6,7 @@
 mod adopt;
 mod correct;
 mod input;
+mod parts;
 mod profile;
 mod rows;
 
@@ -17,6 +18,7 @@ use mm::{Access, AddressSpace, Basis, Input, System, Touch, VmFlags, Vma, Why};
 use recording::{Bytes, CallInput, ExecEvent, Header, MapRow};
 
 pub use correct::Corrected;
+pub(crate) use parts::Parts;
 
 /// What the twins of all memories share: the kernel's settings, what is promised, who asks.
 #[derive(Clone)]

@@ -1,0 +1,84 @@
+//! The twins of all memories taken apart and put together again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use abi::FileId;
+use mm::{AddressSpace, SpaceState, System, SystemState};
+use recording::{Bytes, Header};
+
+use super::{Base, MapRowFile, Shared, Twin, profile};
+use crate::saved::codec::{In, Out, Saved, saved};
+
+/// What a twin holds.
+pub(crate) struct Parts {
+    space: SpaceState,
+    paths: Vec<(FileId, Bytes)>,
+    nameless: Vec<(u64, MapRowFile)>,
+    base: Base,
+}
+
+saved! {
+    Parts { space, paths, nameless, base }
+    MapRowFile { file, name }
+}
+
+impl Saved for Base {
+    fn put(&self, out: &mut Out) {
+        (*self == Self::Known).put(out);
+    }
+    fn get(input: &mut In<'_>) -> Option<Self> {
+        Some(if bool::get(input)? { Self::Known } else { Self::ToBeLearned })
+    }
+}
+
+impl Twin {
+    /// Takes it apart.
+    pub(crate) fn parts(&self) -> Parts {
+        let Self { space, paths, nameless, base } = self;
+        Parts {
+            space: space.state(),
+            paths: paths.iter().map(|(file, path)| (*file, path.clone())).collect(),
+            nameless: nameless.iter().map(|(no, row)| (*no, row.clone())).collect(),
+            base: *base,
+        }
+    }
+}
+
+impl Shared {
+    /// Takes apart what the memories share.
+    pub(crate) fn state(&self) -> SystemState {
+        self.sys.state()
+    }
+
+    /// Puts all memories of a recording together; `None` if the parts contradict each other.
+    pub(crate) fn of_parts(
+        header: &Header,
+        state: SystemState,
+        twins: Vec<Option<Parts>>,
+    ) -> Option<(Self, Vec<Option<Twin>>)> {
+        let profile = profile::of(&header.machine);
+        let guard_bytes = profile.guard_bytes();
+        let spaces = twins.iter().flatten().map(|parts| parts.space.clone()).collect();
+        let (sys, spaces) = System::of_state(profile, state, spaces)?;
+        let mut spaces = spaces.into_iter();
+        let mut twin = |parts: Option<Parts>| match parts {
+            None => Some(None),
+            Some(parts) => Some(Some(Twin::of_parts(parts, spaces.next()?))),
+        };
+        let twins = twins.into_iter().map(&mut twin).collect::<Option<_>>()?;
+        Some((Self { sys, caps: profile::caps(header.run.capabilities), guard_bytes }, twins))
+    }
+}
+
+impl Twin {
+    fn of_parts(parts: Parts, space: AddressSpace) -> Self {
+        let Parts { space: _, paths, nameless, base } = parts;
+        Self {
+            space,
+            paths: Arc::new(BTreeMap::from_iter(paths)),
+            nameless: Arc::new(BTreeMap::from_iter(nameless)),
+            base,
+        }
+    }
+}
