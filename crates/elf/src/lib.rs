@@ -21,6 +21,7 @@ mod image;
 mod mappings;
 mod parts;
 mod read;
+mod symbols;
 mod words;
 
 pub use core_file::{
@@ -31,3 +32,4 @@ pub use image::{Image, LinkKind, Section, Segment, SegmentKind};
 pub use mappings::{LoadMapping, load_mappings};
 pub use parts::{Part, PartKind, parts, span};
 pub use read::read;
+pub use symbols::{Symbol, SymbolKind, SymbolTable, symbol_at, symbols};

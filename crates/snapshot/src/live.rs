@@ -169,6 +169,12 @@ pub fn read_live_pages(pid: Pid, ranges: impl Iterator<Item = AddrRange>) -> Res
     open().map_err(|error| process.io_error(FILE, error))
 }
 
+/// The path by which we can open the file behind a mapping of a process: by `map_files` where that is permitted
+/// (it works for deleted files too), else by its path inside the process's root; `None` if another file is there.
+pub fn mapped_path(pid: Pid, mapping: &crate::Mapping) -> Option<PathBuf> {
+    Process { pid, dir: PathBuf::from(format!("/proc/{pid}")) }.mapped_path(mapping)
+}
+
 /// The heap ends where the kernel's last `[heap]` mapping does: `brk` itself is not told.
 fn heap_bounds(snapshot: &Snapshot, start: VirtAddr) -> Option<AddrRange> {
     let named = snapshot.mappings.iter().rev().find(|m| *m.name == *b"[heap]")?;
@@ -246,18 +252,23 @@ impl Process {
         objects
     }
 
-    /// Opens the file behind a mapping: by `map_files` where that is permitted (it works for deleted files
-    /// too), else by its path inside the process's root.
+    /// Opens the file behind a mapping.
     fn open_mapped(&self, mapping: &crate::Mapping) -> Option<File> {
-        if let Ok(file) = File::open(self.dir.join("map_files").join(mapping.range.to_string())) {
-            return Some(file);
+        File::open(self.mapped_path(mapping)?).ok()
+    }
+
+    fn mapped_path(&self, mapping: &crate::Mapping) -> Option<PathBuf> {
+        let by_range = self.dir.join("map_files").join(mapping.range.to_string());
+        if File::open(&by_range).is_ok() {
+            return Some(by_range);
         }
         let path = proc_text::unescape(&mapping.name);
         let inside = Path::new(std::ffi::OsStr::from_bytes(path.strip_prefix(b"/")?));
-        let file = File::open(self.dir.join("root").join(inside)).ok()?;
+        let path = self.dir.join("root").join(inside);
         // Some file systems show another device number in maps than in stat: the inode must do.
-        let same = file.metadata().ok().is_some_and(|meta| meta.ino() == mapping.file.ino && meta.is_file());
-        same.then_some(file)
+        let same =
+            std::fs::metadata(&path).is_ok_and(|meta| meta.ino() == mapping.file.ino && meta.is_file());
+        same.then_some(path)
     }
 
     /// The pages of those mappings that are divided among kinds; the kernel's sums tell of the others.

@@ -1,6 +1,7 @@
 //! The contents of a process's memory, wherever they are held.
 
 use abi::{AddrRange, VirtAddr};
+use proc_text::PagemapEntry;
 
 /// Something that holds contents of memory: a core file, or a process that runs.
 pub trait Memory {
@@ -10,6 +11,11 @@ pub trait Memory {
 
     /// How many bytes of a range are resident (in a core file: held); `None` where that is not known.
     fn resident(&self, range: AddrRange) -> Option<u64>;
+
+    /// The kernel's word for the page of an address; `None` where there is no page table to ask.
+    fn page(&self, _at: VirtAddr) -> Option<PagemapEntry> {
+        None
+    }
 
     /// Reads a word; `None` where it is not there.
     fn word(&self, at: VirtAddr) -> Option<u64> {

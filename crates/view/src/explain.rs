@@ -1,8 +1,11 @@
 //! What is at one address, and by which rule.
 
 use abi::{AddrRange, FileId, PAGE_SIZE, Prot, VirtAddr};
+use proc_text::PagemapEntry;
 use serde::Serialize;
-use snapshot::{Backing, Leaf, Mapping, Origin, Sharing, Snapshot, classify};
+use snapshot::{
+    ArenaRole, Backing, ChunkState, Kind, Leaf, Mapping, Memory, Origin, Sharing, Snapshot, classify,
+};
 
 use crate::map::{LeafLine, leaf_line, permissions};
 use crate::words::{bytes, printable};
@@ -20,10 +23,30 @@ pub struct Explanation {
     pub attributes: Vec<&'static str>,
     /// Where in its file the byte is, if it is of a file.
     pub file_offset: Option<u64>,
+    /// Its page, in words, where page tables can be asked.
+    pub page: Option<String>,
+    /// Section, symbol and line of the source, where the files tell.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The allocator's chunk, in words.
+    pub chunk: Option<String>,
     /// What reading, writing and executing there would do.
     pub accesses: Vec<Access>,
+    /// What the first address past the mapping's end is, in words.
+    pub past_end: Option<String>,
     /// The mapping below and how far its end is, the mapping above and how far its start is.
     pub neighbours: Vec<String>,
+}
+
+/// What files say of an address in an object.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Place {
+    /// The section and the offset in it.
+    pub section: Option<String>,
+    /// The symbol and the offset in it.
+    pub symbol: Option<String>,
+    /// Lines of the source: those of inlined functions first.
+    pub source: Vec<String>,
 }
 
 /// What an access would do.
@@ -52,12 +75,13 @@ pub enum Outcome {
 }
 
 impl Explanation {
-    /// Explains an address.
-    pub fn new(snapshot: &Snapshot, address: VirtAddr) -> Self {
+    /// Explains an address. `memory` is asked for the page and the allocator's chunk.
+    pub fn new(snapshot: &Snapshot, memory: &dyn Memory, address: VirtAddr) -> Self {
         let leaves = classify(snapshot);
         let leaf = leaves.iter().find(|leaf| leaf.range.contains(address));
         let at = snapshot.mappings.partition_point(|m| m.range.end <= address);
         let mapping = leaf.map(|leaf| &snapshot.mappings[leaf.mapping]);
+        let page = mapping.and_then(|_| memory.page(address));
         Self {
             address: address.to_string(),
             leaf: leaf.map(|leaf| leaf_line(snapshot, leaf)),
@@ -66,9 +90,75 @@ impl Explanation {
             file_offset: mapping
                 .filter(|mapping| mapping.file != FileId::default())
                 .map(|mapping| mapping.offset.0 + (address.0 - mapping.range.start.0)),
-            accesses: accesses(snapshot, mapping, at),
+            page: page.map(page_words),
+            place: Place::default(),
+            chunk: chunk(snapshot, memory, leaf, address),
+            accesses: accesses(snapshot, mapping, at, page),
+            past_end: mapping.map(|mapping| past_end(snapshot, mapping, at)),
             neighbours: neighbours(snapshot, address, at, mapping.is_some()),
         }
+    }
+}
+
+/// A page in words.
+fn page_words(page: PagemapEntry) -> String {
+    if page.is_guard() {
+        return "a guard marker: whoever touches it gets SIGSEGV".into();
+    }
+    if page.is_swapped() {
+        return "in swap".into();
+    }
+    if !page.is_present() {
+        return "not there".into();
+    }
+    let whose = match (page.is_file(), page.is_exclusive()) {
+        (true, true) => "of a file or shared memory, mapped here alone",
+        (true, false) => "of a file or shared memory, mapped by others too",
+        (false, true) => "of no file, this process's own",
+        (false, false) => "of no file, shared until someone writes (after fork, or the page of zeros)",
+    };
+    format!("in memory, {whose}")
+}
+
+/// The allocator's chunk at an address, in words.
+fn chunk(snapshot: &Snapshot, memory: &dyn Memory, leaf: Option<&Leaf>, address: VirtAddr) -> Option<String> {
+    match leaf?.kind {
+        Kind::LargeBlock => {
+            let block = snapshot.malloc.as_ref()?.blocks.iter().find(|block| block.contains(address))?;
+            let inside = address.0 - block.start.0;
+            let size = bytes(block.len());
+            return Some(format!("{inside:#x} into a block of {size} with a mapping of its own: in use"));
+        }
+        Kind::Heap | Kind::Arena => {}
+        _ => return None,
+    }
+    let (chunk, arena) = snapshot::chunk_at(snapshot, memory, address)?;
+    let state = match chunk.state {
+        ChunkState::InUse => "in use",
+        ChunkState::Cached => "free, kept by a thread (tcache)",
+        ChunkState::Fast => "free, in a fast bin",
+        ChunkState::Unsorted => "free, not yet sorted into a bin",
+        ChunkState::Small => "free, in a bin of one size",
+        ChunkState::Large => "free, in a bin of several sizes",
+        ChunkState::Top => "the top: free, never handed out or given back",
+    };
+    let whose = match arena.role {
+        ArenaRole::Main => "the main arena".to_owned(),
+        ArenaRole::Thread => format!("the arena at {}", arena.state),
+    };
+    let inside = address.0 - chunk.range.start.0;
+    let part = if inside < 16 { "in the header" } else { "in the memory" };
+    let size = bytes(chunk.range.len());
+    let from = VirtAddr(chunk.range.start.0 + 16);
+    Some(format!("{state}; {size} of {whose}, memory from {from}; the address is {part}"))
+}
+
+/// What stands right behind a mapping.
+fn past_end(snapshot: &Snapshot, mapping: &Mapping, at: usize) -> String {
+    let end = mapping.range.end;
+    match snapshot.mappings.get(at + 1).filter(|next| next.range.start == end) {
+        Some(next) => format!("{end} is in the next mapping: {}", line(next)),
+        None => format!("{end}: SIGSEGV (SEGV_MAPERR), nothing is mapped there"),
     }
 }
 
@@ -102,11 +192,17 @@ fn attributes(snapshot: &Snapshot, leaf: &Leaf) -> Vec<&'static str> {
     ]
 }
 
-fn accesses(snapshot: &Snapshot, mapping: Option<&Mapping>, at: usize) -> Vec<Access> {
+fn accesses(
+    snapshot: &Snapshot,
+    mapping: Option<&Mapping>,
+    at: usize,
+    page: Option<PagemapEntry>,
+) -> Vec<Access> {
     let kinds = [("read", Prot::READ), ("write", Prot::WRITE), ("execute", Prot::EXEC)];
     let access = |(access, right)| {
         let (outcome, words) = match mapping {
-            Some(mapping) => of_mapping(mapping, right),
+            Some(_) if page.is_some_and(PagemapEntry::is_guard) => guarded(),
+            Some(mapping) => of_mapping(mapping, right, page),
             None => of_nothing(snapshot, at),
         };
         Access { access, outcome, words }
@@ -114,7 +210,11 @@ fn accesses(snapshot: &Snapshot, mapping: Option<&Mapping>, at: usize) -> Vec<Ac
     kinds.into_iter().map(access).collect()
 }
 
-fn of_mapping(mapping: &Mapping, right: Prot) -> (Outcome, String) {
+fn guarded() -> (Outcome, String) {
+    (Outcome::Forbidden, "SIGSEGV (SEGV_MAPERR): a guard marker stands there (MADV_GUARD_INSTALL)".into())
+}
+
+fn of_mapping(mapping: &Mapping, right: Prot, page: Option<PagemapEntry>) -> (Outcome, String) {
     // On x86-64 a page that may be written or executed may be read as well.
     let is_allowed = mapping.prot.contains(right)
         || right == Prot::READ && mapping.prot.intersects(Prot::WRITE.with(Prot::EXEC));
@@ -122,13 +222,27 @@ fn of_mapping(mapping: &Mapping, right: Prot) -> (Outcome, String) {
         return (Outcome::Forbidden, "SIGSEGV (SEGV_ACCERR): the mapping does not permit it".into());
     }
     let has_file = mapping.file != FileId::default();
-    let words = match (right, mapping.shared, has_file) {
+    let effect = match (right, mapping.shared, has_file) {
+        (Prot::WRITE, false, true) if page.is_some_and(|page| page.is_present() && !page.is_file()) => {
+            "allowed; the page is the process's own copy already, the file never changes"
+        }
         (Prot::WRITE, false, true) => "allowed; the page is copied first, the file never changes",
         (Prot::WRITE, true, _) => "allowed; everyone who maps it sees the write",
         (_, _, true) => "allowed; SIGBUS on pages past the end of the file",
         _ => "allowed",
     };
-    (Outcome::Allowed, words.into())
+    let fault = match page {
+        Some(page) if page.is_swapped() => "; the page comes back from swap (major fault)",
+        Some(page) if !page.is_present() && has_file => {
+            "; the page comes from the page cache (minor fault) or the disk (major)"
+        }
+        Some(page) if !page.is_present() => "; a page of zeros at first (minor fault)",
+        Some(page) if right == Prot::WRITE && !has_file && !page.is_exclusive() => {
+            "; if others still share the page it is copied (minor fault)"
+        }
+        Some(_) | None => "",
+    };
+    (Outcome::Allowed, format!("{effect}{fault}"))
 }
 
 fn of_nothing(snapshot: &Snapshot, at: usize) -> (Outcome, String) {
@@ -165,7 +279,7 @@ mod tests {
 
     fn outcomes(address: u64) -> Vec<Outcome> {
         let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
-        let explanation = Explanation::new(&snapshot, VirtAddr(address));
+        let explanation = Explanation::new(&snapshot, &(), VirtAddr(address));
         explanation.accesses.iter().map(|access| access.outcome).collect()
     }
 
@@ -179,9 +293,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_past_the_end_is_told() {
+        let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
+        let past = |address| Explanation::new(&snapshot, &(), VirtAddr(address)).past_end;
+        assert!(past(0x40_0123).expect("it is mapped").starts_with("0x401000: SIGSEGV"));
+        assert_eq!(past(0x1000), None);
+    }
+
+    #[test]
+    fn pages_decide_what_an_access_costs() {
+        let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
+        let words =
+            |at: usize, page| of_mapping(&snapshot.mappings[at], Prot::READ, Some(PagemapEntry(page))).1;
+        assert!(words(1, 0).contains("zeros"));
+        assert!(words(1, 1 << 62).contains("major fault"));
+        assert!(words(0, 0).contains("page cache"));
+        assert_eq!(words(1, 1 << 63), "allowed");
+        assert_eq!(page_words(PagemapEntry(1 << 63 | 1 << 56)), "in memory, of no file, this process's own");
+        assert!(page_words(PagemapEntry(1 << 58)).starts_with("a guard marker"));
+    }
+
+    #[test]
     fn a_byte_of_a_file_has_its_offset() {
         let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
-        let explanation = Explanation::new(&snapshot, VirtAddr(0x40_0123));
+        let explanation = Explanation::new(&snapshot, &(), VirtAddr(0x40_0123));
         assert_eq!(explanation.file_offset, Some(0x1123));
         assert_eq!(explanation.attributes, ["static", "file-backed", "private"]);
         assert_eq!(explanation.neighbours.len(), 1);

@@ -33,7 +33,7 @@ pub use curve::CurvePoint;
 pub use diff::{Change, DiffView, KindChange, NamedChange};
 pub use doctor::{Availability, Check, Doctor, Facility};
 pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
-pub use explain::{Access, Explanation, Outcome};
+pub use explain::{Access, Explanation, Outcome, Place};
 pub use findings::{Finding, FindingKind, Limits};
 pub use heap::{ArenaRow, ChunkRow, FreeByBin, HeapView, Pieces};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};

@@ -18,6 +18,8 @@ mod stacks;
 
 use abi::AddrRange;
 
+pub use objects::own_address;
+
 use crate::kind::{Backing, Kind, Nature, Sharing};
 use crate::rule::Rule;
 use crate::value::Snapshot;

@@ -42,6 +42,17 @@ pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
     }
 }
 
+/// The address as an object's own file has it, if that object is loaded there.
+pub fn own_address(snapshot: &Snapshot, object: usize, address: VirtAddr) -> Option<VirtAddr> {
+    let object = snapshot.objects.get(object)?;
+    let span = elf::span(&object.segments)?;
+    let end = snapshot.mappings.partition_point(|mapping| mapping.range.start <= address);
+    let below = snapshot.mappings[..end].iter().rev().filter(|mapping| mapping.file == object.file);
+    let mut own =
+        below.filter_map(|mapping| Some(VirtAddr(address.0.wrapping_sub(bias_of(object, mapping)?))));
+    own.find(|own| span.contains(*own))
+}
+
 /// The load bias if this mapping is an object's first: wrapping, since prelinked files may be moved down.
 fn bias_of(object: &Object, mapping: &Mapping) -> Option<u64> {
     let first = loads(&object.segments).min_by_key(|s| s.addr)?;

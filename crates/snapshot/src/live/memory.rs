@@ -62,6 +62,10 @@ impl Memory for LiveMemory {
         self.contents.read_at(&mut buffer[..length], at.0).unwrap_or(0)
     }
 
+    fn page(&self, at: VirtAddr) -> Option<PagemapEntry> {
+        self.words(at, 1).first().copied()
+    }
+
     fn resident(&self, range: AddrRange) -> Option<u64> {
         let mut bytes = 0;
         let mut at = range.start.page_down();

@@ -11,6 +11,17 @@ pub fn explain(explanation: &Explanation, canvas: Canvas) -> Vec<Line> {
         let text = canvas.cut(text, canvas.columns.saturating_sub(head.len()));
         Line::of(Role::Faint, head).and(Role::Plain, text)
     };
+    // What has more words than fit goes on in the next line.
+    let long = |title: &str, text: &str| {
+        let indent = " ".repeat(12);
+        let width = Canvas { columns: canvas.columns.saturating_sub(12), ..canvas };
+        let rows = width.sentence(Role::Plain, text, 0).into_iter().enumerate();
+        rows.map(|(at, line)| {
+            let head = if at == 0 { format!("  {title:<10}") } else { indent.clone() };
+            Line::of(Role::Faint, head).and(Role::Plain, line.plain())
+        })
+        .collect::<Vec<_>>()
+    };
     let mut lines = Vec::new();
     match &explanation.leaf {
         Some(leaf) => {
@@ -26,6 +37,21 @@ pub fn explain(explanation: &Explanation, canvas: Canvas) -> Vec<Line> {
             if let Some(offset) = explanation.file_offset {
                 lines.push(row("in file", &format!("byte {offset:#x}")));
             }
+            let place = &explanation.place;
+            let known = [
+                ("section", &place.section),
+                ("symbol", &place.symbol),
+                ("chunk", &explanation.chunk),
+                ("page", &explanation.page),
+            ];
+            for (title, text) in known {
+                if let Some(text) = text {
+                    lines.extend(long(title, text));
+                }
+            }
+            for (at, source) in place.source.iter().enumerate() {
+                lines.push(row(if at == 0 { "source" } else { "" }, source));
+            }
         }
         None => {
             lines.push(Line::of(Role::Strong, format!("{}: nothing is mapped there", explanation.address)));
@@ -36,6 +62,9 @@ pub fn explain(explanation: &Explanation, canvas: Canvas) -> Vec<Line> {
         let role = if access.outcome == Outcome::Allowed { Role::Good } else { Role::Warning };
         let text = canvas.cut(&access.words, canvas.columns.saturating_sub(head.len()));
         lines.push(Line::of(Role::Faint, head).and(role, text));
+    }
+    if let Some(past_end) = &explanation.past_end {
+        lines.push(row("past end", past_end));
     }
     for neighbour in &explanation.neighbours {
         lines.push(row("", neighbour));

@@ -3,15 +3,22 @@
 use std::io;
 use std::process::ExitCode;
 
+use snapshot::{Malloc, Memory};
 use view::Explanation;
 
-use super::target;
+use super::{place, target};
 use crate::cli::{Common, ExplainArgs};
 use crate::screen::{self, Style};
 
 pub(crate) fn act(args: &ExplainArgs, common: Common) -> anyhow::Result<ExitCode> {
-    let found = target::read(&args.target)?;
-    let explanation = Explanation::new(&found.snapshot, args.address);
+    let mut found = target::read(&args.target)?;
+    found.read_heap(Malloc::BYTES_MAX);
+    let nothing: Box<dyn Memory> = Box::new(());
+    let contents = found.contents.as_ref().unwrap_or(&nothing);
+    let mut explanation = Explanation::new(&found.snapshot, contents.as_ref(), args.address);
+    let leaves = snapshot::classify(&found.snapshot);
+    let leaf = leaves.iter().find(|leaf| leaf.range.contains(args.address));
+    explanation.place = leaf.and_then(|leaf| place::find(&found, leaf, args.address)).unwrap_or_default();
     let out = io::stdout();
     if args.json {
         screen::print_json(view::json::EXPLAIN_SCHEMA, &explanation, out.lock())?;

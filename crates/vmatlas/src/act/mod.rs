@@ -8,6 +8,7 @@ mod elf;
 mod explain;
 mod man;
 mod map;
+mod place;
 mod record;
 mod report;
 mod several;
