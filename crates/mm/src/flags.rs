@@ -41,6 +41,8 @@ vm_flags! {
     UFFD_MISSING = 9, "um";
     /// Page frames without `struct page`.
     PFNMAP = 10, "pf";
+    /// Guard markers were put somewhere in it (Linux 6.18.44; later than 6.18.35).
+    MAYBE_GUARD = 11, "gu";
     /// Registered with userfaultfd for write protection.
     UFFD_WP = 12, "uw";
     /// Locked.
@@ -112,6 +114,8 @@ impl VmFlags {
     pub const STARTGAP: Self = Self(Self::GROWSDOWN.0 | Self::SHADOW_STACK.0);
     /// The registrations with userfaultfd (`__VM_UFFD_FLAGS`).
     pub const UFFD: Self = Self(Self::UFFD_MISSING.0 | Self::UFFD_WP.0 | Self::UFFD_MINOR.0);
+    /// The flags that keep no mappings apart, and that what they merge into has from then on (`VM_STICKY`).
+    pub const STICKY: Self = Self(Self::SOFTDIRTY.0 | Self::MAYBE_GUARD.0);
     /// The protection key.
     pub const PKEY: Self = Self(0xf << 32);
     /// Heap and stack before their own flags: readable, writable, all allowed.

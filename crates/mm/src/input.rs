@@ -139,7 +139,8 @@ pub enum Basis {
     /// It follows from rules.
     #[default]
     Predicted,
-    /// It was taken from [`Input::observed`], [`Input::placed`] or [`Input::special_flags`].
+    /// It was taken from [`Input::observed`], [`Input::placed`] or [`Input::special_flags`]. Where the one needed was
+    /// not given, the result means nothing.
     TakenOver,
     /// The twin has no rules for this call: nothing was changed, the result means nothing.
     NotModelled,

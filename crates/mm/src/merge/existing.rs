@@ -78,7 +78,11 @@ impl Op<'_> {
     ) -> Result<VirtAddr, Refusal> {
         let plan = self.plan_change(vma, range, &change);
         if plan.left.is_some() || plan.right.is_some() {
-            return Ok(self.merge_change(vma, range, plan));
+            let joins = plan.left.is_some() && plan.right.is_some();
+            let sticky = self.sticky(change.flags, joins.then_some(range.end));
+            let start = self.merge_change(vma, range, plan);
+            self.keep_sticky(start, sticky);
+            return Ok(start);
         }
         if range.start > vma.range.start {
             self.split_counted(vma, vma.range.start, range.start)?;

@@ -33,7 +33,7 @@ impl AddressSpace {
 ///
 /// Linux: `mm/vma.c: reusable_anon_vma`, `anon_vma_compatible`.
 fn reusable<'a>(neighbour: &'a Vma, below: &Vma, above: &Vma) -> Option<&'a AnonChain> {
-    let ignored = VmFlags::ACCESS.with(VmFlags::SOFTDIRTY);
+    let ignored = VmFlags::ACCESS.with(VmFlags::STICKY);
     let compatible = below.range.end == above.range.start
         && below.policy() == above.policy()
         && below.backing.same_file(&above.backing)

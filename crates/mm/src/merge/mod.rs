@@ -52,7 +52,7 @@ impl Proposal<'_> {
     /// Linux: `mm/vma.c: is_mergeable_vma`.
     fn attributes_bar(&self, vma: &Vma) -> Option<MergeBar> {
         let [policy, uffd, name] = extra_bar(vma.extra.as_ref(), self.extra);
-        let differ = VmFlags(vma.flags.0 ^ self.flags.0).without(VmFlags::SOFTDIRTY);
+        let differ = VmFlags(vma.flags.0 ^ self.flags.0).without(VmFlags::STICKY);
         if policy {
             Some(MergeBar::Policy)
         } else if differ != VmFlags::NONE {
@@ -128,6 +128,22 @@ impl Op<'_> {
                 vma.anon = Some(sys.anon_vmas.duplicate(source));
             }
         });
+    }
+
+    /// Returns the sticky ones of a range's flags, and of those of the mapping above where that is joined too.
+    fn sticky(&self, flags: VmFlags, above: Option<VirtAddr>) -> VmFlags {
+        let above =
+            above.and_then(|start| self.space.vmas.find(start)).map_or(VmFlags::NONE, |vma| vma.flags);
+        VmFlags(flags.with(above).0 & VmFlags::STICKY.0)
+    }
+
+    /// Gives the mapping that a merge left the sticky flags of what went into it.
+    ///
+    /// Linux: `mm/vma.c: vma_expand`, `vma_merge_existing_range`.
+    fn keep_sticky(&mut self, start: VirtAddr, sticky: VmFlags) {
+        if sticky != VmFlags::NONE {
+            self.space.vmas.update(start, |vma| vma.flags = vma.flags.with(sticky));
+        }
     }
 
     /// Removes a mapping that a merge swallowed.

@@ -46,7 +46,8 @@ impl Op<'_> {
     ) -> Option<VirtAddr> {
         let plan = self.plan_new(range, expansion);
         let right_end = plan.right.and_then(|start| self.space.vmas.find(start)).map(|vma| vma.range.end);
-        match (plan.left, plan.right) {
+        let sticky = self.sticky(range.flags, plan.left.and(plan.right));
+        let merged = match (plan.left, plan.right) {
             (None, None) => None,
             (Some(left), None) => {
                 self.inherit_anon(left, copied);
@@ -65,7 +66,11 @@ impl Op<'_> {
                 self.extend_over(left, right_end.unwrap_or(range.range.end));
                 Some(left)
             }
+        };
+        if let Some(start) = merged {
+            self.keep_sticky(start, sticky);
         }
+        merged
     }
 
     fn plan_new(&mut self, range: &Proposal<'_>, expansion: Expansion) -> Plan {

@@ -2,11 +2,11 @@
 //!
 //! The policy of a process (`set_mempolicy`) belongs to no mapping: it changes none.
 
-use abi::{AddrRange, PAGE_SIZE, VirtAddr};
+use abi::{AddrRange, Errno, PAGE_SIZE, VirtAddr};
 
 use super::Answer;
 use super::piece::Piece;
-use crate::input::{Basis, Input, Pointers};
+use crate::input::{Input, Pointers};
 use crate::merge::existing::Change;
 use crate::op::Op;
 use crate::vma::{Extra, Policy};
@@ -78,18 +78,18 @@ impl Op<'_> {
             return Ok(0);
         }
         let policy = self.new_policy(asked)?;
+        // Pages on nodes that were not asked for: whether there are any, and can be moved, is not the map's.
+        let strict = flags & flag::STRICT != 0 && self.profile.memory_nodes & !nodes != 0;
+        if strict && flags == flag::STRICT && !matches!(input.observed, Some(Ok(_) | Err(Errno::EFAULT))) {
+            return self.take_over(input);
+        }
         let holes_allowed = policy.is_none();
         let nothing = self.space.vmas.range(range).next().is_none();
         if nothing || (!holes_allowed && !self.is_mapped_whole(range)) {
             return Err(Refusal::MbindHole);
         }
         self.set_policy(range, policy.as_ref())?;
-        if flags != 0 && self.profile.memory_nodes.count_ones() > 1 {
-            // Where the pages are, and whether they can move, is not the map's.
-            self.basis = Basis::TakenOver;
-            return self.take_over(input);
-        }
-        Ok(0)
+        if strict { self.take_over(input) } else { Ok(0) }
     }
 
     /// Linux: `mm/mempolicy.c: set_mempolicy_home_node`.

@@ -99,6 +99,21 @@ fn e17_guards_fault_without_a_split_and_set_an_anon_vma() {
 }
 
 #[test]
+fn e17_guards_keep_no_mappings_apart_and_give_files_no_anon_vma() {
+    story(
+        "
+        map S 0..4
+        advise HUGEPAGE 2..4      | SS|SS
+        advise GUARD_INSTALL 1..3 | SS|SS
+        advise HUGEPAGE 0..2      | SSSS
+        map W 6..8
+        advise GUARD_INSTALL 6..7
+        map W 8..10               | SSSS..WWWW
+        ",
+    );
+}
+
+#[test]
 fn e17_guards_move_and_go_with_their_pages() {
     story(
         "

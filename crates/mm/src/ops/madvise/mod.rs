@@ -86,8 +86,12 @@ impl Op<'_> {
         if piece.vma.flags.intersects(barred) {
             return Err(Refusal::GuardInvalid);
         }
-        // Also for files and shared memory: so that fork copies the page tables.
-        self.space.prepare_anon(self.sys, piece.vma.range.start);
+        let start = piece.vma.range.start;
+        // So that fork copies the page tables.
+        self.space.vmas.update(start, |vma| vma.flags = vma.flags.with(VmFlags::MAYBE_GUARD));
+        if piece.vma.is_anonymous() {
+            self.space.prepare_anon(self.sys, start);
+        }
         self.space.guards.insert(piece.range);
         Ok(())
     }
