@@ -6,6 +6,7 @@
 //! Invariant: it knows neither the twin nor recordings.
 
 pub mod clock;
+pub mod descriptors;
 pub mod files;
 pub mod filter;
 pub mod memfd;

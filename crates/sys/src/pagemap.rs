@@ -152,6 +152,30 @@ impl Scanner {
     }
 }
 
+/// Tells whether a range holds an anonymous page: present or swapped, of no file, not the shared page of zeros.
+///
+/// # Errors
+/// As [`Scanner::scan`].
+pub fn holds_anonymous(pagemap: &File, range: AddrRange) -> OsResult<bool> {
+    let not = Categories::FILE.0 | Categories::ZERO.0;
+    let mut found = Region::default();
+    let mut arg = ScanArg {
+        size: size_of::<ScanArg>() as u64,
+        start: range.start.0,
+        end: range.end.0,
+        vec: (&raw mut found) as u64,
+        vec_len: 1,
+        max_pages: 1,
+        category_inverted: not,
+        category_mask: not,
+        category_anyof_mask: Categories::PRESENT.0 | Categories::SWAPPED.0,
+        ..ScanArg::default()
+    };
+    // SAFETY: `arg` is a valid `pm_scan_arg` whose vector is `found`, one region long; both outlive the call.
+    let count = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &raw mut arg) };
+    if count < 0 { Err(OsError::last("ioctl(PAGEMAP_SCAN)")) } else { Ok(count > 0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +204,28 @@ mod tests {
             assert!(pages.contains(&(first + page * 4096)), "page {page} was touched");
         }
         assert!(!pages.contains(&(first + 20 * 4096)), "page 20 was not");
+    }
+
+    #[test]
+    fn zeros_that_were_only_read_are_not_anonymous() {
+        // So large that it is fresh from the kernel: malloc keeps none of this size.
+        let mut memory = vec![0u8; 64 << 20];
+        let first = (memory.as_ptr() as u64).next_multiple_of(4096);
+        let offset = (first - memory.as_ptr() as u64) as usize;
+        let pagemap = File::open("/proc/self/pagemap").expect("our own");
+        let holds = |from: u64, to: u64| {
+            let range = AddrRange::new(VirtAddr(first + from * 4096), VirtAddr(first + to * 4096));
+            holds_anonymous(&pagemap, range)
+        };
+        std::hint::black_box(memory[offset + 30 * 4096]);
+        if let Err(error) = holds(10, 50) {
+            println!("SKIPPED: zeros_that_were_only_read_are_not_anonymous, {error}");
+            return;
+        }
+        assert_eq!(holds(10, 50), Ok(false));
+        memory[offset + 40 * 4096] = 1;
+        assert_eq!(holds(10, 50), Ok(true));
+        assert_eq!(holds(10, 40), Ok(false));
     }
 
     #[test]

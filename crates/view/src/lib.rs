@@ -10,6 +10,7 @@
 //!
 //! Invariant: it knows no ANSI, HTML or keys, and opens no files.
 
+pub mod atlas;
 pub mod build;
 mod curve;
 mod diff;

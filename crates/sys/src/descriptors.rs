@@ -1,0 +1,64 @@
+//! Descriptors of another process: copies of them, and whether two stand for the same open file.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use abi::{Fd, Pid};
+
+use crate::os_error::{OsError, OsResult};
+
+/// `KCMP_FILE`.
+const KCMP_FILE: libc::c_long = 0;
+
+/// Copies a descriptor of a process that this one may trace: both then stand for the same open file description.
+///
+/// # Errors
+/// `EBADF` where it is not open, `EPERM` or `ESRCH` where the process can't be traced or is gone.
+pub fn copy_of(pid: Pid, fd: Fd) -> OsResult<OwnedFd> {
+    // SAFETY: plain numbers; the kernel checks them.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0, 0) };
+    let pidfd = owned("pidfd_open", pidfd)?;
+    // SAFETY: an open pidfd and plain numbers.
+    let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd.0, 0) };
+    owned("pidfd_getfd", copy)
+}
+
+/// Tells whether a descriptor of ours and one of another process stand for the same open file description.
+///
+/// # Errors
+/// `EBADF` where the other is not open, `EPERM` or `ESRCH` as [`copy_of`].
+pub fn is_same_file(ours: &OwnedFd, pid: Pid, fd: Fd) -> OsResult<bool> {
+    let own = std::process::id();
+    // SAFETY: plain numbers; the kernel checks them.
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, own, pid.0, KCMP_FILE, ours.as_raw_fd(), fd.0) };
+    if order < 0 { Err(OsError::last("kcmp")) } else { Ok(order == 0) }
+}
+
+fn owned(call: &'static str, raw: libc::c_long) -> OsResult<OwnedFd> {
+    let raw = i32::try_from(raw).unwrap_or(-1);
+    if raw < 0 {
+        return Err(OsError::last(call));
+    }
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn a_second_open_is_another_description() {
+        let me = Pid(std::process::id().cast_signed());
+        let [a, b] = [(); 2].map(|()| File::open("/proc/self/maps").expect("our own"));
+        let fd = |file: &File| Fd(file.as_raw_fd());
+        let copy = match copy_of(me, fd(&a)) {
+            Ok(copy) => copy,
+            Err(error) => return println!("SKIPPED: a_second_open_is_another_description, {error}"),
+        };
+        assert_eq!(is_same_file(&copy, me, fd(&a)), Ok(true));
+        assert_eq!(is_same_file(&copy, me, fd(&b)), Ok(false));
+        assert_eq!(copy_of(me, Fd(-1)).map_err(|error| error.errno).err(), Some(abi::Errno::EBADF));
+    }
+}
