@@ -1,10 +1,10 @@
 //! The atlas, made by replaying a recording once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Seek};
 
-use abi::Prot;
-use recording::{Body, Bytes, MmId, PageState, ReadError};
+use abi::{Prot, Tid};
+use recording::{Body, Bytes, Event, MmId, PageState};
 use snapshot::{Kind, Snapshot, Totals, classify};
 use timeline::{Replay, What, World};
 
@@ -16,19 +16,29 @@ use crate::words::printable;
 /// Replays a recording and follows every mapping of it.
 ///
 /// At most `rects_max` rectangles are kept: of more, those that cover the least (bytes times duration) are left
-/// out and counted.
-///
-/// # Errors
-/// If the recording can't be read at all; a damaged one gives its good part.
-pub fn atlas<R: Read + Seek>(mut replay: Replay<R>, rects_max: usize) -> Result<Atlas, ReadError> {
+/// out and counted. `progress` is told now and then which part is done.
+pub fn atlas<R: Read + Seek>(
+    mut replay: Replay<R>,
+    rects_max: usize,
+    mut progress: impl FnMut(f64),
+) -> Atlas {
+    let total = replay.reader().len().max(1) as f64;
     let mut builder = Builder { rects_max, ..Builder::default() };
+    // A damaged recording gives its good part: the report says so.
     while let Ok(Some(event)) = replay.step() {
+        let done = replay.world().counts().events;
+        if done.is_multiple_of(PROGRESS_EVERY) {
+            progress(done as f64 / total);
+        }
         let at = At { time_ns: event.time.0, event: replay.world().counts().events - 1 };
-        builder.see(replay.world(), at, event.mm, &event.body);
+        builder.see(replay.world(), at, &event);
     }
     let duration_ns = replay.world().now().0;
-    Ok(builder.finish(duration_ns, replay.world().counts().events))
+    builder.finish(duration_ns, replay.world().counts().events)
 }
+
+/// After how many events progress is told.
+const PROGRESS_EVERY: u64 = 16_384;
 
 #[derive(Default)]
 struct Builder {
@@ -39,10 +49,13 @@ struct Builder {
     /// Resident bytes of each living memory's kinds, as of its last page checkpoint.
     kinds: HashMap<MmId, BTreeMap<Kind, u64>>,
     rects_max: usize,
+    /// The event at hand has made or ended a rectangle.
+    is_cause: bool,
 }
 
 impl Builder {
-    fn see(&mut self, world: &World, at: At, mm: MmId, body: &Body) {
+    fn see(&mut self, world: &World, at: At, event: &Event) {
+        let Event { time: _, tid, mm, body } = event;
         match body {
             Body::Call(_) => self.atlas.density.count(at.time_ns, Counted::Call),
             Body::Fault(_) => self.atlas.density.count(at.time_ns, Counted::Fault),
@@ -59,8 +72,12 @@ impl Builder {
                 }
             }
         }
+        if self.is_cause {
+            self.atlas.causes.insert(at.event, cause(body, *tid));
+            self.is_cause = false;
+        }
         if let Body::Checkpoint(checkpoint) = body {
-            self.checkpoint(world, mm, at, checkpoint.pages.is_some());
+            self.checkpoint(world, *mm, at, checkpoint.pages.is_some());
         }
     }
 
@@ -68,7 +85,10 @@ impl Builder {
         let Some(memory) = world.memory(mm) else { return };
         self.meet(world, mm, at);
         let rows = memory.rows_in(window.range());
-        let ended = self.open.entry(mm).or_default().update(window, rows, at);
+        let open = self.open.entry(mm).or_default();
+        let before = open.changes();
+        let ended = open.update(window, rows, at);
+        self.is_cause |= open.changes() > before;
         for open in ended {
             self.close(mm, open, at.time_ns, Some(at.event));
         }
@@ -218,10 +238,26 @@ impl Builder {
             self.close_all(mm, at);
         }
         self.thin();
+        let rects = self.atlas.rects.iter();
+        let used: HashSet<u64> = rects.flat_map(|rect| [Some(rect.made), rect.ended]).flatten().collect();
+        self.atlas.causes.retain(|event, _| used.contains(event));
         self.atlas.rects.sort_by_key(|rect| (rect.mm, rect.start, rect.from_ns));
         self.atlas.duration_ns = duration_ns;
         self.atlas.events = events;
         self.atlas
+    }
+}
+
+/// An event in words.
+fn cause(body: &Body, tid: Tid) -> String {
+    match body {
+        Body::Call(call) => format!("thread {tid}: {}", call.call),
+        Body::Fault(fault) => format!("thread {tid}: page fault at {} (the stack grew)", fault.addr),
+        Body::Mapped(mapped) => format!("thread {tid}: the kernel mapped {}", mapped.range),
+        Body::Exec(exec) => format!("exec of {}", printable(&exec.path)),
+        Body::Spawn(spawn) => format!("thread {tid}: made process {}", spawn.child_pid),
+        Body::Checkpoint(_) => "as the kernel's own map showed it".to_owned(),
+        _ => format!("thread {tid}"),
     }
 }
 

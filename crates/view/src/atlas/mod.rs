@@ -12,12 +12,16 @@
 //! ```
 
 mod build;
+mod overview;
 mod rects;
 mod series;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 pub use build::atlas;
+pub use overview::{OVERVIEW_SCHEMA, Overview};
 pub use rects::{Rect, Window};
 pub use series::{Density, KindSample};
 
@@ -41,6 +45,8 @@ pub struct Atlas {
     pub series: Vec<KindSample>,
     /// Calls and faults over time.
     pub density: Density,
+    /// What the events were that made or ended rectangles, by number.
+    pub causes: BTreeMap<u64, String>,
     /// Rectangles left out because they are too many.
     pub left_out: u64,
 }

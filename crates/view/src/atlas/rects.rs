@@ -72,6 +72,7 @@ pub(super) struct Open {
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenRects {
     by_start: BTreeMap<VirtAddr, Open>,
+    changes: u64,
 }
 
 /// A moment in a recording.
@@ -101,11 +102,17 @@ impl OpenRects {
             }
         }
         fresh.extend(kept);
+        self.changes += (fresh.len() + ended.len()) as u64;
         for row in fresh {
             let open = Open { from_ns: at.time_ns, made: at.event, kind: None, resident: Vec::new(), row };
             self.by_start.insert(open.row.range.start, open);
         }
         ended
+    }
+
+    /// How many rectangles have begun or ended so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Ends all.

@@ -28,6 +28,7 @@ pub use map::map;
 pub use mappings::mappings;
 pub use pages::pages;
 pub use pmap::{Frame, Paths, PmapOptions, pmap};
+pub use proof::proof_sentence;
 
 use crate::report::Report;
 use crate::words;

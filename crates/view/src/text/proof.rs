@@ -60,6 +60,11 @@ fn difference(difference: &Difference, canvas: Canvas) -> Vec<Line> {
     lines
 }
 
+/// The proof of a report in one sentence.
+pub fn proof_sentence(report: &Report) -> String {
+    sentence(&report.proof, &report.run.kernel)
+}
+
 /// The proof in one sentence: what was compared, what agreed, what was not compared.
 fn sentence(proof: &Proof, kernel: &str) -> String {
     if proof.checkpoints == 0 {

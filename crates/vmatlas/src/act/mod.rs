@@ -13,6 +13,7 @@ mod record;
 mod report;
 mod several;
 mod target;
+mod view;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Diff(args) => diff::act(&args, cli.common),
         Verb::Elf(args) => elf::act(&args, cli.common),
         Verb::Doctor(args) => doctor::act(&args, cli.common),
+        Verb::View(args) => view::act(&args),
         Verb::Completions(args) => completions::act(&args),
         Verb::Man(args) => man::act(&args),
     }

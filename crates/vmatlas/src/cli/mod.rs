@@ -8,6 +8,7 @@ mod elf;
 mod map;
 mod record;
 mod report;
+mod view;
 
 use std::ffi::OsString;
 
@@ -19,6 +20,7 @@ pub(crate) use elf::ElfArgs;
 pub(crate) use map::{ExplainArgs, MapArgs};
 pub(crate) use record::{Faults, RecordArgs};
 pub(crate) use report::ReportArgs;
+pub(crate) use view::ViewArgs;
 
 /// The whole command line.
 #[derive(Parser, Debug)]
@@ -75,6 +77,8 @@ pub(crate) enum Verb {
     Elf(ElfArgs),
     /// Try what this machine lets vmatlas see, and say what to change
     Doctor(DoctorArgs),
+    /// Look at a recording in a browser: address × time, stories, flame graphs
+    View(ViewArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a directory
