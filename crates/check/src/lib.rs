@@ -4,4 +4,5 @@
 //!
 //! Invariant: it never changes what is compared to make it equal, and it prints nothing by itself.
 
+pub mod beside;
 pub mod fuzz;

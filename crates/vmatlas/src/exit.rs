@@ -6,6 +6,9 @@ use std::process::ExitCode;
 /// Something failed.
 pub(crate) const FAILED: u8 = 1;
 
+/// The twin and the kernel differ.
+pub(crate) const DIVERGED: u8 = 3;
+
 /// A process that was asked for is not there.
 pub(crate) const NO_PROCESS: u8 = 42;
 

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod check;
 mod completions;
 mod core_file;
 mod diff;
@@ -23,6 +24,7 @@ use crate::cli::{Cli, Verb};
 pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.verb {
         Verb::Record(args) => record::act(&args, cli.common),
+        Verb::Check(args) => check::act(&args),
         Verb::Report(args) => report::act(&args, cli.common),
         Verb::Map(args) => map::act(&args, cli.common),
         Verb::Explain(args) => explain::act(&args, cli.common),

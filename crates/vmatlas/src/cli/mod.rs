@@ -2,6 +2,7 @@
 //!
 //! Nothing is done here: no file is opened, no terminal asked.
 
+mod check;
 mod diff;
 mod doctor;
 mod elf;
@@ -14,6 +15,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use check::CheckArgs;
 pub(crate) use diff::DiffArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use elf::ElfArgs;
@@ -65,6 +67,8 @@ pub(crate) enum When {
 pub(crate) enum Verb {
     /// Run a command, record its memory, and report at its end; ends as the command ends
     Record(RecordArgs),
+    /// Run a command with the twin beside it; exit status 3 if any call or map differs from the kernel's
+    Check(CheckArgs),
     /// Report on a recording: where the memory went, and how far the twin agrees with the kernel
     Report(ReportArgs),
     /// Show the memory of a process, of a saved text, or of a recording at a moment

@@ -1,0 +1,151 @@
+//! What a check found.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use abi::{Call, Pid, Tid};
+use mm::Why;
+use recording::MapRow;
+use timeline::Difference;
+
+/// Divergences kept whole; beyond, they are only counted.
+const KEPT_MAX: usize = 32;
+
+/// What a check found, as numbers that each count something that was really compared.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Memory calls seen.
+    pub calls: u64,
+    /// Of these, the calls whose result the twin predicted and the kernel gave.
+    pub predicted: u64,
+    /// Differences of a result or of a map.
+    pub diverged: u64,
+    /// Whole maps compared.
+    pub maps_compared: u64,
+    /// Changed ranges with their neighbours compared.
+    pub ranges_compared: u64,
+    /// Calls that affect memory and are not predicted, by name.
+    pub unmodelled: BTreeMap<Unmodelled, u64>,
+    /// Calls where other threads' faults or calls may have come before or after: the answer was right for one
+    /// of the orders.
+    pub order_uncertain: u64,
+    /// Processes seen.
+    pub processes: u64,
+    /// Threads seen, first ones included.
+    pub threads: u64,
+    /// What was read where no rule decides, by name.
+    pub inputs: BTreeMap<&'static str, u64>,
+    /// The first divergences.
+    pub divergences: Vec<Divergence>,
+}
+
+/// A kind of call that is not predicted.
+pub type Unmodelled = String;
+
+/// What is kept of the twin's word at a divergence.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Its answer (negative: an errno).
+    pub answer: i64,
+    /// Its reasons.
+    pub why: Why,
+}
+
+/// A difference between twin and kernel.
+#[derive(Clone, Debug)]
+pub struct Divergence {
+    /// Whose call.
+    pub pid: Pid,
+    /// Which thread's.
+    pub tid: Tid,
+    /// How many calls were seen before it.
+    pub at_call: u64,
+    /// The call; `None` for a difference found at exec, fork or the end.
+    pub call: Option<Call>,
+    /// The twin's word.
+    pub twin: Option<Kept>,
+    /// The kernel's answer, where there was one.
+    pub kernel: Option<i64>,
+    /// Where the maps differ, both sides of it.
+    pub maps: Vec<Difference>,
+}
+
+impl Found {
+    /// Counts an input.
+    pub fn input(&mut self, name: &'static str, count: u64) {
+        if count > 0 {
+            *self.inputs.entry(name).or_default() += count;
+        }
+    }
+
+    /// Takes a divergence in.
+    pub fn diverge(&mut self, divergence: Divergence) {
+        self.diverged += 1;
+        if self.divergences.len() < KEPT_MAX {
+            self.divergences.push(divergence);
+        }
+    }
+
+    /// Tells whether everything was predicted, and rightly.
+    pub fn is_clean(&self) -> bool {
+        self.diverged == 0 && self.unmodelled.is_empty()
+    }
+}
+
+impl fmt::Display for Divergence {
+    /// Writes the call, both answers, the twin's reasons and both maps, a line each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, tid, at_call, call, twin, kernel, maps } = self;
+        match call {
+            Some(call) => write!(f, "call {at_call}, pid {pid}, thread {tid}: {call}")?,
+            None => write!(f, "after call {at_call}, pid {pid}, thread {tid}")?,
+        }
+        if let (Some(twin), Some(kernel)) = (twin, kernel)
+            && twin.answer != *kernel
+        {
+            write!(f, "\n  the kernel answered {}, the twin {}", Answer(*kernel), Answer(twin.answer))?;
+        }
+        if let Some(twin) = twin {
+            write!(f, "\n  the twin's reasons: {}", twin.why)?;
+        }
+        for difference in maps {
+            for (who, rows) in [("kernel", &difference.kernel), ("twin", &difference.twin)] {
+                if rows.is_empty() {
+                    write!(f, "\n    {who:<7}nothing in {}", difference.range)?;
+                }
+                for row in rows {
+                    write!(f, "\n    {who:<7}{}", Row(row))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A raw return value as a person reads it.
+struct Answer(i64);
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            raw @ -4095..0 => write!(f, "{}", abi::Errno(raw.unsigned_abs() as u16)),
+            0 => f.write_str("0"),
+            raw => write!(f, "{raw:#x}"),
+        }
+    }
+}
+
+/// A line of maps on one line of text.
+struct Row<'a>(&'a MapRow);
+
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MapRow { range, prot, shared, offset, file, name } = self.0;
+        let letter = |bit, letter| if prot.contains(bit) { letter } else { '-' };
+        let [r, w, x] =
+            [letter(abi::Prot::READ, 'r'), letter(abi::Prot::WRITE, 'w'), letter(abi::Prot::EXEC, 'x')];
+        let s = if *shared { 's' } else { 'p' };
+        let abi::FileId { dev, ino } = file;
+        write!(f, "{range} {r}{w}{x}{s} {:08x} {dev} {ino} {}", offset.0, String::from_utf8_lossy(name))
+    }
+}

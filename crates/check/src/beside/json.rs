@@ -1,0 +1,44 @@
+//! What was found, as JSON: `vmatlas.check/1`.
+
+use serde_json::{Value, json};
+
+use super::found::{Divergence, Found};
+
+/// The name of the report's shape.
+pub const CHECK_SCHEMA: &str = "vmatlas.check/1";
+
+/// Writes the report as one JSON object.
+pub(super) fn report(kernel: &str, found: &Found) -> Vec<u8> {
+    let unmodelled: Vec<Value> =
+        found.unmodelled.iter().map(|(call, count)| json!({ "call": call, "count": count })).collect();
+    let divergences: Vec<Value> = found.divergences.iter().map(divergence).collect();
+    let report = json!({
+        "schema": CHECK_SCHEMA,
+        "kernel": kernel,
+        "calls": found.calls,
+        "predicted": found.predicted,
+        "diverged": found.diverged,
+        "maps_compared": found.maps_compared,
+        "ranges_compared": found.ranges_compared,
+        "unmodelled": unmodelled,
+        "order_uncertain": found.order_uncertain,
+        "processes": found.processes,
+        "threads": found.threads,
+        "inputs": found.inputs,
+        "divergences": divergences,
+    });
+    report.to_string().into_bytes()
+}
+
+fn divergence(divergence: &Divergence) -> Value {
+    json!({
+        "pid": divergence.pid.0,
+        "tid": divergence.tid.0,
+        "at_call": divergence.at_call,
+        "call": divergence.call.map(|call| call.to_string()),
+        "twin": divergence.twin.map(|twin| twin.answer),
+        "kernel": divergence.kernel,
+        "reasons": divergence.twin.map(|twin| twin.why.to_string()),
+        "text": divergence.to_string(),
+    })
+}

@@ -1,0 +1,344 @@
+//! One memory with its twin beside it.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::time::{Duration, Instant};
+
+use abi::{AddrRange, Call, MapFlags, Pid, Resource, Rlimit, Tid, VirtAddr};
+use mm::DescriptionId;
+use recording::{CallInput, ExecEvent, MapRow};
+use timeline::twin::{Corrected, Predicted, Shared, Told, Twin};
+use timeline::{Difference, compare, touched};
+
+use super::found::{Divergence, Found, Kept};
+use super::kernel::KernelMap;
+
+/// Maps with fewer lines are compared whole after every call.
+const WHOLE_BELOW: usize = 200;
+/// Larger ones at least after so many calls,
+const CALLS_MAX: u64 = 256;
+/// and at the next call after this time.
+const TIME_MAX: Duration = Duration::from_millis(100);
+
+/// How often the whole map is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Every {
+    /// Small maps after every call, large ones now and then; the changed range always.
+    Adaptive,
+    /// After every so many calls.
+    Calls(u64),
+}
+
+/// Whether other threads may touch pages, or make calls, while a call is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Company {
+    /// The caller is the memory's only thread.
+    Alone,
+    /// There are others.
+    Others,
+}
+
+/// Whether the twin knew something before it was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// It did.
+    Yes,
+    /// It did not.
+    No,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The process.
+    pub pid: Pid,
+    /// The thread.
+    pub tid: Tid,
+    /// Whether there are others.
+    pub company: Company,
+}
+
+/// One memory: its twin, and the kernel's files on it.
+pub struct Memory {
+    twin: Twin,
+    kernel: KernelMap,
+    calls_since_whole: u64,
+    last_whole: Instant,
+}
+
+/// A call between its two ends.
+#[derive(Clone, Debug)]
+pub struct UnderWay {
+    /// The call.
+    pub call: Call,
+    /// What the kernel reads besides its registers.
+    pub input: CallInput,
+}
+
+/// What a call came to: the twin's word, and whether it was the kernel's.
+struct Answered {
+    predicted: Predicted,
+    ranges: [Option<AddrRange>; 2],
+    agrees: bool,
+}
+
+impl Memory {
+    /// Takes a memory over just after exec.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn adopt(
+        shared: &mut Shared,
+        pid: Pid,
+        exec: Option<&ExecEvent>,
+        limits: &HashMap<Resource, Rlimit>,
+    ) -> io::Result<Self> {
+        let mut kernel = KernelMap::open(pid)?;
+        let (rows, flags) = kernel.rows_with_flags()?;
+        let twin = Twin::adopt(shared, exec, limits, &rows, &flags);
+        let mut memory = Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now() };
+        memory.learn_anonymous(shared)?;
+        Ok(memory)
+    }
+
+    /// Makes the memory of a forked child; `None` if the twin says that the fork fails.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn fork(&mut self, shared: &mut Shared, child: Pid) -> io::Result<Option<Self>> {
+        let Some(twin) = self.twin.fork(shared) else { return Ok(None) };
+        let kernel = KernelMap::open(child)?;
+        Ok(Some(Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now() }))
+    }
+
+    /// Ends the twin.
+    pub fn end(self, shared: &mut Shared) {
+        self.twin.exit(shared);
+    }
+
+    /// Takes in a limit in force; says whether the twin had it already.
+    pub fn set_limit(&mut self, resource: Resource, limit: Rlimit) -> Known {
+        let known = self.twin.space().limit(resource) == Some(limit);
+        self.twin.set_limit(resource, limit);
+        if known { Known::Yes } else { Known::No }
+    }
+
+    /// The descriptions of files that will have no mapping left if a call does what it asks for.
+    pub fn gone_after(&self, call: Call) -> Vec<u64> {
+        let unmapped = match call {
+            Call::Munmap { addr, len } => AddrRange::from_len(addr, len),
+            Call::Mmap { addr, len, flags, .. } if flags.contains(MapFlags::FIXED) => {
+                AddrRange::from_len(addr, len)
+            }
+            _ => None,
+        };
+        let Some(range) = unmapped else { return Vec::new() };
+        let known = |vma: &mm::Vma| match vma.backing.file()?.description {
+            DescriptionId::Known(id) => Some(id),
+            _ => None,
+        };
+        let space = self.twin.space();
+        let mut gone: Vec<u64> =
+            space.vmas_in(range).filter(|vma| range.covers(vma.range)).filter_map(known).collect();
+        if !gone.is_empty() {
+            let stays = space.vmas().filter(|vma| !range.covers(vma.range)).filter_map(known);
+            let stays: HashSet<u64> = stays.collect();
+            gone.retain(|id| !stays.contains(id));
+        }
+        gone
+    }
+
+    /// Takes the kernel's map over after something that is not modelled.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn take_over(&mut self, shared: &mut Shared) -> io::Result<()> {
+        self.resync(shared)
+    }
+
+    /// Before a call: learns what happened since the last one without a call (stacks grown, first writes).
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn enter(&mut self, shared: &mut Shared) -> io::Result<()> {
+        for stack in self.twin.growing() {
+            if let Some(range) = self.kernel.mapping_ending_at(stack)? {
+                self.twin.grow_stack(shared, range);
+            }
+        }
+        self.learn_anonymous(shared)
+    }
+
+    /// After a call: the twin does it too, and both are compared.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn leave(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        caller: Caller,
+        done: &UnderWay,
+        kernel: i64,
+        every: Every,
+    ) -> io::Result<()> {
+        let before = (caller.company == Company::Others).then(|| (self.twin.clone(), shared.clone()));
+        let Some(mut answered) = self.answer(shared, found, done, kernel) else {
+            *found.unmodelled.entry(done.call.name().to_owned()).or_default() += 1;
+            return self.resync(shared);
+        };
+        let mut maps = self.compare(found, &answered, every)?;
+        if let Some((twin, was)) = before.filter(|_| !answered.agrees || !maps.is_empty()) {
+            // Another thread's first write may have come before the call.
+            let tried = (std::mem::replace(&mut self.twin, twin), std::mem::replace(shared, was));
+            self.learn_anonymous(shared)?;
+            let again = self.answer(shared, found, done, kernel);
+            let differences = self.compare_whole(found)?;
+            match again {
+                Some(again) if again.agrees && differences.is_empty() => {
+                    found.order_uncertain += 1;
+                    (answered, maps) = (again, differences);
+                }
+                _ => (self.twin, *shared) = tried,
+            }
+        }
+        if answered.agrees && maps.is_empty() {
+            found.predicted += u64::from(answered.predicted.input.is_none());
+            if let Some(input) = answered.predicted.input {
+                found.input(input, 1);
+            }
+            return Ok(());
+        }
+        let kept = Kept { answer: raw(&answered.predicted), why: answered.predicted.why };
+        found.diverge(Divergence {
+            pid: caller.pid,
+            tid: caller.tid,
+            at_call: found.calls,
+            call: Some(done.call),
+            twin: Some(kept),
+            kernel: Some(kernel),
+            maps,
+        });
+        self.resync(shared)
+    }
+
+    /// Compares the whole map where no call is under way: at exec, fork, exit, the end.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn check_whole(&mut self, shared: &mut Shared, found: &mut Found, caller: Caller) -> io::Result<()> {
+        self.enter(shared)?;
+        let maps = self.compare_whole(found)?;
+        if !maps.is_empty() {
+            found.diverge(Divergence {
+                pid: caller.pid,
+                tid: caller.tid,
+                at_call: found.calls,
+                call: None,
+                twin: None,
+                kernel: None,
+                maps,
+            });
+            self.resync(shared)?;
+        }
+        Ok(())
+    }
+
+    /// Does the call on the twin; `None` if it is not modelled.
+    fn answer(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        done: &UnderWay,
+        kernel: i64,
+    ) -> Option<Answered> {
+        let UnderWay { call, input } = done;
+        let brk = self.twin.brk();
+        let mut predicted = self.twin.call(shared, *call, input, Told::Answer(kernel))?;
+        let mut agrees = raw(&predicted) == kernel;
+        if let (false, Call::Mmap { .. }, Ok(_), 0..) = (agrees, *call, predicted.result, kernel) {
+            let place = VirtAddr(kernel.cast_unsigned());
+            if let Corrected::Input(name) = self.twin.place(shared, *call, input, predicted.result, place) {
+                found.input(name, 1);
+                predicted.result = Ok(place.0);
+                agrees = true;
+            }
+        }
+        let ranges = touched(*call, predicted.result.ok(), brk);
+        Some(Answered { predicted, ranges, agrees })
+    }
+
+    fn compare(
+        &mut self,
+        found: &mut Found,
+        answered: &Answered,
+        every: Every,
+    ) -> io::Result<Vec<Difference>> {
+        self.calls_since_whole += 1;
+        let whole = !answered.agrees
+            || match every {
+                Every::Calls(calls) => self.calls_since_whole >= calls,
+                Every::Adaptive => {
+                    self.twin.mappings() < WHOLE_BELOW as u64
+                        || self.calls_since_whole >= CALLS_MAX
+                        || self.last_whole.elapsed() >= TIME_MAX
+                }
+            };
+        if whole || !self.ranges_are_same(found, &answered.ranges)? {
+            return self.compare_whole(found);
+        }
+        Ok(Vec::new())
+    }
+
+    /// Compares each changed range with what touches it.
+    fn ranges_are_same(&mut self, found: &mut Found, ranges: &[Option<AddrRange>; 2]) -> io::Result<bool> {
+        for range in ranges.iter().flatten() {
+            let around = AddrRange {
+                start: VirtAddr(range.start.0.saturating_sub(abi::PAGE_SIZE)),
+                end: VirtAddr(range.end.0.saturating_add(abi::PAGE_SIZE)),
+            };
+            let Some(kernel) = self.kernel.rows_in(around)? else { return Ok(false) };
+            found.ranges_compared += 1;
+            let twin = self.twin.rows_in(around);
+            let unnamed = |row: &MapRow| MapRow { name: recording::Bytes::default(), ..row.clone() };
+            if !kernel.iter().map(unnamed).eq(twin.iter().map(unnamed)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn compare_whole(&mut self, found: &mut Found) -> io::Result<Vec<Difference>> {
+        self.calls_since_whole = 0;
+        self.last_whole = Instant::now();
+        let kernel = self.kernel.rows()?;
+        found.maps_compared += 1;
+        found.input("inode of shared anonymous memory", self.twin.learn_nameless(&kernel));
+        Ok(compare(&kernel, &self.twin.rows(), &[]).differences)
+    }
+
+    /// Takes the kernel's map over where the twin's differs.
+    fn resync(&mut self, shared: &mut Shared) -> io::Result<()> {
+        let kernel = self.kernel.rows()?;
+        self.twin.learn_nameless(&kernel);
+        for difference in compare(&kernel, &self.twin.rows(), &[]).differences {
+            self.twin.replace(shared, difference.range, &difference.kernel);
+        }
+        self.learn_anonymous(shared)
+    }
+
+    fn learn_anonymous(&mut self, shared: &mut Shared) -> io::Result<()> {
+        let open = self.twin.without_anon_vma();
+        for range in self.kernel.with_anonymous_pages(open)? {
+            self.twin.learn_anonymous(shared, range);
+        }
+        Ok(())
+    }
+}
+
+fn raw(predicted: &Predicted) -> i64 {
+    match predicted.result {
+        Ok(value) => value.cast_signed(),
+        Err(errno) => -i64::from(errno.0),
+    }
+}

@@ -1,0 +1,25 @@
+//! A real program with its twin beside it, compared at every memory call.
+//!
+//! ```text
+//! entry   learn which mappings have an anon_vma (PAGEMAP_SCAN) ── predict result and map
+//! kernel  does the call
+//! exit    compare the result ── compare the changed range with its neighbours, or the whole map
+//! ```
+//!
+//! What no rule decides is an *input*: read, counted by name, and listed in [`Found::inputs`]. It never absorbs an
+//! errno, an address or a boundary that a rule decides.
+
+mod descriptions;
+mod found;
+mod json;
+mod kernel;
+mod memory;
+mod program;
+mod run;
+
+pub use found::{Divergence, Found, Kept, Unmodelled};
+pub use json::CHECK_SCHEMA;
+pub use kernel::KernelMap;
+pub use memory::{Caller, Company, Every, Known, Memory, UnderWay};
+pub use program::Program;
+pub use run::run;
