@@ -8,7 +8,7 @@ use abi::{AddrRange, VirtAddr};
 use recording::{MmId, TimeNs};
 use serde_json::json;
 use snapshot::Snapshot;
-use timeline::Replay;
+use timeline::Seeker;
 use view::atlas::Rect;
 use view::{Cell, Explanation, PagesView};
 use web::{Answer, Query, Site};
@@ -26,6 +26,8 @@ const CELLS_MAX: usize = 1024;
 pub(super) struct RecordingSite {
     path: PathBuf,
     state: Arc<Mutex<State>>,
+    /// Goes to any moment without a replay from the start.
+    seeker: Mutex<Option<Seeker>>,
 }
 
 enum State {
@@ -50,7 +52,7 @@ impl RecordingSite {
                 },
             );
         });
-        Self { path: path.to_owned(), state }
+        Self { path: path.to_owned(), state, seeker: Mutex::new(None) }
     }
 
     fn loaded(&self) -> Result<Arc<Loaded>, Answer> {
@@ -67,16 +69,19 @@ impl RecordingSite {
         let mm =
             query.number("mm").and_then(|mm| u32::try_from(mm).ok()).ok_or_else(|| bad("which memory?"))?;
         let time = TimeNs(query.number("at").ok_or_else(|| bad("at which time?"))?);
-        let mut replay = Replay::open(&self.path).map_err(|error| bad(&error.to_string()))?;
-        replay.run_to_time(time).map_err(|error| bad(&error.to_string()))?;
-        let world = replay.world();
+        let mut seeker = self.seeker.lock().unwrap_or_else(PoisonError::into_inner);
+        if seeker.is_none() {
+            *seeker = Some(Seeker::open(&self.path).map_err(|error| bad(&error.to_string()))?);
+        }
+        let Some(seeker) = seeker.as_mut() else { return Err(Answer::NotFound) };
+        let world = seeker.to_time(time).map_err(|error| bad(&error.to_string()))?;
         let still = world.still(MmId(mm)).ok_or(Answer::NotFound)?;
         Ok(still.snapshot(world.objects()))
     }
 
     fn story(&self, query: &Query) -> Result<Answer, Answer> {
         let address = query.number("address").ok_or_else(|| Answer::Bad("which address?".to_owned()))?;
-        let explanation = Explanation::new(&self.snapshot(query)?, VirtAddr(address));
+        let explanation = Explanation::new(&self.snapshot(query)?, &(), VirtAddr(address));
         let because = explanation.leaf.as_ref().map(|leaf| leaf.rule.clone());
         Ok(json_answer(&json!({ "why": because, "explanation": explanation })))
     }
