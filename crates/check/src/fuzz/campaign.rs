@@ -223,7 +223,7 @@ pub fn program_text(seed: u64, index: u64) -> Result<Program, FuzzError> {
     let mut run = Run::start(world, privilege, depth_of(seed, index))?;
     let _however_it_ends = generator.drive(&mut run).and_then(|()| run.finish());
     let program = run.program();
-    run.abandon()?;
+    let _origin_is_of_no_more_use = run.abandon();
     Ok(program)
 }
 

@@ -63,7 +63,9 @@ impl World {
         let limits = limits(&live)?;
         let mut system = System::new(profile);
         let text = read(&mut live, Text::Smaps)?;
-        let rows = adopted_rows(&text)?;
+        let program = fs::metadata(format!("/proc/{}/exe", live.pid(live.origin()).unwrap_or_default().0));
+        let program = program.map_err(|error| FuzzError::Io("asking for the origin's program", error))?;
+        let rows = adopted_rows(&text, program.len())?;
         let origin = AddressSpace::adopt(&mut system, layout, limits, rows);
         Ok(Self { live, files, system, origin, caps: host::caps()?, sizes_changed: false })
     }
@@ -183,18 +185,18 @@ fn limits(live: &Live) -> Result<Limits, FuzzError> {
     Ok(limits)
 }
 
-fn adopted_rows(text: &[u8]) -> Result<Vec<AdoptedVma>, FuzzError> {
+fn adopted_rows(text: &[u8], program_bytes: u64) -> Result<Vec<AdoptedVma>, FuzzError> {
     let mut rows = Vec::new();
     for row in proc_text::smaps(text) {
         let row = row?;
         if row.map.name != b"[vsyscall]" {
-            rows.push(adopted(&row)?);
+            rows.push(adopted(&row, program_bytes)?);
         }
     }
     Ok(rows)
 }
 
-fn adopted(row: &SmapsRow<'_>) -> Result<AdoptedVma, FuzzError> {
+fn adopted(row: &SmapsRow<'_>, program_bytes: u64) -> Result<AdoptedVma, FuzzError> {
     let map = &row.map;
     let flags = row.fields.vm_flags.map(vm_flags);
     let flags = flags.ok_or_else(|| FuzzError::Setup("smaps tells no VmFlags".into()))?;
@@ -209,7 +211,8 @@ fn adopted(row: &SmapsRow<'_>) -> Result<AdoptedVma, FuzzError> {
             description: DescriptionId::Known(OTHER_DESCRIPTIONS + map.file.ino),
             kind: FileKind::Shmem,
             mode: OpenMode { read: true, write: true, append_only: false },
-            bytes: 1 << 40,
+            // The arena is sealed: it never reaches past its end.
+            bytes: if map.shared { map.range.len() } else { program_bytes },
             seals: 0,
             noexec: false,
         })),

@@ -134,7 +134,7 @@ impl Choice<'_> {
         if self.is_much(addr, old_len) && self.locks_new() {
             return None;
         }
-        let is_huge = new_len > 2 * FILLED_BYTES_MAX && new_len < 1 << 46;
+        let is_huge = new_len > 2 * FILLED_BYTES_MAX && new_len < 1 << 47;
         let locks =
             self.space.find(addr.page_down()).is_some_and(|vma| vma.flags.contains(mm::VmFlags::LOCKED));
         if is_huge && locks {

@@ -44,7 +44,7 @@ impl Choice<'_> {
         let (fd, offset) = if is_file { self.file() } else { self.no_file() };
         let len = self.length();
         let fills = flags.intersects(MapFlags::LOCKED.with(MapFlags::POPULATE)) || self.locks_new();
-        if fills && len > FILLED_BYTES_MAX && len < 1 << 46 {
+        if fills && len > FILLED_BYTES_MAX && len < 1 << 47 {
             return None;
         }
         Some(Act::Call(Call::Mmap { addr, len, prot: self.prot(), flags, fd, offset }))
