@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{bench, ci, tidy};
+use crate::{bench, ci, fuzz_kernel, tidy};
 
 /// One verb of `cargo xtask`.
 pub(crate) struct Verb {
@@ -22,6 +22,21 @@ const VERBS: &[Verb] = &[
         name: "bench",
         help: "VERB [--save]  a part of the speed table, e.g. `bench twin`",
         run: bench::run,
+    },
+    Verb {
+        name: "fuzz-kernel",
+        help: "--seconds N [--seed S] [--threads T]  random programs on the kernel and on the twin",
+        run: fuzz_kernel::run,
+    },
+    Verb {
+        name: "small-world",
+        help: "[--calls N]  every program of up to N calls (2) on six pages, on both",
+        run: fuzz_kernel::small_world,
+    },
+    Verb {
+        name: "mutants",
+        help: "[--seconds N]  twins with one rule changed: each must be caught",
+        run: fuzz_kernel::mutants,
     },
 ];
 

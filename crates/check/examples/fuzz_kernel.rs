@@ -1,49 +1,80 @@
-//! The differential fuzzer from the command line; `cargo xtask fuzz-kernel` builds and runs it.
+//! The differential fuzzer from the command line; `cargo xtask fuzz-kernel`, `small-world` and `mutants` build and
+//! run it.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use check::fuzz::{self, Depth, Direction, Finding, Flags, Plan, Program, Stop, Worlds};
+use check::fuzz::{
+    self, Depth, Direction, Finding, Flags, Plan, Program, Shorten, SmallWorld, Stop, Summary, Worlds,
+};
+use mm::Mutation;
 
-const USAGE: &str = "usage: fuzz_kernel --seconds N [--seed S] [--threads T] [--program I] [--show] \
-[--max-divergences N] [--corpus FOLDER]\n       fuzz_kernel --replay FILE";
+const USAGE: &str =
+    "usage: fuzz_kernel fuzz --seconds N [--seed S] [--threads T] [--program I] [--divergences N] \
+[--corpus FOLDER]
+       fuzz_kernel show --seed S --program I
+       fuzz_kernel replay --file FILE
+       fuzz_kernel small-world [--calls N] [--threads T]
+       fuzz_kernel mutants [--seconds N] [--seed S] [--threads T]";
 
+#[derive(Default)]
 struct Args {
     plan: Plan,
-    show: bool,
+    calls: Option<usize>,
     corpus: Option<PathBuf>,
-    replay: Option<PathBuf>,
+    file: PathBuf,
 }
 
 fn main() -> ExitCode {
-    let args = match parse(std::env::args().skip(1)) {
+    let mut words = std::env::args().skip(1);
+    let verb = words.next().unwrap_or_default();
+    let args = match parse(words) {
         Ok(args) => args,
         Err(what) => {
             eprintln!("fuzz-kernel: {what}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    let done = match &args.replay {
-        Some(path) => replay(path),
-        None if args.show => show(&args.plan),
-        None => campaign(&args),
+    let done = match verb.as_str() {
+        "fuzz" => campaign(&args),
+        "show" => show(&args.plan),
+        "replay" => replay(&args.file),
+        "small-world" => small_world(&args),
+        "mutants" => mutants(&args.plan),
+        _ => {
+            eprintln!("fuzz-kernel: no verb {verb}\n{USAGE}");
+            return ExitCode::from(2);
+        }
     };
-    done.unwrap_or_else(|what| {
-        eprintln!("fuzz-kernel: {what}");
-        ExitCode::FAILURE
-    })
+    match done {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        Err(what) => {
+            eprintln!("fuzz-kernel: {what}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
+enum Verdict {
+    Good,
+    Bad,
+}
+
+impl From<bool> for Verdict {
+    fn from(is_good: bool) -> Self {
+        if is_good { Self::Good } else { Self::Bad }
+    }
+}
+
+type Done = Result<Verdict, String>;
+
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
-    let mut args =
-        Args { plan: Plan { threads: 2, ..Plan::default() }, show: false, corpus: None, replay: None };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut args = Args { plan: Plan { threads, ..Plan::default() }, ..Args::default() };
     while let Some(word) = words.next() {
-        if word == "--show" {
-            args.show = true;
-            continue;
-        }
         let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{word} wants a number, not {value}"));
         match word.as_str() {
@@ -51,16 +82,17 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             "--seed" => args.plan.seed = number()?,
             "--threads" => args.plan.threads = number()?.clamp(1, 64) as usize,
             "--program" => (args.plan.first, args.plan.programs) = (number()?, 1),
-            "--max-divergences" => args.plan.divergences_max = number()? as usize,
+            "--divergences" => args.plan.divergences_max = number()? as usize,
+            "--calls" => args.calls = Some(number()? as usize),
             "--corpus" => args.corpus = Some(value.into()),
-            "--replay" => args.replay = Some(value.into()),
+            "--file" => args.file = value.into(),
             _ => return Err(format!("no option {word}")),
         }
     }
     Ok(args)
 }
 
-fn campaign(args: &Args) -> Result<ExitCode, String> {
+fn campaign(args: &Args) -> Done {
     let Args { plan, corpus, .. } = args;
     let begin = Instant::now();
     let report = |finding: &Finding| {
@@ -74,42 +106,36 @@ fn campaign(args: &Args) -> Result<ExitCode, String> {
         }
     };
     let summary = fuzz::run(plan, &report).map_err(|error| error.to_string())?;
-    for (index, why) in &summary.failures {
+    print_summary(plan, &summary, begin.elapsed());
+    let is_whole = summary.counted.calls > 0 && summary.failures.is_empty();
+    Ok(Verdict::from(is_whole && summary.divergences == 0))
+}
+
+fn print_summary(plan: &Plan, summary: &Summary, time: Duration) {
+    let Summary { counted, programs, divergences, failures } = summary;
+    for (index, why) in failures {
         println!("not run to its end: --seed {} --program {index}: {why}", plan.seed);
     }
-    let counted = summary.counted;
-    let seconds = begin.elapsed().as_secs_f64();
-    println!(
-        "{} accesses, {} maps compared, {} calls partly inputs, {} lines left out as not modelled, {} failures, \
-         {:.0} calls a second",
-        counted.accesses,
-        counted.maps,
-        counted.asked,
-        counted.unmodelled,
-        summary.failures.len(),
-        counted.calls as f64 / seconds
-    );
-    println!(
-        "{} calls, {} programs, {} divergences, seed {}",
-        counted.calls, summary.programs, summary.divergences, plan.seed
-    );
-    let is_good = counted.calls > 0 && summary.divergences == 0 && summary.failures.is_empty();
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let (seed, failed) = (plan.seed, failures.len());
+    let a_second = counted.calls as f64 / time.as_secs_f64();
+    println!("{} loads, stores and fetches, {} maps compared", counted.accesses, counted.maps);
+    println!("{} calls partly inputs, {} left out as not modelled", counted.asked, counted.unmodelled);
+    println!("{failed} programs not run to their end, {a_second:.0} calls a second");
+    println!("{} calls, {programs} programs, {divergences} divergences, seed {seed}", counted.calls);
 }
 
 fn text_of(seed: u64, finding: &Finding) -> String {
     let Finding { index, direction, program, divergence } = finding;
-    format!(
-        "# again: cargo xtask fuzz-kernel --seed {seed} --program {index}\n# layout {direction:?}\n{divergence}{program}"
-    )
+    let again = format!("# again: cargo xtask fuzz-kernel --seed {seed} --program {index}");
+    format!("{again}\n# layout {direction:?}\n{divergence}{program}")
 }
 
-fn show(plan: &Plan) -> Result<ExitCode, String> {
+fn show(plan: &Plan) -> Done {
     print!("{}", fuzz::program_text(plan.seed, plan.first).map_err(|error| error.to_string())?);
-    Ok(ExitCode::SUCCESS)
+    Ok(Verdict::Good)
 }
 
-fn replay(path: &PathBuf) -> Result<ExitCode, String> {
+fn replay(path: &PathBuf) -> Done {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let program = Program::parse(&text).map_err(|what| format!("{}: {what}", path.display()))?;
     let bottom_up = text.lines().any(|line| line == "# layout BottomUp");
@@ -118,12 +144,62 @@ fn replay(path: &PathBuf) -> Result<ExitCode, String> {
     match Worlds::default().replay(direction, depth, &program) {
         Ok(counted) => {
             println!("{} calls, 1 programs, 0 divergences, seed 0", counted.calls);
-            Ok(ExitCode::SUCCESS)
+            Ok(Verdict::Good)
         }
         Err(Stop::Diverged(divergence)) => {
             print!("{divergence}");
-            Ok(ExitCode::FAILURE)
+            Ok(Verdict::Bad)
         }
         Err(Stop::Failed(error)) => Err(error.to_string()),
     }
+}
+
+fn small_world(args: &Args) -> Done {
+    let (calls, parts) = (args.calls.unwrap_or(2), args.plan.threads);
+    let ends: Vec<Result<SmallWorld, String>> = std::thread::scope(|scope| {
+        let part =
+            |part| move || fuzz::run_small_world(calls, part, parts).map_err(|error| error.to_string());
+        let workers: Vec<_> = (0..parts).map(|number| scope.spawn(part(number))).collect();
+        let ends = workers.into_iter().map(|worker| worker.join());
+        ends.map(|end| end.unwrap_or_else(|_| Err("a thread panicked".into()))).collect()
+    });
+    let (mut done, mut programs, mut diverged) = (0, 0, 0);
+    for end in ends {
+        let world = end?;
+        done += world.counted.calls;
+        programs += world.programs;
+        if let Some((program, divergence)) = world.divergence {
+            diverged += 1;
+            println!("# layout TopDown\n{divergence}{program}");
+        }
+    }
+    println!("{done} calls, {programs} programs of up to {calls} calls, {diverged} divergences");
+    Ok(Verdict::from(diverged == 0 && programs > 0))
+}
+
+fn mutants(plan: &Plan) -> Done {
+    let plan = Plan { divergences_max: 1, shorten: Shorten::No, ..*plan };
+    let found = |mutation| {
+        let begin = Instant::now();
+        let summary = fuzz::run(&Plan { mutation, ..plan }, &|_| {}).map_err(|error| error.to_string())?;
+        Ok::<_, String>((summary, begin.elapsed()))
+    };
+    let mut missed = 0;
+    for mutation in Mutation::ALL {
+        let (summary, time) = found(Some(*mutation))?;
+        let caught = summary.divergences > 0;
+        missed += u32::from(!caught);
+        let verdict = if caught { "caught" } else { "MISSED" };
+        let (calls, programs) = (summary.counted.calls, summary.programs);
+        println!(
+            "{:<20} {verdict} after {:.2?}, {calls} calls, {programs} programs",
+            format!("{mutation:?}"),
+            time
+        );
+    }
+    // Only where the twin itself agrees as long as that do the mutants' divergences mean anything.
+    let (summary, _) = found(None)?;
+    println!("{:<20} {} divergences in {} calls", "no mutation", summary.divergences, summary.counted.calls);
+    println!("{} mutants, {missed} missed", Mutation::ALL.len());
+    Ok(Verdict::from(missed == 0 && summary.divergences == 0))
 }

@@ -19,3 +19,10 @@ fn the_same_seed_makes_the_same_program() {
     assert_eq!(text(4), text(4));
     assert_ne!(text(4), text(5));
 }
+
+#[test]
+fn every_program_of_one_call_in_a_small_world_agrees() {
+    let done = fuzz::run_small_world(1, 0, 1).expect("a world");
+    assert!(done.divergence.is_none(), "{:?}", done.divergence);
+    assert!(done.programs > 1000, "{done:?}");
+}

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mm::Mutation;
+
 use super::divergence::Divergence;
 use super::error::FuzzError;
 use super::generate::Generator;
@@ -29,6 +31,19 @@ pub struct Plan {
     pub programs: u64,
     /// After how many different divergences to stop.
     pub divergences_max: usize,
+    /// The rule of the twin that is changed.
+    pub mutation: Option<Mutation>,
+    /// Whether programs that diverge are made shorter.
+    pub shorten: Shorten,
+}
+
+/// Whether programs that diverge are made shorter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shorten {
+    /// They are.
+    Yes,
+    /// They are reported as they are.
+    No,
 }
 
 /// What came of it.
@@ -62,8 +77,19 @@ pub fn direction_of(index: u64) -> Direction {
     if index % 8 == 7 { Direction::BottomUp } else { Direction::TopDown }
 }
 
+/// Tells whether a program of this number runs near the limit of the count of mappings.
+fn is_crowded(index: u64) -> bool {
+    index % CROWDED_EVERY == CROWDED_EVERY - 3
+}
+
+/// One in so many programs runs near the limit of the count of mappings: it takes as long as hundreds of others.
+const CROWDED_EVERY: u64 = 2000;
+
 /// How deep a program of this number is compared: the flags of smaps now and then, as they take time.
 fn depth_of(seed: u64, index: u64) -> Depth {
+    if is_crowded(index) {
+        return Depth { every: u32::MAX, flags: Flags::Never };
+    }
     let flags = match Rng::new(seed ^ 0x5bd1_e995, index).below(32) {
         0 => Flags::Always,
         1..4 => Flags::AtEnd,
@@ -107,7 +133,7 @@ struct Shared<'a> {
 
 impl Shared<'_> {
     fn work(&self) -> Result<(), FuzzError> {
-        let mut worlds = Worlds::default();
+        let mut worlds = Worlds::of(self.plan.mutation);
         while Instant::now() < self.until && !self.is_enough() {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index - self.plan.first >= self.plan.programs {
@@ -131,7 +157,9 @@ impl Shared<'_> {
         let depth = depth_of(self.plan.seed, index);
         let world = worlds.world(direction)?;
         let mut run = Run::start(world, privilege, depth)?;
-        let end = generator.drive(&mut run).and_then(|()| run.finish());
+        let crowd = is_crowded(index).then(|| generator.crowd(&run));
+        let begun = crowd.map_or(Ok(()), |line| run.line(line));
+        let end = begun.and_then(|()| generator.drive(&mut run)).and_then(|()| run.finish());
         let (counted, program) = (run.counted, run.program());
         if end.is_err() && run.abandon().is_err() {
             worlds.drop_world(direction);
@@ -151,7 +179,10 @@ impl Shared<'_> {
         if let Err(Stop::Diverged(divergence)) = end {
             let is_new = self.known.lock().is_ok_and(|mut known| known.insert(divergence.likeness()));
             if is_new {
-                let (program, divergence) = shrink::shrink(worlds, direction, depth, program, *divergence);
+                let (program, divergence) = match self.plan.shorten {
+                    Shorten::Yes => shrink::shrink(worlds, direction, depth, program, *divergence),
+                    Shorten::No => (program, *divergence),
+                };
                 (self.report)(&Finding { index, direction, program, divergence });
             }
         }
@@ -167,9 +198,15 @@ const FAILURES_MAX: usize = 20;
 pub struct Worlds {
     top_down: Option<World>,
     bottom_up: Option<World>,
+    mutation: Option<Mutation>,
 }
 
 impl Worlds {
+    /// Makes worlds whose twins have a rule changed.
+    pub fn of(mutation: Option<Mutation>) -> Self {
+        Self { mutation, ..Self::default() }
+    }
+
     fn slot(&mut self, direction: Direction) -> &mut Option<World> {
         match direction {
             Direction::TopDown => &mut self.top_down,
@@ -182,10 +219,11 @@ impl Worlds {
     /// # Errors
     /// If it can't be started.
     pub fn world(&mut self, direction: Direction) -> Result<&mut World, FuzzError> {
+        let mutation = self.mutation;
         let slot = self.slot(direction);
         match slot {
             Some(world) => Ok(world),
-            None => Ok(slot.insert(World::start(direction)?)),
+            None => Ok(slot.insert(World::start(direction, mutation)?)),
         }
     }
 
@@ -221,6 +259,8 @@ pub fn program_text(seed: u64, index: u64) -> Result<Program, FuzzError> {
     let privilege = generator.privilege();
     let world = worlds.world(direction_of(index))?;
     let mut run = Run::start(world, privilege, depth_of(seed, index))?;
+    let crowd = is_crowded(index).then(|| generator.crowd(&run));
+    let _crowded = crowd.map(|line| run.line(line));
     let _however_it_ends = generator.drive(&mut run).and_then(|()| run.finish());
     let program = run.program();
     let _origin_is_of_no_more_use = run.abandon();
@@ -237,6 +277,8 @@ impl Default for Plan {
             first: 0,
             programs: u64::MAX,
             divergences_max: 20,
+            mutation: None,
+            shorten: Shorten::Yes,
         }
     }
 }

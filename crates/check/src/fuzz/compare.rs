@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use abi::{FileId, FileOff, PAGE_SHIFT};
-use mm::{AddressSpace, Backing, ObjectId, VmFlags, Vma};
+use mm::{AddressSpace, Backing, FileKind, ObjectId, VmFlags, Vma};
 use proc_text::{MapsRow, TextError};
 
 use super::world::vm_flags;
@@ -58,8 +58,9 @@ fn same_row(row: &MapsRow<'_>, vma: &Vma, space: &AddressSpace, inodes: &mut Ino
         && match object {
             Some(ObjectId::File(id)) => file == id && !name.is_empty(),
             Some(ObjectId::Nameless(number)) => {
-                (name == b"/dev/zero (deleted)" || name.starts_with(b"[anon_shmem:"))
-                    && inodes.agrees(number, file)
+                let huge = vma.backing.file_kind() == Some(FileKind::Hugetlb);
+                let expected: &[u8] = if huge { b"/anon_hugepage (deleted)" } else { b"/dev/zero (deleted)" };
+                (name == expected || name.starts_with(b"[anon_shmem:")) && inodes.agrees(number, file)
             }
             None => file == FileId::default() && same_name(name, vma, space),
         }
@@ -81,6 +82,20 @@ fn same_name(name: &[u8], vma: &Vma, space: &AddressSpace) -> bool {
         Some(given) => name.strip_prefix(b"[anon:").and_then(|rest| rest.strip_suffix(b"]")) == Some(given),
         None => name.is_empty(),
     }
+}
+
+/// Tells whether two memories of the twin hold the same mappings with the same counters.
+pub(crate) fn same_state(a: &AddressSpace, b: &AddressSpace) -> bool {
+    let same = |(x, y): (&Vma, &Vma)| {
+        let Vma { range, pgoff, flags, backing, anon, extra } = x;
+        *range == y.range
+            && *pgoff == y.pgoff
+            && *flags == y.flags
+            && backing.same_file(&y.backing)
+            && *anon == y.anon
+            && *extra == y.extra
+    };
+    a.map_count() == b.map_count() && a.counters() == b.counters() && a.vmas().zip(b.vmas()).all(same)
 }
 
 /// Returns the first mapping whose flags in a text of smaps are not the twin's, with both.

@@ -48,6 +48,7 @@ impl Divergence {
             Act::Store(_) => "store",
             Act::Fetch(_) => "fetch",
             Act::Truncate { .. } => "ftruncate",
+            Act::Crowd(_) => "crowd",
             Act::Fork => "fork",
             Act::Exit => "exit",
         });

@@ -3,13 +3,14 @@
 use std::fs;
 
 use abi::VirtAddr;
-use mm::{Caps, OvercommitMode, Profile, Thp};
+use mm::{Caps, Mutation, OvercommitMode, Profile, Thp};
 
 use super::error::FuzzError;
 
 /// Reads the settings of the running kernel. What must be tried out in a process is set later.
-pub(crate) fn profile() -> Result<Profile, FuzzError> {
+pub(crate) fn profile(mutation: Option<Mutation>) -> Result<Profile, FuzzError> {
     let mut profile = Profile::linux_6_18_x86_64();
+    mutate(&mut profile, mutation)?;
     let release = text("/proc/sys/kernel/osrelease")?;
     let mut version = release.split('.').filter_map(|part| part.parse::<u16>().ok());
     let version = (version.next().unwrap_or(0), version.next().unwrap_or(0));
@@ -47,6 +48,20 @@ pub(crate) fn profile() -> Result<Profile, FuzzError> {
     profile.options.pkeys = cpu.contains(" ospke");
     profile.options.shadow_stack = cpu.contains(" user_shstk");
     Ok(profile)
+}
+
+#[cfg(feature = "mutants")]
+fn mutate(profile: &mut Profile, mutation: Option<Mutation>) -> Result<(), FuzzError> {
+    profile.mutation = mutation;
+    Ok(())
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutate(_profile: &mut Profile, mutation: Option<Mutation>) -> Result<(), FuzzError> {
+    match mutation {
+        None => Ok(()),
+        Some(_) => Err(FuzzError::Setup("built without the feature `mutants`".into())),
+    }
 }
 
 fn huge_pages(path: &str) -> Thp {

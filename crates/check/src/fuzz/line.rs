@@ -46,6 +46,8 @@ pub enum Act {
         /// The size in bytes.
         bytes: u64,
     },
+    /// Makes so many mappings, far from everything else: the count of mappings comes near its limit.
+    Crowd(u64),
     /// Forks; the child gets the next free number.
     Fork,
     /// Ends.
@@ -107,6 +109,7 @@ impl fmt::Display for Act {
             Self::Store(addr) => write!(f, "store {addr:#x}"),
             Self::Fetch(addr) => write!(f, "fetch {addr:#x}"),
             Self::Truncate { file, bytes } => write!(f, "truncate {file} {bytes:#x}"),
+            Self::Crowd(mappings) => write!(f, "crowd {mappings}"),
             Self::Fork => f.write_str("fork"),
             Self::Exit => f.write_str("exit"),
         }
@@ -182,6 +185,7 @@ fn parse_line(line: &str) -> Option<Line> {
         "store" => Act::Store(VirtAddr(number(0)?)),
         "fetch" => Act::Fetch(VirtAddr(number(0)?)),
         "truncate" => Act::Truncate { file: number(0)? as usize, bytes: number(1)? },
+        "crowd" => Act::Crowd(number(0)?),
         "fork" => Act::Fork,
         "exit" => Act::Exit,
         _ => return None,
@@ -219,6 +223,7 @@ mod tests {
             Act::Store(addr),
             Act::Fetch(addr),
             Act::Truncate { file: 1, bytes: 4097 },
+            Act::Crowd(65_000),
             Act::Fork,
             Act::Exit,
         ];

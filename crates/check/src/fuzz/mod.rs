@@ -11,12 +11,14 @@ mod line;
 mod rng;
 mod run;
 mod shrink;
+mod small_world;
 mod world;
 
-pub use campaign::{Finding, Plan, Summary, Worlds, direction_of, program_text, run};
+pub use campaign::{Finding, Plan, Shorten, Summary, Worlds, direction_of, program_text, run};
 pub use divergence::{Divergence, What};
 pub use error::FuzzError;
 pub use generate::Generator;
 pub use line::{Act, Line, Privilege, Program};
 pub use run::{Counted, Depth, Flags, Stop};
+pub use small_world::{SmallWorld, run as run_small_world};
 pub use world::{Direction, World};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use abi::{Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PrctlOp, VirtAddr};
+use abi::{Advice, Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, PrctlOp, Prot, VirtAddr};
 use live::{Answer, Fault, Process, Step, Text, Ticket};
 use mm::{Access, AddressSpace, Basis, Caps, FileInput, Input, Signal, System, Why};
 
@@ -216,10 +216,33 @@ impl<'w> Run<'w> {
             Act::Store(addr) => self.access(who, addr, Access::Write, Step::Store(addr, NOP)),
             Act::Fetch(addr) => self.access(who, addr, Access::Exec, Step::Fetch(addr)),
             Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
+            Act::Crowd(mappings) => self.crowd(who, mappings),
             Act::Fork => self.fork(who),
             Act::Exit => self.exit(who),
             act => self.call(who, &act),
         }
+    }
+
+    /// Does a line without reading the map after it.
+    pub(crate) fn quiet_line(&mut self, line: Line) -> Result<(), Stop> {
+        let every = std::mem::replace(&mut self.depth.every, u32::MAX);
+        let done = self.line(line);
+        self.depth.every = every;
+        done
+    }
+
+    /// Does a line and tells whether the twin's mappings may have changed.
+    pub(crate) fn changing_line(&mut self, line: Line) -> Result<bool, Stop> {
+        let who = line.who;
+        // Guards are no part of the mappings, but of what follows.
+        let guards = matches!(line.act, Act::Call(Call::Madvise { advice: Advice::GUARD_INSTALL, .. }));
+        let before = self.actors[who].as_ref().map(|actor| actor.space.clone());
+        self.line(line)?;
+        let after = self.actors[who].as_ref().map(|actor| &actor.space);
+        Ok(match (before, after) {
+            (Some(before), Some(after)) => guards || !compare::same_state(&before, after),
+            _ => true,
+        })
     }
 
     fn access(&mut self, who: usize, addr: VirtAddr, access: Access, step: Step) -> Result<(), Stop> {
@@ -334,6 +357,25 @@ impl<'w> Run<'w> {
         }
     }
 
+    /// Makes many mappings; they count as one call.
+    fn crowd(&mut self, who: usize, mappings: u64) -> Result<(), Stop> {
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let pages = mappings.saturating_sub(actor.space.map_count());
+        let begin = VirtAddr(0x10_0000_0000);
+        let flags = MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED;
+        let (len, prot, fd) = (pages * PAGE_SIZE, Prot::NONE, Fd(-1));
+        let depth = std::mem::replace(&mut self.depth.every, u32::MAX);
+        self.call(who, &Act::Call(Call::Mmap { addr: begin, len, prot, flags, fd, offset: 0 }))?;
+        for page in (0..pages).step_by(2) {
+            self.make_room(who)?;
+            let addr = VirtAddr(begin.0 + page * PAGE_SIZE);
+            self.call(who, &Act::Call(Call::Mprotect { addr, len: PAGE_SIZE, prot: Prot::READ }))?;
+            self.counted.calls -= 1;
+        }
+        self.depth.every = depth;
+        Ok(())
+    }
+
     fn fork(&mut self, who: usize) -> Result<(), Stop> {
         self.flush()?;
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
@@ -399,6 +441,7 @@ impl<'w> Run<'w> {
         let Some(actor) = &self.actors[who] else { return Ok(()) };
         let (process, map) = (actor.process, text_bytes(&actor.space));
         let live = &self.world.live;
+        let map = if self.depth.every == u32::MAX { 0 } else { map };
         let bytes = if self.depth.flags == Flags::Never { 2 * map } else { 2 * (1 + SMAPS_PER_MAPS) * map };
         if live.room(process) < 16 || live.room_bytes(process) < bytes + 8192 {
             self.flush()?;
@@ -491,6 +534,9 @@ impl<'w> Run<'w> {
         let Some(actor) = &self.actors[who] else { return Ok(()) };
         let process = actor.process;
         let bytes_max = text_bytes(&actor.space);
+        if bytes_max > TEXT_BYTES_MAX {
+            return self.finish_crowded(who);
+        }
         self.make_room(who)?;
         let Some(actor) = self.actors[who].take() else { return Ok(()) };
         let read = Step::Read { text: Text::Maps, bytes_max };
@@ -504,24 +550,53 @@ impl<'w> Run<'w> {
         };
         self.world.live.finish(process)?;
         self.compare()?;
-        let at = self.lines.len().saturating_sub(1);
-        let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
-        self.counted.maps += 1;
         self.world.live.text(map, &mut self.text)?;
-        if !compare::same_map(&self.text, &actor.space, &mut self.inodes)? {
-            let mut divergence = self.divergence(at, What::Map, nothing.0, nothing.1, Why::default());
-            divergence.twin_map = compare::twin_text(&actor.space);
-            divergence.kernel_map = String::from_utf8_lossy(&self.text).into_owned();
-            return Err(Stop::Diverged(Box::new(divergence)));
-        }
+        self.compare_last_map(&actor.space)?;
         if let Some(ticket) = flags {
+            let at = self.lines.len().saturating_sub(1);
+            let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
             self.compare_flags(at, ticket, &actor.space, nothing.0, nothing.1, Why::default())?;
         }
         actor.space.exit(&mut self.system);
         Ok(())
     }
+
+    /// Compares the map that a process had at its end.
+    fn compare_last_map(&mut self, space: &AddressSpace) -> Result<(), Stop> {
+        self.counted.maps += 1;
+        if compare::same_map(&self.text, space, &mut self.inodes)? {
+            return Ok(());
+        }
+        let at = self.lines.len().saturating_sub(1);
+        let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
+        let mut divergence = self.divergence(at, What::Map, nothing.0, nothing.1, Why::default());
+        divergence.twin_map = compare::twin_text(space);
+        divergence.kernel_map = String::from_utf8_lossy(&self.text).into_owned();
+        Err(Stop::Diverged(Box::new(divergence)))
+    }
+
+    /// Ends a process whose map is too long to be read by itself.
+    fn finish_crowded(&mut self, who: usize) -> Result<(), Stop> {
+        self.flush()?;
+        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        self.world.live.recycle(process);
+        const GETPID: u32 = 39;
+        let answer = self.world.live.act(process, Step::Raw { nr: GETPID, args: [0; 6] })?;
+        let Answer::Returned(Ok(pid)) = answer else {
+            return Err(FuzzError::Setup("a process does not know its own id".into()).into());
+        };
+        let text = std::fs::read(format!("/proc/{pid}/maps"));
+        self.text = text.map_err(|error| FuzzError::Io("reading a long map", error))?;
+        let Some(actor) = self.actors[who].take() else { return Ok(()) };
+        self.world.live.finish(process)?;
+        self.compare_last_map(&actor.space)?;
+        actor.space.exit(&mut self.system);
+        Ok(())
+    }
 }
 
+/// Maps longer than this do not fit into the memory shared with a process: they are read from outside.
+const TEXT_BYTES_MAX: usize = 400_000;
 /// What stores write: an instruction that does nothing, so that it may be fetched later.
 const NOP: u8 = 0x90;
 /// How many times longer than maps smaps is.

@@ -7,7 +7,7 @@ use abi::{Call, Errno, Fd, MapFlags, PageOff, Personality, Prot, Rlimit, VirtAdd
 use live::{Answer, Live, Process, Setup, Step, Text};
 use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, Caps, DescriptionId, FileKind, Layout, Limits, MapFile,
-    ObjectId, OpenMode, Profile, System, VmFlags,
+    Mutation, ObjectId, OpenMode, Profile, Settings, System, VmFlags,
 };
 use proc_text::SmapsRow;
 
@@ -44,12 +44,12 @@ const SMAPS_MAX: usize = 1 << 16;
 const OTHER_DESCRIPTIONS: u64 = 1 << 20;
 
 impl World {
-    /// Starts an origin and learns its memory.
+    /// Starts an origin and learns its memory. The twin has a rule changed where a mutation is given.
     ///
     /// # Errors
     /// If the kernel is another than the twin's, or something needed is refused.
-    pub fn start(direction: Direction) -> Result<Self, FuzzError> {
-        let mut profile = host::profile()?;
+    pub fn start(direction: Direction, mutation: Option<Mutation>) -> Result<Self, FuzzError> {
+        let mut profile = host::profile(mutation)?;
         let files = files::make()?;
         let copies: Result<Vec<_>, _> = files.iter().map(|file| file.open.try_clone()).collect();
         let copies = copies.map_err(|error| FuzzError::Io("copying a descriptor", error))?;
@@ -66,7 +66,8 @@ impl World {
         let program = fs::metadata(format!("/proc/{}/exe", live.pid(live.origin()).unwrap_or_default().0));
         let program = program.map_err(|error| FuzzError::Io("asking for the origin's program", error))?;
         let rows = adopted_rows(&text, program.len())?;
-        let origin = AddressSpace::adopt(&mut system, layout, limits, rows);
+        let mut origin = AddressSpace::adopt(&mut system, layout, limits, rows);
+        origin.set_settings(Settings { persona: personality.0 as u32, ..Settings::default() });
         Ok(Self { live, files, system, origin, caps: host::caps()?, sizes_changed: false })
     }
 

@@ -120,6 +120,13 @@ impl Generator {
         if self.rng.percent(40) { Privilege::Dropped } else { Privilege::Kept }
     }
 
+    /// Chooses how many mappings to make for a program that runs near the limit of their count.
+    pub(crate) fn crowd(&mut self, run: &Run<'_>) -> Line {
+        self.lines_left = self.lines_left.min(60);
+        let limit = run.system.profile.max_map_count;
+        Line { who: 0, act: Act::Crowd(limit.saturating_sub(8 + self.rng.below(12))) }
+    }
+
     /// Does all lines of the program.
     ///
     /// # Errors
