@@ -15,7 +15,7 @@ use crate::link::Message;
 const EXIT_NOT_EXECUTED: i32 = 126;
 
 /// Does what the tracer says, then executes the command. `status` is where the front learns why that failed; it
-/// closes by itself when it did not.
+/// closes by itself when it did not fail.
 pub(crate) fn run(command: &Command, calls: Action, tracer: &Socket, status: &Socket) -> ! {
     loop {
         match Message::receive(tracer) {
@@ -31,6 +31,8 @@ pub(crate) fn run(command: &Command, calls: Action, tracer: &Socket, status: &So
                 if signals::initial_sigpipe() == Disposition::Default {
                     let _ = signals::set_disposition(signals::SIGPIPE, Disposition::Default);
                 }
+                // If this is the last word, the command was executed.
+                let _ = Message::Done.send(status);
                 let OsError { call, errno } = command.exec();
                 let _ = Message::ChildFailed(errno, call.into()).send(status);
                 process::exit_now(EXIT_NOT_EXECUTED);

@@ -34,5 +34,5 @@ pub use front::{Ended, How, RunError, end_as};
 pub use observer::{At, Observer, Order, Start};
 pub use output::{Output, Overwrite};
 pub use recorder::{CommandLine, RecordOptions};
-pub use run::{TraceOptions, record, run};
+pub use run::{Recorded, TraceOptions, record, run};
 pub use tracer::{Turns, WhenToTell};

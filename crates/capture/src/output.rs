@@ -31,15 +31,15 @@ impl Output {
     /// The pattern where none is given.
     pub const PATTERN_DEFAULT: &str = "vmatlas.%e.%p.vmatlas";
 
-    /// The path for a process.
-    pub fn path(&self, pid: Pid, program: &OsStr) -> PathBuf {
+    /// The path for a process that begins so many seconds after 1970.
+    pub fn path(&self, pid: Pid, program: &OsStr, unix_s: u64) -> PathBuf {
         let mut path = Vec::new();
         let mut bytes = self.pattern.as_bytes().iter();
         while let Some(&byte) = bytes.next() {
             match (byte, bytes.as_slice().first()) {
                 (b'%', Some(b'p')) => path.extend(pid.to_string().bytes()),
                 (b'%', Some(b'e')) => path.extend(program.as_bytes()),
-                (b'%', Some(b't')) => path.extend(seconds().to_string().bytes()),
+                (b'%', Some(b't')) => path.extend(unix_s.to_string().bytes()),
                 (b'%', Some(b'%')) => path.push(b'%'),
                 _ => {
                     path.push(byte);
@@ -63,10 +63,6 @@ impl Output {
     }
 }
 
-fn seconds() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,10 +71,14 @@ mod tests {
     fn patterns_are_filled_in() {
         let path = |pattern: &str| {
             let output = Output { pattern: pattern.into(), overwrite: Overwrite::No };
-            output.path(Pid(42), OsStr::new("sort")).into_os_string().into_string().expect("UTF-8")
+            output
+                .path(Pid(42), OsStr::new("sort"), 1_700_000_000)
+                .into_os_string()
+                .into_string()
+                .expect("UTF-8")
         };
         assert_eq!(path(Output::PATTERN_DEFAULT), "vmatlas.sort.42.vmatlas");
         assert_eq!(path("/tmp/100%%-%x%"), "/tmp/100%-%x%");
-        assert!(path("%t").parse::<u64>().is_ok());
+        assert_eq!(path("%t"), "1700000000");
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use abi::Tid;
 use recording::{Event, FaultSource, Header, PageSource, Sources, Writer};
@@ -55,8 +55,12 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Makes the file and writes its header.
-    pub(crate) fn begin(command: &Command, options: &RecordOptions, start: &Start) -> Result<Self, String> {
-        let path = options.output.path(start.pid, &command.program());
+    pub(crate) fn begin(
+        command: &Command,
+        options: &RecordOptions,
+        start: &Start,
+        path: PathBuf,
+    ) -> Result<Self, String> {
         let failed = |error: io::Error| {
             let hint =
                 if error.kind() == io::ErrorKind::AlreadyExists { "; --force overwrites it" } else { "" };
@@ -169,6 +173,6 @@ impl Observer for Recorder {
         self.order.finish(&mut self.batch);
         self.hand_over();
         self.writing.finish();
-        Path::new(&self.path).as_os_str().as_bytes().to_vec()
+        Vec::new()
     }
 }

@@ -1,14 +1,17 @@
 //! Running a program: the child, the tracer beside it, the front that waits for both.
 
 use std::fs::File;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sys::filter::Action;
 use sys::process::{self, Side};
+use sys::shared::SharedWord;
 use sys::socket::Socket;
 
 use crate::child;
 use crate::command::Command;
-use crate::front::{Ended, Front, RunError};
+use crate::front::{Ended, Front, People, RunError};
 use crate::observer::{Observer, Start};
 use crate::recorder::{RecordOptions, Recorder};
 use crate::tracer::{self, Setup, Turns, WhenToTell};
@@ -31,17 +34,28 @@ impl TraceOptions {
     pub const CHECK: Self = Self { calls: Action::Trace, turns: Turns::Taken, until: WhenToTell::AtOnce };
 }
 
-/// Runs a program and records it. Comes back when the program has ended; [`Ended::found`] is then the recording's
-/// path, unless processes are left.
+/// A program that was run and recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// How it ended.
+    pub ended: Ended,
+    /// The recording.
+    pub path: PathBuf,
+}
+
+/// Runs a program and records it. Comes back when the program has ended.
 ///
 /// # Preconditions
 /// This process has one thread.
 ///
 /// # Errors
 /// If the command can't be executed, or the recording can't begin: then the command is not executed.
-pub fn record(command: &Command, options: &RecordOptions, until: WhenToTell) -> Result<Ended, RunError> {
+pub fn record(command: &Command, options: &RecordOptions, until: WhenToTell) -> Result<Recorded, RunError> {
     let trace = TraceOptions { until, ..TraceOptions::RECORD };
-    run(command, trace, |start| Recorder::begin(command, options, start))
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let path = |pid| options.output.path(pid, &command.program(), since_1970.as_secs());
+    let ended = run(command, trace, |start| Recorder::begin(command, options, start, path(start.pid)))?;
+    Ok(Recorded { path: path(ended.pid), ended })
 }
 
 /// Runs a program under an observer, which lives in a process of its own.
@@ -69,7 +83,8 @@ pub fn run<O: Observer>(
     };
     drop((from_tracer, child_status));
     let front_pid = process::own_pid();
-    match process::fork() {
+    let answering = SharedWord::new().map_err(failed)?;
+    let tracer = match process::fork() {
         Ok(Side::Child) => {
             drop((to_tracer, front_status));
             let setup = Setup {
@@ -77,6 +92,7 @@ pub fn run<O: Observer>(
                 to_child,
                 front: to_front,
                 front_pid,
+                answering,
                 when_to_tell: trace.until,
                 turns: trace.turns,
             };
@@ -84,14 +100,15 @@ pub fn run<O: Observer>(
             let traced = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tracer::run(setup, make)));
             process::exit_now(i32::from(traced.is_err()));
         }
-        Ok(Side::Parent(_)) => {}
+        Ok(Side::Parent(tracer)) => tracer,
         Err(error) => {
             let _ = process::kill(child, sys::signals::SIGKILL);
             return Err(failed(error));
         }
-    }
+    };
     drop((to_child, to_front));
-    let front = Front::new(child, command.name(), to_tracer, front_status).map_err(failed)?;
+    let people = People { child, tracer, name: command.name(), answering };
+    let front = Front::new(people, to_tracer, front_status).map_err(failed)?;
     let_go_of_files();
     front.wait()
 }

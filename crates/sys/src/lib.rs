@@ -21,6 +21,7 @@ pub mod procmap_query;
 pub mod ptrace;
 pub mod puppet;
 pub mod seccomp;
+pub mod shared;
 pub mod signals;
 pub mod socket;
 

@@ -14,6 +14,7 @@ use sys::poll::poll;
 use sys::process::{self, Wait};
 use sys::ptrace::{Stop, Waited};
 use sys::seccomp::Listener;
+use sys::shared::SharedWord;
 use sys::signals::{self, SignalFd, SignalSet};
 use sys::socket::Socket;
 
@@ -23,6 +24,8 @@ use crate::link::Message;
 /// How a program that was run has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
+    /// The process.
+    pub pid: Pid,
     /// How.
     pub how: How,
     /// How many threads that it made live on, still being recorded.
@@ -62,10 +65,21 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
+/// Whom the front stands between.
+pub(crate) struct People {
+    /// The program.
+    pub(crate) child: Pid,
+    /// The tracer.
+    pub(crate) tracer: Pid,
+    /// The command's name.
+    pub(crate) name: OsString,
+    /// The call that the tracer answers.
+    pub(crate) answering: SharedWord,
+}
+
 /// The front's state.
 pub(crate) struct Front {
-    child: Pid,
-    name: OsString,
+    people: People,
     /// The way to the tracer, until it is closed.
     tracer: Option<Socket>,
     /// Where the child says why its command could not be executed, until it is closed.
@@ -75,25 +89,28 @@ pub(crate) struct Front {
     listener: Option<Listener>,
     how: Option<How>,
     is_told: bool,
+    /// The command was executed, or is about to be.
+    is_executed: bool,
     ended: Ended,
     error: Option<RunError>,
 }
 
 impl Front {
     /// Begins to wait for signals as messages. From here on this process is deaf to them.
-    pub(crate) fn new(child: Pid, name: OsString, tracer: Socket, status: Socket) -> sys::OsResult<Self> {
+    pub(crate) fn new(people: People, tracer: Socket, status: Socket) -> sys::OsResult<Self> {
+        let pid = people.child;
         let all = SignalSet::all_but_faults();
         signals::block(&all);
         Ok(Self {
-            child,
-            name,
+            people,
             tracer: Some(tracer),
             status: Some(status),
             signals: SignalFd::new(&all)?,
             listener: None,
             how: None,
             is_told: false,
-            ended: Ended { how: How::Status(0), left: 0, troubles: Vec::new(), found: Vec::new() },
+            is_executed: false,
+            ended: Ended { pid, how: How::Status(0), left: 0, troubles: Vec::new(), found: Vec::new() },
             error: None,
         })
     }
@@ -101,7 +118,7 @@ impl Front {
     /// Waits until the program has ended and its recording is safe.
     pub(crate) fn wait(mut self) -> Result<Ended, RunError> {
         self.reap();
-        while self.how.is_none() || (self.tracer.is_some() && !self.is_told) {
+        while self.how.is_none() || self.status.is_some() || (self.tracer.is_some() && !self.is_told) {
             let fds = [
                 Some(self.signals.as_fd()),
                 self.tracer.as_ref().map(Socket::as_fd),
@@ -120,6 +137,10 @@ impl Front {
                 }
                 self.reap();
             }
+        }
+        if self.ended.left == 0 && self.is_told {
+            // It has said its last word: nobody else would wait for it.
+            let _ = process::wait_child(self.people.tracer, Wait::UntilEvent);
         }
         // The next signal is for this process.
         signals::unblock(&SignalSet::all_but_faults());
@@ -146,16 +167,26 @@ impl Front {
                 self.error = Some(RunError::Recording(text));
                 self.is_told = true;
                 // It waits for a word that will not come.
-                let _ = process::kill(self.child, signals::SIGKILL);
+                let _ = process::kill(self.people.child, signals::SIGKILL);
             }
             _ => self.tracer_is_gone(),
         }
     }
 
     fn take_status(&mut self) {
-        let Some(status) = self.status.take() else { return };
-        if let Message::ChildFailed(errno, _) = Message::receive(&status) {
-            self.error = Some(RunError::Command(CommandError { name: self.name.clone(), errno }));
+        let Some(status) = &self.status else { return };
+        match Message::receive(status) {
+            Message::Done => self.is_executed = true,
+            Message::ChildFailed(errno, _) => {
+                self.error = Some(RunError::Command(CommandError { name: self.people.name.clone(), errno }));
+            }
+            _ => {
+                self.status = None;
+                if !self.is_executed && self.error.is_none() {
+                    self.error =
+                        Some(RunError::Recording("the tracer has died before the program began".into()));
+                }
+            }
         }
     }
 
@@ -164,7 +195,7 @@ impl Front {
         if self.how.is_none() && self.error.is_none() {
             self.ended.troubles.push("the tracer has died: the recording ends early".into());
             if let Some(listener) = self.listener.take() {
-                takeover::answer_from_now_on(listener);
+                takeover::answer_from_now_on(listener, self.people.answering.get());
             }
         }
     }
@@ -172,7 +203,7 @@ impl Front {
     /// Takes what has happened to the child.
     fn reap(&mut self) {
         while self.how.is_none() {
-            match process::wait_child(self.child, Wait::Not) {
+            match process::wait_child(self.people.child, Wait::Not) {
                 Ok(Some(Waited::Exited(code))) => self.how = Some(How::Status(code as u8)),
                 Ok(Some(Waited::Killed(signal))) => self.how = Some(How::Signal(signal)),
                 Ok(Some(Waited::Stopped(Stop::Signal(signal)))) => self.stop_too(signal),

@@ -16,16 +16,16 @@ impl Front {
         if self.how.is_some() {
             // The program has ended and its recording is waited for (`--wait`): who interrupts that, ends it.
             if matches!(signal, signals::SIGINT | signals::SIGTERM) {
-                self.is_told = true;
+                self.tracer = None;
             }
             return;
         }
         match signal {
             signals::SIGCHLD => {}
             signals::SIGCONT => self.let_go_on(),
-            _ if sender.is_none_or(|sender| sender == self.child) => {}
+            _ if sender.is_none_or(|sender| sender == self.people.child) => {}
             _ => {
-                let _ = process::kill(self.child, signal);
+                let _ = process::kill(self.people.child, signal);
             }
         }
     }
@@ -38,8 +38,8 @@ impl Front {
     }
 
     fn let_go_on(&self) {
-        if is_stopped(self.child) {
-            let _ = process::kill(self.child, signals::SIGCONT);
+        if is_stopped(self.people.child) {
+            let _ = process::kill(self.people.child, signals::SIGCONT);
         }
     }
 }

@@ -53,6 +53,7 @@ impl<O: Observer> Tracer<O> {
         let Some(listener) = &self.listener else { return };
         // An error: the caller was killed, or left its wait for a signal, and will come again.
         let Ok(notification) = listener.receive() else { return };
+        self.answering.set(notification.id);
         let now_ns = sys::clock::monotonic_ns();
         let Notification { id, tid, arch, nr, args, .. } = notification;
         if self.threads.get(tid).is_none() {

@@ -10,6 +10,7 @@ use recording::CallSource;
 use sys::process;
 use sys::ptrace::{self, OnTracerDeath};
 use sys::seccomp::Listener;
+use sys::shared::SharedWord;
 use sys::signals::{self, SignalFd, SignalSet};
 use sys::socket::Socket;
 
@@ -31,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) front: Socket,
     /// The front.
     pub(crate) front_pid: Pid,
+    /// The call that is being answered, for the front to see.
+    pub(crate) answering: SharedWord,
     /// When the front is told that the program has ended.
     pub(crate) when_to_tell: WhenToTell,
     /// One memory call at a time in each memory.
@@ -61,7 +64,7 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
     };
     // Of a folder that was mounted somewhere nothing is to be kept busy.
     let _ = std::env::set_current_dir("/");
-    let Setup { child, to_child, front, front_pid, when_to_tell, turns } = setup;
+    let Setup { child, to_child, front, front_pid, answering, when_to_tell, turns } = setup;
     if let Some(listener) = &begun.listener
         && let Ok(copy) = listener.fd().try_clone()
     {
@@ -83,6 +86,7 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
         root_is: Root::NotExecuted,
         front: Some(front),
         front_pid,
+        answering,
         when_to_tell,
         signals: begun.signals,
         checkpointer: Checkpointer::new(PagesWanted::Yes),

@@ -19,6 +19,7 @@ use recording::{Body, CallSource, Event, MmId, TimeNs};
 use sys::poll::poll;
 use sys::process;
 use sys::seccomp::Listener;
+use sys::shared::SharedWord;
 use sys::signals::{self, SignalFd};
 use sys::socket::Socket;
 
@@ -52,6 +53,8 @@ pub(crate) struct Tracer<O> {
     /// The way to the front, as long as it listens.
     front: Option<Socket>,
     front_pid: Pid,
+    /// The call that is being answered: should this process die, the front answers it.
+    answering: SharedWord,
     when_to_tell: WhenToTell,
     signals: SignalFd,
     checkpointer: Checkpointer,

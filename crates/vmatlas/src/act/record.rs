@@ -1,15 +1,13 @@
 //! `vmatlas record -- CMD`.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use capture::faults::Budget;
-use capture::{Command, CommandLine, Ended, Output, Overwrite, RecordOptions, RunError, WhenToTell};
+use capture::{Command, CommandLine, Output, Overwrite, RecordOptions, Recorded, RunError, WhenToTell};
 
 use crate::cli::{Common, Faults, RecordArgs};
 use crate::exit::WithStatus;
@@ -32,18 +30,19 @@ pub(crate) fn act(args: &RecordArgs, common: Common) -> anyhow::Result<ExitCode>
         command_line: if args.no_cmdline { CommandLine::LeftOut } else { CommandLine::Kept },
     };
     let until = if args.wait { WhenToTell::AfterAll } else { WhenToTell::AtOnce };
-    let ended = capture::record(&command, &options, until).map_err(|error| match error {
+    let recorded = capture::record(&command, &options, until).map_err(|error| match error {
         RunError::Command(error) => {
             anyhow::Error::new(WithStatus { status: error.status(), message: error.to_string() })
         }
         RunError::Recording(text) => anyhow::anyhow!(text),
     })?;
-    tell(args, common, &ended);
-    capture::end_as(ended.how)
+    tell(args, common, &recorded);
+    capture::end_as(recorded.ended.how)
 }
 
 /// Says what there is to say. The program's own end is what counts: errors here are told, and change nothing.
-fn tell(args: &RecordArgs, common: Common, ended: &Ended) {
+fn tell(args: &RecordArgs, common: Common, recorded: &Recorded) {
+    let Recorded { ended, path } = recorded;
     let mut out = io::stderr();
     for trouble in &ended.troubles {
         let _ = writeln!(out, "vmatlas: {trouble}");
@@ -51,7 +50,6 @@ fn tell(args: &RecordArgs, common: Common, ended: &Ended) {
     if args.quiet {
         return;
     }
-    let path = Path::new(OsStr::from_bytes(&ended.found));
     if ended.left > 0 {
         let left = ended.left;
         let threads = if left == 1 { "thread goes" } else { "threads go" };
