@@ -159,10 +159,10 @@ impl Op<'_> {
         Ok(start)
     }
 
-    /// Tells whether a protection key is allocated. Without keys in the processor, only key 0 is.
+    /// Tells whether a protection key is allocated: without keys in the processor, none is.
     ///
     /// Linux: `arch/x86/include/asm/pkeys.h: mm_pkey_is_allocated`.
     fn is_key_allocated(&self, key: i32) -> bool {
-        key == 0
+        self.profile.options.pkeys && key == 0
     }
 }

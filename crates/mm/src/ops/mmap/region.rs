@@ -76,12 +76,10 @@ impl Op<'_> {
             if !shared {
                 return Ok((flags, Backing::Anonymous));
             }
-            return Ok((flags, Backing::File(self.sys.nameless_file(FileKind::Shmem, range.len()))));
+            return Ok((flags, self.shared_memory(range, flags)?));
         };
         match file.kind {
-            FileKind::ZeroDevice if shared => {
-                Ok((flags, Backing::File(self.sys.nameless_file(FileKind::Shmem, range.len()))))
-            }
+            FileKind::ZeroDevice if shared => Ok((flags, self.shared_memory(range, flags)?)),
             FileKind::Hugetlb | FileKind::HugetlbGib => {
                 check_huge_offset(&file, range, pgoff)?;
                 if !flags.contains(VmFlags::NORESERVE) {
@@ -107,6 +105,18 @@ impl Op<'_> {
             }
             _ => Ok((flags, Backing::File(file))),
         }
+    }
+
+    /// Makes the object of shared anonymous memory. Its pages are promised to it, not to the mapping.
+    ///
+    /// Linux: `mm/shmem.c: shmem_zero_setup`, `shmem_acct_size`.
+    fn shared_memory(&mut self, range: AddrRange, flags: VmFlags) -> Result<Backing, Refusal> {
+        if !flags.contains(VmFlags::NORESERVE) {
+            self.charge(range.pages())?;
+            // Whether the object lives on is not known: it is asked for, but not counted.
+            self.sys.uncharge(range.pages());
+        }
+        Ok(Backing::File(self.sys.nameless_file(FileKind::Shmem, range.len())))
     }
 
     /// The pool of huge pages is an input: without word of it, it is empty.
