@@ -21,6 +21,8 @@ pub(crate) struct Op<'a> {
     pub(crate) placed: Option<VirtAddr>,
     pub(crate) special_flags: Option<VmFlags>,
     pub(crate) observed: Option<Result<u64, Errno>>,
+    /// The errno of [`Refusal::AddressIsErrno`].
+    pub(crate) addr_errno: Option<Errno>,
     pub(crate) why: Why,
     pub(crate) basis: Basis,
     /// Whether memory behind pointers can be accessed, as the caller saw it.
@@ -39,6 +41,7 @@ impl<'a> Op<'a> {
             placed: input.placed,
             special_flags: input.special_flags,
             observed: input.observed,
+            addr_errno: None,
             why: Why::default(),
             basis: Basis::Predicted,
             pointers: input.pointers,
@@ -71,6 +74,7 @@ impl<'a> Op<'a> {
             self.why.refused = Some(refusal);
             match (refusal, self.observed) {
                 (Refusal::Observed, Some(Err(errno))) => errno,
+                (Refusal::AddressIsErrno, _) => self.addr_errno.unwrap_or(refusal.errno()),
                 _ => refusal.errno(),
             }
         });

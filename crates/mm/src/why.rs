@@ -50,6 +50,7 @@ refusals! {
     TooManyMappings ENOMEM "mm/mmap.c: do_mmap" "more mappings than vm.max_map_count";
     TooLong ENOMEM "mm/mmap.c: __get_unmapped_area" "longer than the address space";
     BeyondTaskSize ENOMEM "mm/mmap.c: __get_unmapped_area" "the range ends past the last user address";
+    AddressIsErrno EINVAL "mm/mmap.c: __get_unmapped_area" "the address itself is taken for an error number";
     AddressUnaligned EINVAL "mm/mmap.c: __get_unmapped_area" "the address is not a multiple of the page size";
     NoSpace ENOMEM "mm/vma.c: vm_unmapped_area" "no free range is large enough";
     MinAddr EPERM "security/min_addr: cap_mmap_addr" "below vm.mmap_min_addr, and no CAP_SYS_RAWIO";

@@ -8,7 +8,7 @@
 //! bottom up  |****.AAAA                            the legacy layout, MAP_32BIT, or nothing found above
 //! ```
 
-use abi::{AddrRange, MapFlags, VirtAddr};
+use abi::{AddrRange, Errno, MapFlags, VirtAddr};
 
 use crate::file::{FileKind, MapFile};
 use crate::flags::VmFlags;
@@ -24,6 +24,8 @@ const LOW_BEGIN: u64 = 0x4000_0000;
 const LOW_BEGIN_LAST: u64 = 0x4200_0000 - 0x1000;
 /// The end of the range of `MAP_32BIT`.
 const LOW_END: u64 = 0x8000_0000;
+/// Return values this near to 2^64 are errors.
+const ERRNO_MAX: u64 = 4095;
 /// `MAP_ABOVE4G` searches from here.
 const FOUR_GIB: u64 = 1 << 32;
 
@@ -82,6 +84,10 @@ impl Op<'_> {
             return Err(Refusal::TooLong);
         }
         let addr = self.search(placing)?;
+        if addr.0 > u64::MAX - ERRNO_MAX {
+            self.addr_errno = Some(Errno(addr.0.wrapping_neg() as u16));
+            return Err(Refusal::AddressIsErrno);
+        }
         if addr.0 > task_size - placing.len {
             return Err(Refusal::BeyondTaskSize);
         }
@@ -148,7 +154,8 @@ impl Op<'_> {
             return None;
         }
         let len = placing.len.checked_add(size)?;
-        if (off.wrapping_add(len) as i64) < off as i64 {
+        // Unsigned, unlike the first comparison.
+        if off.wrapping_add(len) < off {
             return None;
         }
         let found = self.search_plain(Placing { len, ..placing }).ok()?;
