@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod codegen;
 mod fuzz_kernel;
 mod repo;
 mod shell;

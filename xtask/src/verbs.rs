@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{bench, ci, fuzz_kernel, tidy};
+use crate::{bench, ci, codegen, fuzz_kernel, tidy};
 
 /// One verb of `cargo xtask`.
 pub(crate) struct Verb {
@@ -18,6 +18,7 @@ pub(crate) struct Verb {
 const VERBS: &[Verb] = &[
     Verb { name: "ci", help: "[smoke|full]  everything that must hold before a change lands", run: ci::run },
     Verb { name: "tidy", help: "              the rules of STYLE.md", run: tidy::run },
+    Verb { name: "codegen", help: "[--check]      the files that are made from code", run: codegen::run },
     Verb {
         name: "bench",
         help: "VERB [--save]  a part of the speed table, e.g. `bench twin`",

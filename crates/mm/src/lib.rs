@@ -48,6 +48,7 @@
 extern crate alloc;
 
 mod anon_vma;
+pub mod compat;
 mod file;
 mod flags;
 mod guard;

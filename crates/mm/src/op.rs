@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use abi::{Errno, VirtAddr};
 
 use crate::flags::VmFlags;
-use crate::input::{Basis, Caps, Input, Outcome, Pointers};
+use crate::input::{Basis, Caps, Input, Outcome};
 use crate::profile::Profile;
 use crate::space::AddressSpace;
 use crate::system::{Charger, System};
@@ -25,8 +25,6 @@ pub(crate) struct Op<'a> {
     pub(crate) addr_errno: Option<Errno>,
     pub(crate) why: Why,
     pub(crate) basis: Basis,
-    /// Whether memory behind pointers can be accessed, as the caller saw it.
-    pub(crate) pointers: Pointers,
 }
 
 impl<'a> Op<'a> {
@@ -44,7 +42,6 @@ impl<'a> Op<'a> {
             addr_errno: None,
             why: Why::default(),
             basis: Basis::Predicted,
-            pointers: input.pointers,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use abi::{PAGE_SIZE, VirtAddr};
 
-use crate::input::{Access, Pointers};
+use crate::input::Access;
 use crate::op::Op;
 use crate::why::Refusal;
 
@@ -30,7 +30,7 @@ impl Op<'_> {
         if len == 0 {
             return Ok(());
         }
-        if self.pointers == Pointers::Bad || !self.access_ok(addr, len) {
+        if !self.access_ok(addr, len) {
             return Err(Refusal::Unreadable);
         }
         let end = addr.0 + len;

@@ -233,3 +233,14 @@ fn e13_a_locked_mapping_grows_locked() {
         ",
     );
 }
+
+#[test]
+fn e13_a_length_that_wraps_may_unmap_the_source_first() {
+    // 2^52 - 1 pages: the source's end wraps below the target.
+    story(
+        "
+        map W 0..2
+        remap 0..4503599627370495 to 0..1 = EFAULT | .W
+        ",
+    );
+}

@@ -18,6 +18,8 @@ impl Op<'_> {
     pub(super) fn move_to(&mut self, remap: &mut Remap) -> Result<VirtAddr, Refusal> {
         if remap.flags.contains(RemapFlags::FIXED) {
             self.munmap(remap.new_addr, remap.new_len)?;
+            // A source that wraps past the last address does not count as overlapping: it may be gone now.
+            self.space.vmas.find(remap.addr).ok_or(Refusal::RemapHole)?;
         }
         let mut charged = None;
         if remap.new_len < remap.old_len {
