@@ -73,7 +73,6 @@ impl World {
     /// The memory that a call changes, where it is not the caller's.
     fn target_of(&self, event: &CallEvent) -> Option<MmId> {
         match event.input {
-            CallInput::Ranges { target, .. } => target,
             CallInput::Rlimit { pid: Pid(0), .. } => None,
             CallInput::Rlimit { pid, .. } => self.processes.of_pid(pid).map(|process| process.mm),
             _ => None,

@@ -36,8 +36,14 @@ impl World {
         match memory.twin.as_mut() {
             None => {
                 self.changed.push(Changed { mm, what: What::Whole });
-                memory.twin =
-                    Some(Twin::adopt(&mut self.shared, memory.exec.as_deref(), &memory.limits, kernel, &[]));
+                memory.twin = Some(Twin::adopt(
+                    &mut self.shared,
+                    mm,
+                    memory.exec.as_deref(),
+                    &memory.limits,
+                    kernel,
+                    &[],
+                ));
             }
             Some(twin) => {
                 let learnt = twin.learn_nameless(kernel);
@@ -45,6 +51,13 @@ impl World {
                     *self.proof.inputs.entry("inode of shared anonymous memory").or_default() += learnt;
                 }
                 let in_flight = in_flight(memory.under_way.iter(), checkpoint);
+                let agrees = |rows: &[MapRow]| compare(kernel, rows, &in_flight).differences.is_empty();
+                if twin.has_userfaultfds() && !agrees(&twin.rows()) {
+                    let closed = twin.release_closed(&mut self.shared, agrees);
+                    if closed > 0 {
+                        *self.proof.inputs.entry("userfaultfd closed").or_default() += closed;
+                    }
+                }
                 let found = compare(kernel, &twin.rows(), &in_flight);
                 self.proof.add(&found);
                 if !found.differences.is_empty() {

@@ -232,7 +232,7 @@ impl World {
         memory.stack = parent.stack;
         memory.stack_areas = parent.stack_areas.clone();
         memory.is_unmodelled = parent.is_unmodelled;
-        memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared));
+        memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared, child));
         self.memories.insert(child, memory);
         self.changed.push(Changed { mm: child, what: What::Whole });
         self.measure(child, place);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use abi::{AddrRange, Call, MapFlags, Pid, Resource, Rlimit, Tid, VirtAddr};
 use mm::DescriptionId;
-use recording::{CallInput, ExecEvent, MapRow};
+use recording::{CallInput, ExecEvent, MapRow, MmId};
 use timeline::twin::{Corrected, Predicted, Shared, Told, Twin};
 use timeline::{Difference, compare, touched};
 
@@ -89,13 +89,14 @@ impl Memory {
     /// Whatever the operating system says.
     pub fn adopt(
         shared: &mut Shared,
+        mm: MmId,
         pid: Pid,
         exec: Option<&ExecEvent>,
         limits: &HashMap<Resource, Rlimit>,
     ) -> io::Result<Self> {
         let mut kernel = KernelMap::open(pid)?;
         let (rows, flags) = kernel.rows_with_flags()?;
-        let twin = Twin::adopt(shared, exec, limits, &rows, &flags);
+        let twin = Twin::adopt(shared, mm, exec, limits, &rows, &flags);
         let mut memory = Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now() };
         memory.learn_anonymous(shared)?;
         Ok(memory)
@@ -105,8 +106,8 @@ impl Memory {
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub fn fork(&mut self, shared: &mut Shared, child: Pid) -> io::Result<Option<Self>> {
-        let Some(twin) = self.twin.fork(shared) else { return Ok(None) };
+    pub fn fork(&mut self, shared: &mut Shared, mm: MmId, child: Pid) -> io::Result<Option<Self>> {
+        let Some(twin) = self.twin.fork(shared, mm) else { return Ok(None) };
         let kernel = KernelMap::open(child)?;
         Ok(Some(Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now() }))
     }
@@ -160,10 +161,17 @@ impl Memory {
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub fn enter(&mut self, shared: &mut Shared) -> io::Result<()> {
+    pub fn enter(&mut self, shared: &mut Shared, found: &mut Found) -> io::Result<()> {
         for stack in self.twin.growing() {
             if let Some(range) = self.kernel.mapping_ending_at(stack)? {
                 self.twin.grow_stack(shared, range);
+            }
+        }
+        if self.twin.has_userfaultfds() {
+            let kernel = self.kernel.rows()?;
+            let agrees = |rows: &[MapRow]| compare(&kernel, rows, &[]).differences.is_empty();
+            if !agrees(&self.twin.rows()) {
+                found.input("userfaultfd closed", self.twin.release_closed(shared, agrees));
             }
         }
         self.learn_anonymous(shared)
@@ -226,9 +234,18 @@ impl Memory {
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub fn check_whole(&mut self, shared: &mut Shared, found: &mut Found, caller: Caller) -> io::Result<()> {
-        self.enter(shared)?;
-        let maps = self.compare_whole(found)?;
+    pub fn check_whole(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        caller: Caller,
+        cut_off: &[UnderWay],
+    ) -> io::Result<()> {
+        self.enter(shared, found)?;
+        let mut maps = self.compare_whole(found)?;
+        if !maps.is_empty() {
+            maps = self.try_cut_off(shared, found, cut_off, maps)?;
+        }
         if !maps.is_empty() {
             found.diverge(Divergence {
                 pid: caller.pid,
@@ -242,6 +259,28 @@ impl Memory {
             self.resync(shared)?;
         }
         Ok(())
+    }
+
+    /// Tries the calls whose end nobody saw, for their threads were killed inside: the kernel did each or did not.
+    fn try_cut_off(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        cut_off: &[UnderWay],
+        mut maps: Vec<Difference>,
+    ) -> io::Result<Vec<Difference>> {
+        for UnderWay { call, input } in cut_off {
+            let before = (self.twin.clone(), shared.clone());
+            self.twin.call(shared, *call, input, Told::Nothing);
+            let differences = self.compare_whole(found)?;
+            if differences.len() < maps.len() {
+                found.input("call cut off by a signal", 1);
+                maps = differences;
+            } else {
+                (self.twin, *shared) = before;
+            }
+        }
+        Ok(maps)
     }
 
     /// Does the call on the twin; `None` if it is not modelled.

@@ -7,7 +7,7 @@ use abi::{Pid, Resource, Tid};
 use capture::{At, Observer, Order};
 use recording::{
     Body, CallEvent, CallInput, CallResult, Event, ExecEvent, Header, MmId, Reason, SpawnEvent, SpawnKind,
-    UnmodelledEvent,
+    UnmodelledEvent, UnmodelledWhy,
 };
 use timeline::twin::Shared;
 
@@ -69,7 +69,7 @@ impl Program {
             .into_iter()
             .filter_map(|resource| Some((resource, sys::process::limit(exec.pid, resource).ok()?)))
             .collect();
-        let memory = Memory::adopt(&mut self.shared, exec.pid, Some(exec), &limits)?;
+        let memory = Memory::adopt(&mut self.shared, mm, exec.pid, Some(exec), &limits)?;
         for name in ["layout bases", "start of brk", "stack top"] {
             self.found.input(name, 1);
         }
@@ -89,8 +89,9 @@ impl Program {
         }
         let caller = self.caller(spawn.child_pid, spawn.child, spawn.child_mm);
         let Some(parent) = self.memories.get_mut(&mm) else { return Ok(()) };
-        parent.memory.enter(&mut self.shared)?;
-        let Some(memory) = parent.memory.fork(&mut self.shared, spawn.child_pid)? else {
+        parent.memory.enter(&mut self.shared, &mut self.found)?;
+        let fork = parent.memory.fork(&mut self.shared, spawn.child_mm, spawn.child_pid)?;
+        let Some(memory) = fork else {
             let at_call = self.found.calls;
             let pid = self.threads.get(&tid).map_or(Pid(tid.0), |(pid, _)| *pid);
             let lost =
@@ -100,7 +101,7 @@ impl Program {
         };
         let descriptions = parent.descriptions.fork();
         let mut child = Beside { memory, descriptions, under_way: HashMap::new() };
-        child.memory.check_whole(&mut self.shared, &mut self.found, caller)?;
+        child.memory.check_whole(&mut self.shared, &mut self.found, caller, &[])?;
         self.memories.insert(spawn.child_mm, child);
         Ok(())
     }
@@ -120,6 +121,10 @@ impl Program {
     }
 
     fn unmodelled(&mut self, mm: MmId, event: UnmodelledEvent) -> io::Result<()> {
+        // A filter of the program's own that answers a call keeps it from the kernel: memory stays as it is.
+        if event.why == UnmodelledWhy::OwnFilter {
+            return Ok(());
+        }
         let name = format!("{} ({:?})", event.nr, event.why);
         *self.found.unmodelled.entry(name).or_default() += 1;
         match self.memories.get_mut(&mm) {
@@ -134,7 +139,7 @@ impl Program {
             self.shared.set_capabilities(caps);
         }
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };
-        beside.memory.enter(&mut self.shared)?;
+        beside.memory.enter(&mut self.shared, &mut self.found)?;
         let mut input = event.input.clone();
         if let CallInput::File(file) = &mut input {
             self.shared.set_file_size(file.id, file.bytes);
@@ -184,7 +189,10 @@ impl Observer for Program {
                 let pid = self.threads.get(&tid).map_or(Pid(tid.0), |(pid, _)| *pid);
                 let caller = self.caller(pid, tid, mm);
                 match self.memories.get_mut(&mm) {
-                    Some(beside) => beside.memory.check_whole(&mut self.shared, &mut self.found, caller),
+                    Some(beside) => {
+                        let cut_off: Vec<UnderWay> = beside.under_way.drain().map(|(_, call)| call).collect();
+                        beside.memory.check_whole(&mut self.shared, &mut self.found, caller, &cut_off)
+                    }
                     None => Ok(()),
                 }
             }

@@ -1,6 +1,6 @@
 //! Running a program with its twin beside it.
 
-use capture::{Command, Ended, RunError, TraceOptions, machine};
+use capture::{Command, Ended, RunError, TraceOptions, WhenToTell, machine};
 use recording::{CallSource, FaultSource, Header, PageSource, Sources};
 
 use super::memory::Every;
@@ -15,7 +15,9 @@ use super::program::Program;
 /// # Errors
 /// If the command can't be executed or traced.
 pub fn run(command: &Command, every: Every) -> Result<Ended, RunError> {
-    capture::run(command, TraceOptions::CHECK, |start| {
+    // Everything the program made is checked to its end.
+    let trace = TraceOptions { until: WhenToTell::AfterAll, ..TraceOptions::CHECK };
+    capture::run(command, trace, |start| {
         if start.calls != CallSource::TwoStops {
             return Err("calls can't be stopped at both ends here: ptrace is needed".to_owned());
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abi::{AddrRange, DevId, FileId, PageOff, Pid, Resource, Rlimit, Tid, VirtAddr};
+use abi::{AddrRange, DevId, Fd, FileId, PageOff, Pid, Resource, Rlimit, Tid, VirtAddr};
 use recording::{Counters, MmId, TimeNs};
 
 /// Bytes being written.
@@ -260,7 +260,7 @@ impl<T: Saved + Copy + Default, const N: usize> Saved for [T; N] {
     }
 }
 
-saved_number! { MmId: u32, TimeNs: u64, Tid: i32, Pid: i32, PageOff: u64, Resource: u32 }
+saved_number! { MmId: u32, TimeNs: u64, Tid: i32, Fd: i32, Pid: i32, PageOff: u64, Resource: u32 }
 
 saved! {
     Rlimit { soft, hard }

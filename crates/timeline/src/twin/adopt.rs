@@ -8,7 +8,7 @@ use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, DescriptionId, Layout, Limits, MapFile, ObjectId, OpenMode,
     Settings, VmFlags,
 };
-use recording::{Bytes, ExecEvent, MapRow};
+use recording::{Bytes, ExecEvent, MapRow, MmId};
 
 use super::rows::KERNEL_NAMES;
 use super::{Base, Shared, Twin};
@@ -16,6 +16,7 @@ use super::{Base, Shared, Twin};
 /// Makes the twin of a memory from its map.
 pub(super) fn twin(
     shared: &mut Shared,
+    mm: MmId,
     exec: Option<&ExecEvent>,
     limits: &HashMap<Resource, Rlimit>,
     rows: &[MapRow],
@@ -37,12 +38,13 @@ pub(super) fn twin(
     let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, adopted);
     let personality = Personality(exec.map_or(0, |exec| exec.personality));
     space.set_settings(Settings {
+        persona: personality.0 as u32,
         read_implies_exec: personality.contains(Personality::READ_IMPLIES_EXEC),
         ..Settings::default()
     });
     // Of a process that ran already, any free place may lie above its highest mapping.
     let base = if exec.is_some() { Base::Known } else { Base::ToBeLearned };
-    Twin { space, paths: Arc::new(paths(rows)), nameless: Arc::default(), base }
+    Twin { mm, space, paths: Arc::new(paths(rows)), nameless: Arc::default(), base, uffds: BTreeMap::new() }
 }
 
 impl Twin {

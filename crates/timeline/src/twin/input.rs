@@ -3,36 +3,49 @@
 use std::sync::Arc;
 
 use abi::{Call, DevId, Errno, FileId};
-use mm::{Caps, DescriptionId, FileInput, Input, MapFile, ObjectId, OpenMode, Pointers};
+use mm::{Caps, DescriptionId, FileInput, Input, MapFile, ObjectId, OpenMode, Pointers, Target};
 use recording::{CallInput, FileRef};
 
-use super::Told;
+use super::{Told, Twin};
 
 /// The file system behind System V segments, memfds and shared anonymous memory.
 const KERNEL_TMPFS: DevId = DevId { major: 0, minor: 1 };
 
-/// Translates what was recorded of a call.
-pub(super) fn of(call: Call, input: &CallInput, caps: Caps, told: Told) -> Input {
-    let mut out = Input { caps, ..Input::default() };
-    match told {
-        Told::Nothing => {}
-        Told::Place(addr) => out.placed = Some(addr),
-        Told::Answer(raw @ -4095..0) => out.observed = Some(Err(Errno(raw.unsigned_abs() as u16))),
-        Told::Answer(raw) => out.observed = Some(Ok(raw.cast_unsigned())),
+impl Twin {
+    /// Translates what was recorded of a call.
+    pub(super) fn input(&self, call: Call, input: &CallInput, caps: Caps, told: Told) -> Input {
+        let mut out = Input { caps, ..Input::default() };
+        match told {
+            Told::Nothing => {}
+            Told::Place(addr) => out.placed = Some(addr),
+            Told::Answer(raw @ -4095..0) => out.observed = Some(Err(Errno(raw.unsigned_abs() as u16))),
+            Told::Answer(raw) => out.observed = Some(Ok(raw.cast_unsigned())),
+        }
+        match input {
+            CallInput::None | CallInput::BadFd => {}
+            // One opened for its path only can't be mapped, as if it were not open.
+            CallInput::File(file) if file.mode.path_only => {}
+            CallInput::File(file) => out.file = FileInput::Open(Arc::new(map_file(file))),
+            CallInput::Rlimit { pid: _, limit } => out.rlimit = Some(*limit),
+            CallInput::Name(name) => out.name = name.clone(),
+            CallInput::Ranges { target, ranges } => {
+                out.ranges = ranges.clone();
+                if *target != Some(self.mm) {
+                    out.target = Target::Other;
+                }
+            }
+            CallInput::Words(words) => {
+                out.words = words.clone();
+                out.nodes = words.first().copied().unwrap_or(0);
+            }
+            CallInput::Segment { key: _, bytes } => out.segment = Some(Arc::new(segment(call, *bytes))),
+            CallInput::Unreadable => out.pointers = Pointers::Bad,
+        }
+        if let Call::UffdIoctl { fd, .. } = call {
+            out.uffd = self.uffds.get(&fd).copied();
+        }
+        out
     }
-    match input {
-        CallInput::None | CallInput::BadFd => {}
-        // One opened for its path only can't be mapped, as if it were not open.
-        CallInput::File(file) if file.mode.path_only => {}
-        CallInput::File(file) => out.file = FileInput::Open(Arc::new(map_file(file))),
-        CallInput::Rlimit { pid: _, limit } => out.rlimit = Some(*limit),
-        CallInput::Name(name) => out.name = name.clone(),
-        CallInput::Ranges { target: _, ranges } => out.ranges = ranges.clone(),
-        CallInput::Words(words) => out.words = words.clone(),
-        CallInput::Segment { key: _, bytes } => out.segment = Some(Arc::new(segment(call, *bytes))),
-        CallInput::Unreadable => out.pointers = Pointers::Bad,
-    }
-    out
 }
 
 /// An open file.

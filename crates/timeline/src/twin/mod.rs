@@ -9,13 +9,14 @@ mod input;
 mod parts;
 mod profile;
 mod rows;
+mod userfaultfd;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, Errno, FileId, Resource, Rlimit, VirtAddr};
-use mm::{Access, AddressSpace, Basis, Input, System, Touch, VmFlags, Vma, Why};
-use recording::{Bytes, CallInput, ExecEvent, Header, MapRow};
+use abi::{AddrRange, Call, Errno, Fd, FileId, Resource, Rlimit, VirtAddr};
+use mm::{Access, AddressSpace, Basis, Input, System, Touch, Uffd, VmFlags, Vma, Why};
+use recording::{Bytes, CallInput, ExecEvent, Header, MapRow, MmId};
 
 pub use correct::Corrected;
 pub(crate) use parts::Parts;
@@ -50,6 +51,8 @@ impl Shared {
 /// The twin of one memory. A clone is a state held still and shares what it can.
 #[derive(Clone)]
 pub struct Twin {
+    /// Which memory it is the twin of.
+    mm: MmId,
     space: AddressSpace,
     /// The paths of mapped files, as told when they were mapped.
     paths: Arc<BTreeMap<FileId, Bytes>>,
@@ -57,6 +60,8 @@ pub struct Twin {
     nameless: Arc<BTreeMap<u64, MapRowFile>>,
     /// Whether it is known where the search for free places begins.
     base: Base,
+    /// The userfaultfds by their descriptor.
+    uffds: BTreeMap<Fd, Uffd>,
 }
 
 /// The file of a line that the kernel made itself.
@@ -103,12 +108,13 @@ impl Twin {
     /// `flags` are those of each line (smaps' `VmFlags`) where they are known; empty: they are guessed.
     pub fn adopt(
         shared: &mut Shared,
+        mm: MmId,
         exec: Option<&ExecEvent>,
         limits: &HashMap<Resource, Rlimit>,
         rows: &[MapRow],
         flags: &[VmFlags],
     ) -> Self {
-        adopt::twin(shared, exec, limits, rows, flags)
+        adopt::twin(shared, mm, exec, limits, rows, flags)
     }
 
     /// The mappings themselves.
@@ -183,8 +189,9 @@ impl Twin {
         told: Told,
     ) -> Option<Predicted> {
         self.remember_path(call, input);
-        let input = input::of(call, input, shared.caps, told);
+        let input = self.input(call, input, shared.caps, told);
         let outcome = self.space.call(&mut shared.sys, call, &input);
+        self.note_userfaultfd(call, &input, outcome.result);
         match outcome.basis {
             Basis::NotModelled => None,
             Basis::Predicted => Some(Predicted { result: outcome.result, why: outcome.why, input: None }),
@@ -195,11 +202,12 @@ impl Twin {
     }
 
     /// Makes the twin of a forked child; `None` if the twin says that the fork fails.
-    pub fn fork(&mut self, shared: &mut Shared) -> Option<Self> {
+    pub fn fork(&mut self, shared: &mut Shared, child: MmId) -> Option<Self> {
         let input = Input { caps: shared.caps, ..Input::default() };
         let space = self.space.fork(&mut shared.sys, &input).ok()?;
-        let Self { space: _, paths, nameless, base } = self;
-        Some(Self { space, paths: paths.clone(), nameless: nameless.clone(), base: *base })
+        let Self { mm: _, space: _, paths, nameless, base, uffds } = self;
+        let (paths, nameless, uffds) = (paths.clone(), nameless.clone(), uffds.clone());
+        Some(Self { mm: child, space, paths, nameless, base: *base, uffds })
     }
 
     /// Ends the memory.

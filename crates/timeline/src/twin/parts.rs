@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use abi::FileId;
-use mm::{AddressSpace, SpaceState, System, SystemState};
-use recording::{Bytes, Header};
+use abi::{Fd, FileId};
+use mm::{AddressSpace, SpaceState, System, SystemState, Uffd};
+use recording::{Bytes, Header, MmId};
 
 use super::{Base, MapRowFile, Shared, Twin, profile};
 use crate::saved::codec::{In, Out, Saved, saved};
 
 /// What a twin holds.
 pub(crate) struct Parts {
+    mm: MmId,
     space: SpaceState,
     paths: Vec<(FileId, Bytes)>,
     nameless: Vec<(u64, MapRowFile)>,
     base: Base,
+    uffds: Vec<(Fd, Uffd)>,
 }
 
 saved! {
-    Parts { space, paths, nameless, base }
+    Parts { mm, space, paths, nameless, base, uffds }
     MapRowFile { file, name }
 }
 
@@ -35,12 +37,14 @@ impl Saved for Base {
 impl Twin {
     /// Takes it apart.
     pub(crate) fn parts(&self) -> Parts {
-        let Self { space, paths, nameless, base } = self;
+        let Self { mm, space, paths, nameless, base, uffds } = self;
         Parts {
+            mm: *mm,
             space: space.state(),
             paths: paths.iter().map(|(file, path)| (*file, path.clone())).collect(),
             nameless: nameless.iter().map(|(no, row)| (*no, row.clone())).collect(),
             base: *base,
+            uffds: uffds.iter().map(|(fd, uffd)| (*fd, *uffd)).collect(),
         }
     }
 }
@@ -73,12 +77,14 @@ impl Shared {
 
 impl Twin {
     fn of_parts(parts: Parts, space: AddressSpace) -> Self {
-        let Parts { space: _, paths, nameless, base } = parts;
+        let Parts { mm, space: _, paths, nameless, base, uffds } = parts;
         Self {
+            mm,
             space,
             paths: Arc::new(BTreeMap::from_iter(paths)),
             nameless: Arc::new(BTreeMap::from_iter(nameless)),
             base,
+            uffds: BTreeMap::from_iter(uffds),
         }
     }
 }
