@@ -41,6 +41,8 @@ pub struct Live {
     pub total: Option<MappingSums>,
     /// Page tables in bytes.
     pub page_tables: Option<u64>,
+    /// Virtual, resident and swapped size as `status` has them, read after the mappings.
+    pub status_sizes: [Option<u64>; 3],
     /// The largest resident size so far in bytes.
     pub rss_peak: Option<u64>,
     /// The soft limit of the main stack in bytes (`RLIMIT_STACK`); `None` if there is none or it is not known.
@@ -143,6 +145,7 @@ pub fn read_live(pid: Pid) -> Result<Live, LiveError> {
         name: stat.comm.into(),
         total,
         page_tables: status.page_tables,
+        status_sizes: [status.vm_size, status.rss, status.swap],
         rss_peak: status.rss_peak,
         snapshot,
     })

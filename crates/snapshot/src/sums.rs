@@ -1,6 +1,6 @@
 //! What `/proc/PID/smaps` says of a mapping, as sums that add up.
 
-use proc_text::SmapsFields;
+use proc_text::{SmapsFields, VmFlags};
 
 /// Declares the sums once: the fields, their addition, their share.
 macro_rules! sums {
@@ -51,12 +51,19 @@ sums! {
     huge,
     /// Locked.
     locked,
+    /// Resident in small pages where huge ones are allowed.
+    huge_possible,
+    /// Virtual size that counts against the commit limit.
+    charged,
 }
 
 impl MappingSums {
     /// Takes the sums out of a smaps block or of `smaps_rollup`.
     pub fn from_smaps(fields: &SmapsFields<'_>) -> Self {
         let sum = |parts: &[Option<u64>]| parts.iter().copied().sum::<Option<u64>>();
+        let huge = sum(&[fields.anon_huge, fields.shmem_pmd, fields.file_pmd]);
+        let small = fields.rss.zip(huge).map(|(rss, huge)| rss.saturating_sub(huge));
+        let charged = |flags: VmFlags<'_>| if flags.has(b"ac") { fields.size } else { Some(0) };
         Self {
             rss: fields.rss,
             pss: fields.pss,
@@ -65,8 +72,12 @@ impl MappingSums {
             anonymous: fields.anonymous,
             swap: fields.swap,
             swap_pss: fields.swap_pss,
-            huge: sum(&[fields.anon_huge, fields.shmem_pmd, fields.file_pmd]),
+            huge,
             locked: fields.locked,
+            huge_possible: fields
+                .thp_eligible
+                .and_then(|eligible| if eligible == 1 { small } else { Some(0) }),
+            charged: fields.vm_flags.and_then(charged),
         }
     }
 }

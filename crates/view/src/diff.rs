@@ -127,6 +127,8 @@ const NOTHING: MapSums = MapSums {
     swap: Some(0),
     huge: Some(0),
     locked: Some(0),
+    huge_possible: Some(0),
+    charged: Some(0),
     mappings: 0,
 };
 

@@ -1,13 +1,13 @@
 //! What in a map wants attention: each finding with its evidence and what to do.
 
 use abi::Prot;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use snapshot::{Kind, Leaf, Snapshot};
 
 use crate::words::{bytes, count, plural, printable};
 
 /// Something that wants attention.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// What sort of thing.
     pub kind: FindingKind,
@@ -18,7 +18,7 @@ pub struct Finding {
 }
 
 /// The sorts of findings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// Memory that may be written and executed.

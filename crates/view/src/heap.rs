@@ -1,10 +1,12 @@
 //! What the allocator holds: arenas and their chunks.
 
-use serde::Serialize;
+use crate::saved;
+use crate::words::Word;
+use serde::{Deserialize, Serialize};
 use snapshot::{Arena, ArenaRole, Count, Malloc, Verdict};
 
 /// What glibc's allocator holds.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HeapView {
     /// The arenas, the main one first.
     pub arenas: Vec<ArenaRow>,
@@ -13,7 +15,7 @@ pub struct HeapView {
 }
 
 /// An arena. Sizes are bytes, chunk headers included.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ArenaRow {
     /// Where its state lies, in hex.
     pub state: String,
@@ -30,7 +32,7 @@ pub struct ArenaRow {
 }
 
 /// The chunks of an arena.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ChunkRow {
     /// In use by the program.
     pub in_use: Pieces,
@@ -47,11 +49,12 @@ pub struct ChunkRow {
     /// What is resident of whole pages that are free.
     pub returnable: u64,
     /// `live`, `retained` (much is free, and whole pages of it) or `fragmented` (in pieces).
-    pub verdict: &'static str,
+    #[serde(deserialize_with = "saved::verdict")]
+    pub verdict: Word,
 }
 
 /// The free chunks by the list they are in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FreeByBin {
     /// Kept by threads for themselves.
     pub tcache: Pieces,
@@ -66,7 +69,7 @@ pub struct FreeByBin {
 }
 
 /// A number of pieces and their bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Pieces {
     /// How many.
     pub count: u64,

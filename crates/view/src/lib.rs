@@ -25,6 +25,8 @@ pub mod json;
 mod map;
 mod pages;
 mod report;
+mod saved;
+mod select;
 mod stacks;
 pub mod text;
 mod together;
@@ -37,11 +39,13 @@ pub use elf_file::{ElfFile, ElfMapping, ElfSection, ElfSegment};
 pub use explain::{Access, Explanation, Outcome, Place};
 pub use findings::{Finding, FindingKind, Limits};
 pub use heap::{ArenaRow, ChunkRow, FreeByBin, HeapView, Pieces};
-pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine};
+pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine, StatusSums};
 pub use pages::{Cell, PagesView};
 pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
     Process, Proof, RecordingFacts, Report, Row, Run,
 };
+pub use saved::read_map;
+pub use select::{Filter, Order};
 pub use stacks::StackRow;
 pub use together::ProcessLine;

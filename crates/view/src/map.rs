@@ -1,19 +1,20 @@
 //! The memory of one process at one moment: by kind and mapping by mapping.
 
 use abi::{AddrRange, Prot};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use snapshot::{Amounts, Leaf, Mapping, MappingSums, Moment, Owner, PageSums, Snapshot, Totals, classify};
 
 use crate::build::memory::objects;
 use crate::findings::{self, Finding, Limits};
 use crate::heap::HeapView;
 use crate::report::{Note, NoteKind, ObjectRow};
+use crate::saved;
 use crate::stacks::{self, StackRow};
 use crate::together::ProcessLine;
-use crate::words::{bytes, printable, time};
+use crate::words::{Word, bytes, printable, time};
 
 /// The memory of one process at one moment.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MapView {
     /// What was asked for: a process id or a file.
     pub target: String,
@@ -34,13 +35,19 @@ pub struct MapView {
     /// What glibc's allocator holds; `None` where it was not read, or the program's is another.
     pub heap: Option<HeapView>,
     /// Every mapping, ascending; empty if only a summary was asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mappings: Vec<MappingLine>,
     /// The processes of a map of several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<ProcessLine>,
     /// Page tables in bytes, where that is known.
     pub page_tables: Option<u64>,
+    /// What `/proc/PID/status` says, where it was read.
+    #[serde(default)]
+    pub status: Option<StatusSums>,
+    /// How many mappings the process may have, where that is known.
+    #[serde(default)]
+    pub mappings_max: Option<u64>,
     /// The largest resident size so far in bytes, where that is known.
     pub rss_peak: Option<u64>,
     /// The largest range below the highest user address that nothing is mapped in, in bytes.
@@ -52,7 +59,7 @@ pub struct MapView {
 }
 
 /// Sums over a part of the map, in bytes; `None` where the target does not tell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct MapSums {
     /// Virtual size.
     pub size: u64,
@@ -76,23 +83,40 @@ pub struct MapSums {
     pub huge: Option<u64>,
     /// Locked.
     pub locked: Option<u64>,
+    /// Resident in small pages where huge ones are allowed.
+    pub huge_possible: Option<u64>,
+    /// Virtual size that counts against the commit limit.
+    pub charged: Option<u64>,
     /// Mappings; one of several kinds counts for the kind of its first byte.
     pub mappings: u64,
 }
 
+/// What `/proc/PID/status` says of a process, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct StatusSums {
+    /// Virtual size (`VmSize`).
+    pub vm_size: Option<u64>,
+    /// Resident (`VmRSS`).
+    pub vm_rss: Option<u64>,
+    /// In swap (`VmSwap`).
+    pub vm_swap: Option<u64>,
+}
+
 /// The sums of a kind.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MapKind {
     /// The kind's name for programs.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "saved::kind")]
+    pub kind: Word,
     /// The group's name for programs.
-    pub group: &'static str,
+    #[serde(deserialize_with = "saved::group")]
+    pub group: Word,
     /// The kind's name for people.
     #[serde(skip)]
-    pub name: &'static str,
+    pub name: Word,
     /// The group's name for people.
     #[serde(skip)]
-    pub group_name: &'static str,
+    pub group_name: Word,
     /// Whether some of it is a good guess rather than known.
     pub inferred: bool,
     /// Whether some of its sums are shares of a mapping that holds several kinds.
@@ -103,7 +127,7 @@ pub struct MapKind {
 }
 
 /// A mapping.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MappingLine {
     /// Where.
     #[serde(skip)]
@@ -132,7 +156,7 @@ pub struct MappingLine {
 }
 
 /// A range of one kind.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LeafLine {
     /// Its first address, in hex.
     pub start: String,
@@ -141,10 +165,11 @@ pub struct LeafLine {
     /// Its size in bytes.
     pub size: u64,
     /// The kind's name for programs.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "saved::kind")]
+    pub kind: Word,
     /// The kind's name for people.
     #[serde(skip)]
-    pub name: &'static str,
+    pub name: Word,
     /// To whom it belongs, empty if that is not known.
     pub owner: String,
     /// Why it is of this kind.
@@ -166,6 +191,8 @@ pub struct MapFacts {
     pub page_tables: Option<u64>,
     /// The largest resident size so far in bytes.
     pub rss_peak: Option<u64>,
+    /// What `/proc/PID/status` says.
+    pub status: Option<StatusSums>,
     /// The limits in force.
     pub limits: Limits,
     /// What a core file tells of its end and its maker, in sentences.
@@ -213,13 +240,15 @@ impl MapView {
             processes: Vec::new(),
             largest_hole: largest_hole(snapshot),
             findings: findings::find(snapshot, &leaves, &facts.limits),
-            notes: notes(snapshot, &total, kernel_total.as_ref(), &facts.core),
+            notes: notes(snapshot, &total, kernel_total.as_ref(), &facts),
             total,
             kernel_total,
             target: facts.target,
             pid: facts.pid,
             program: facts.program,
             page_tables: facts.page_tables,
+            status: facts.status,
+            mappings_max: facts.limits.mappings,
             rss_peak: facts.rss_peak,
         }
     }
@@ -239,7 +268,19 @@ impl MapSums {
     }
 
     fn from_kernel(size: u64, mappings: u64, sums: MappingSums) -> Self {
-        let MappingSums { rss, pss, uss, dirty, anonymous, swap, swap_pss: _, huge, locked } = sums;
+        let MappingSums {
+            rss,
+            pss,
+            uss,
+            dirty,
+            anonymous,
+            swap,
+            swap_pss: _,
+            huge,
+            locked,
+            huge_possible,
+            charged,
+        } = sums;
         Self {
             size,
             in_core: None,
@@ -252,6 +293,8 @@ impl MapSums {
             swap,
             huge,
             locked,
+            huge_possible,
+            charged,
             mappings,
         }
     }
@@ -264,8 +307,22 @@ impl MapSums {
     /// Adds other sums; what is not known of both is not known of the sum.
     pub fn add(&mut self, other: Self) {
         let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
-        let Self { size, in_core, once, rss, pss, uss, dirty, anonymous, swap, huge, locked, mappings } =
-            other;
+        let Self {
+            size,
+            in_core,
+            once,
+            rss,
+            pss,
+            uss,
+            dirty,
+            anonymous,
+            swap,
+            huge,
+            locked,
+            huge_possible,
+            charged,
+            mappings,
+        } = other;
         *self = Self {
             size: self.size + size,
             in_core: plus(self.in_core, in_core),
@@ -278,6 +335,8 @@ impl MapSums {
             swap: plus(self.swap, swap),
             huge: plus(self.huge, huge),
             locked: plus(self.locked, locked),
+            huge_possible: plus(self.huge_possible, huge_possible),
+            charged: plus(self.charged, charged),
             mappings: self.mappings + mappings,
         };
     }
@@ -326,9 +385,14 @@ fn mappings(snapshot: &Snapshot, leaves: &[Leaf]) -> Vec<MappingLine> {
 
 /// The permissions as the kernel writes them.
 pub(crate) fn permissions(mapping: &Mapping) -> String {
-    let letter = |bit, letter| if mapping.prot.contains(bit) { letter } else { '-' };
+    permissions_of(mapping.prot, mapping.shared)
+}
+
+/// The permissions as the kernel writes them.
+pub(crate) fn permissions_of(prot: Prot, is_shared: bool) -> String {
+    let letter = |bit, letter| if prot.contains(bit) { letter } else { '-' };
     let letters = [letter(Prot::READ, 'r'), letter(Prot::WRITE, 'w'), letter(Prot::EXEC, 'x')];
-    letters.into_iter().chain([if mapping.shared { 's' } else { 'p' }]).collect()
+    letters.into_iter().chain([if is_shared { 's' } else { 'p' }]).collect()
 }
 
 /// A leaf in words.
@@ -366,10 +430,10 @@ fn largest_hole(snapshot: &Snapshot) -> u64 {
     largest.max(USER_END.saturating_sub(before))
 }
 
-fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>, core: &[String]) -> Vec<Note> {
+fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>, facts: &MapFacts) -> Vec<Note> {
     let meaning = |text: String| Note { kind: NoteKind::Meaning, text };
     if total.in_core.is_some() {
-        return core.iter().cloned().map(meaning).collect();
+        return facts.core.iter().cloned().map(meaning).collect();
     }
     let at = |moment| match moment {
         Moment::At(since) => Some(time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))),
@@ -391,6 +455,7 @@ fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>, core: &
         (None, _) => {}
     }
     notes.extend(kernel.map(|kernel| meaning(compared(total, kernel))));
+    notes.extend(facts.status.and_then(|status| status_differs(snapshot, total, status)).map(meaning));
     notes
 }
 
@@ -415,6 +480,26 @@ fn differences(total: &MapSums, kernel: &MapSums) -> Vec<String> {
             (difference > 0).then(|| format!("{name} by {}", bytes(difference)))
         })
         .collect()
+}
+
+/// How the sums differ from `status`, in words; `None` if they don't. The page of legacy system calls is in no
+/// size that the kernel counts.
+fn status_differs(snapshot: &Snapshot, total: &MapSums, status: StatusSums) -> Option<String> {
+    let gate = snapshot.mappings.iter().filter(|mapping| *mapping.name == *b"[vsyscall]");
+    let size = total.size - gate.map(|mapping| mapping.range.len()).sum::<u64>();
+    let pairs = [
+        ("VmSize", Some(size), status.vm_size),
+        ("VmRSS", total.rss, status.vm_rss),
+        ("VmSwap", total.swap, status.vm_swap),
+    ];
+    let differing: Vec<String> = pairs
+        .into_iter()
+        .filter_map(|(name, ours, theirs)| {
+            let difference = ours?.abs_diff(theirs?);
+            (difference > 0).then(|| format!("{name} by {}", bytes(difference)))
+        })
+        .collect();
+    (!differing.is_empty()).then(|| format!("different from the kernel's status: {}", differing.join(", ")))
 }
 
 /// How the sums stand to the kernel's own total, in words.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::curve::CurvePoint;
 
@@ -185,7 +185,7 @@ pub struct KindRow {
 }
 
 /// The static part of an executable or library.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ObjectRow {
     /// Its path.
     pub path: String,
@@ -312,7 +312,7 @@ pub struct Difference {
 }
 
 /// A remark on the numbers.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Note {
     /// Of what kind.
     pub kind: NoteKind,
@@ -321,7 +321,7 @@ pub struct Note {
 }
 
 /// Of what kind a remark is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {
     /// Something happened that the recording does not hold.

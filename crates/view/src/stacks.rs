@@ -1,13 +1,13 @@
 //! The stacks of a process, thread by thread.
 
 use abi::Tid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use snapshot::{Kind, Leaf, Owner, Snapshot};
 
 use crate::words::printable;
 
 /// The stack of one thread.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StackRow {
     /// The thread; `None` for a stack that is kept for a thread to come.
     pub tid: Option<i32>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use snapshot::Kind;
 
 use crate::map::{MapKind, MapSums, MapView};
@@ -10,7 +10,7 @@ use crate::report::{Note, NoteKind};
 use crate::words::plural;
 
 /// One process of several.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProcessLine {
     /// The process.
     pub pid: Option<i32>,
@@ -60,6 +60,8 @@ impl MapView {
             mappings: Vec::new(),
             processes: views.iter().map(process).collect(),
             page_tables: views.iter().map(|view| view.page_tables).sum(),
+            status: None,
+            mappings_max: None,
             rss_peak: None,
             largest_hole: views.iter().map(|view| view.largest_hole).min()?,
             findings: findings.collect(),

@@ -1,5 +1,8 @@
 //! Numbers and names as people read them.
 
+/// A word of a fixed vocabulary, such as the name of a kind.
+pub type Word = &'static str;
+
 /// Writes a size with its unit, rounded: `512 B`, `132 KiB`, `12.3 MiB`, `812 MiB`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

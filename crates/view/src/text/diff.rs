@@ -59,6 +59,23 @@ fn row(canvas: Canvas, role: Role, name: &str, change: &Change) -> Line {
     Line::of(role, cells.concat())
 }
 
+/// One line for each kind of which size or resident size changed; empty if none did.
+pub fn kind_changes(view: &DiffView, canvas: Canvas) -> Vec<Line> {
+    let changed = view.kinds.iter().filter(|kind| kind.change.size() != 0 || kind.change.rss() != Some(0));
+    let line = |name: &str, change: &Change| {
+        let rss = change.rss().map_or_else(|| canvas.unknown().to_owned(), signed);
+        let cells =
+            format!("size {}  RSS {}", right(&signed(change.size()), SIZE + 1), right(&rss, SIZE + 1));
+        Line::of(Role::Warning, left(canvas, &format!("  {name}"), NAME) + &cells)
+    };
+    let mut lines: Vec<Line> = changed.map(|kind| line(kind.name, &kind.change)).collect();
+    if !lines.is_empty() {
+        lines.insert(0, Line::of(Role::Strong, "Since the last look"));
+        lines.push(line("total", &view.total));
+    }
+    lines
+}
+
 fn changes(view: &DiffView, canvas: Canvas) -> Vec<Line> {
     if view.changes.is_empty() {
         return vec![Line::of(Role::Good, "no mapping differs in kind, name or size")];

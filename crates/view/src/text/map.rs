@@ -8,6 +8,7 @@ use crate::words::{bytes, count};
 const NAME: usize = 23;
 const SIZE: usize = 9;
 const MAPPINGS: usize = 6;
+const HUGE_PAGE_BYTES: u64 = 2 << 20;
 /// The width from which the column of swap is shown.
 const WIDE: usize = 100;
 
@@ -123,6 +124,21 @@ fn facts(view: &MapView, canvas: Canvas) -> Vec<Line> {
     }
     if let Some(tables) = view.page_tables {
         facts.push(format!("page tables {}", bytes(tables)));
+    }
+    if let Some(charged) = view.total.charged {
+        facts.push(format!("commit charge {}", bytes(charged)));
+    }
+    if let Some(possible) = view.total.huge_possible.filter(|possible| *possible >= HUGE_PAGE_BYTES) {
+        facts.push(format!("in small pages though huge ones are allowed {}", bytes(possible)));
+    }
+    if let Some(huge) = view.total.huge.filter(|huge| *huge > 0) {
+        facts.push(format!("in huge pages {}", bytes(huge)));
+    }
+    if let Some(locked) = view.total.locked.filter(|locked| *locked > 0) {
+        facts.push(format!("locked {}", bytes(locked)));
+    }
+    if let Some(limit) = view.mappings_max {
+        facts.push(format!("{} of {} mappings", count(view.total.mappings), count(limit)));
     }
     facts.push(format!("largest hole {}", bytes(view.largest_hole)));
     let mut lines: Vec<Line> =

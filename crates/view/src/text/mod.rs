@@ -1,5 +1,6 @@
 //! The text form: lines of spans, each with a meaning that a printer may colour.
 
+mod csv;
 mod curve;
 mod diff;
 mod doctor;
@@ -13,6 +14,7 @@ mod memory;
 mod objects;
 mod pages;
 mod pmap;
+mod pmap_fields;
 mod processes;
 mod proof;
 mod run;
@@ -20,14 +22,16 @@ mod stacks;
 mod table;
 mod together;
 
-pub use diff::diff;
+pub use csv::csv;
+pub use diff::{diff, kind_changes};
 pub use doctor::doctor;
 pub use elf_file::elf_file;
 pub use explain::explain;
 pub use map::map;
 pub use mappings::mappings;
 pub use pages::pages;
-pub use pmap::{Frame, Paths, PmapOptions, pmap};
+pub use pmap::{Frame, Paths, PmapOptions, pmap, pmap_devices};
+pub use pmap_fields::{Fields, pmap_fields};
 pub use proof::proof_sentence;
 
 use crate::report::Report;

@@ -64,6 +64,37 @@ pub fn pmap(view: &MapView, options: PmapOptions) -> Vec<Line> {
     lines
 }
 
+/// Lays the mappings out as `pmap -d` does: with offset and device.
+pub fn pmap_devices(view: &MapView, options: PmapOptions) -> Vec<Line> {
+    let name = if view.program.is_empty() { &view.target } else { &view.program };
+    let pid = view.pid.map_or_else(String::new, |pid| format!("{pid}:   "));
+    let mut lines = vec![Line::of(Role::Strong, format!("{pid}{name}"))];
+    if options.frame == Frame::Framed {
+        lines
+            .push(Line::of(Role::Faint, "Address           Kbytes Mode  Offset           Device    Mapping"));
+    }
+    let [mut mapped, mut private, mut shared] = [0; 3];
+    let wanted = |mapping: &&MappingLine| options.within.is_none_or(|range| range.overlaps(mapping.range));
+    for mapping in view.mappings.iter().filter(wanted) {
+        let kib = mapping.sums.size / 1024;
+        mapped += kib;
+        match mapping.permissions.as_bytes() {
+            [.., b's'] => shared += kib,
+            [_, b'w', ..] => private += kib,
+            _ => {}
+        }
+        let (start, mode) = (mapping.range.start.0, mode(&mapping.permissions));
+        let (major, minor) = mapping.device.split_once(':').unwrap_or(("0", "0"));
+        let head = format!("{start:016x} {kib:>7} {mode} {:016x} {major:0>3}:{minor:0>5}", mapping.offset);
+        lines.push(Line::of(Role::Plain, format!("{head} {}", name_of(mapping, options.paths))));
+    }
+    if options.frame == Frame::Framed {
+        let total = format!("mapped: {mapped}K    writeable/private: {private}K    shared: {shared}K");
+        lines.push(Line::of(Role::Strong, total));
+    }
+    lines
+}
+
 fn cell(kib: Option<u64>) -> String {
     kib.map_or_else(|| "-".to_owned(), |kib| kib.to_string())
 }
@@ -88,26 +119,31 @@ mod tests {
 
     use abi::Pid;
 
+    use super::pmap as pmap_extended;
     use super::*;
     use crate::map::{Detail, MapFacts};
 
     #[test]
-    fn the_table_is_that_of_pmap() {
+    fn the_tables_are_those_of_pmap() {
         let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().expect("sleep");
         // Let it reach its wait: the map stands still from then on.
         std::thread::sleep(std::time::Duration::from_millis(200));
-        let theirs = Command::new("pmap").arg("-x").arg(child.id().to_string()).output();
+        let pmap = |flag: &str| Command::new("pmap").arg(flag).arg(child.id().to_string()).output();
+        let theirs = [pmap("-x"), pmap("-d")];
         let live = snapshot::read_live(Pid(child.id() as i32));
         child.kill().expect("our own child");
         child.wait().expect("our own child");
         let view =
             MapView::new(MapFacts::default(), &live.expect("our own child").snapshot, Detail::Mappings);
-        let ours = pmap(&view, PmapOptions { paths: Paths::Short, frame: Frame::Framed, within: None });
-        assert!(ours.len() > 10);
-        // A machine without procps has nothing to compare with.
-        let Ok(theirs) = theirs else { return };
-        let theirs = String::from_utf8_lossy(&theirs.stdout).into_owned();
-        let ours: Vec<String> = ours.iter().skip(1).map(Line::plain).collect();
-        assert_eq!(ours, theirs.lines().skip(1).map(str::trim_end).collect::<Vec<_>>());
+        let options = PmapOptions { paths: Paths::Short, frame: Frame::Framed, within: None };
+        for (ours, theirs) in [pmap_extended(&view, options), pmap_devices(&view, options)].iter().zip(theirs)
+        {
+            assert!(ours.len() > 10);
+            // A machine without procps has nothing to compare with.
+            let Ok(theirs) = theirs else { return };
+            let theirs = String::from_utf8_lossy(&theirs.stdout).into_owned();
+            let ours: Vec<String> = ours.iter().skip(1).map(Line::plain).collect();
+            assert_eq!(ours, theirs.lines().skip(1).map(str::trim_end).collect::<Vec<_>>());
+        }
     }
 }

@@ -11,8 +11,12 @@ use crate::screen::{self, Style};
 
 pub(crate) fn act(args: &DiffArgs, common: Common) -> anyhow::Result<ExitCode> {
     let view = |target: &str| -> anyhow::Result<MapView> {
-        let found = target::read(target)?;
-        Ok(MapView::new(found.facts, &found.snapshot, Detail::Mappings))
+        let view = target::view(target, Detail::Mappings)?;
+        anyhow::ensure!(
+            !view.mappings.is_empty(),
+            "{target}: a summary of several processes, which can't be compared"
+        );
+        Ok(view)
     };
     let diff = DiffView::new(&view(&args.before)?, &view(&args.after)?);
     let out = io::stdout();

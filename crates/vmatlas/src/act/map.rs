@@ -1,17 +1,19 @@
 //! `vmatlas map TARGET...`.
 
-use std::io;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use abi::{AddrRange, Pid};
 use anyhow::Context;
 use snapshot::{Malloc, Moment};
-use view::text::{Frame, Line, Paths, PmapOptions};
-use view::{Detail, MapView, PagesView, words};
+use view::text::{Fields, Frame, Line, Paths, PmapOptions};
+use view::{Detail, MapView, Order, PagesView, words};
 
 use super::several::{self, Meant, Tree};
 use super::target::{self, Found};
+use super::watch;
 use crate::cli::{Common, ExplainArgs, MapArgs};
 use crate::screen::{self, Style};
 
@@ -25,60 +27,97 @@ pub(crate) fn act(args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
         let args = ExplainArgs { target: target.to_owned(), address, json: args.json };
         return super::explain::act(&args, common);
     }
+    if let Some(period) = args.watch {
+        return watch::act(args, period, common);
+    }
     let tree = if args.tree { Tree::Yes } else { Tree::No };
     match several::resolve(&args.targets, tree)? {
         Meant::One(target) => one(&target, args, common),
         Meant::Several(processes) => {
             anyhow::ensure!(args.pages.is_none(), "--pages draws one process");
-            let read = several::read(&processes, detail(args))?;
-            show_several(&read, args, common)?;
+            let mut read = several::read(&processes, detail(args))?;
+            show_several(&mut read, args, common)?;
             Ok(read.failed.map_or(ExitCode::SUCCESS, ExitCode::from))
         }
     }
 }
 
 fn one(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
+    if args.fields > 0 {
+        return fields(target, args, common);
+    }
+    if let Some(mut view) = target::saved(target)? {
+        show(&mut view, args, common)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut found = target::read(target)?;
     if let Some(range) = args.pages {
         return draw_pages(found, range, common);
     }
     found.read_heap(if args.heap { u64::MAX } else { Malloc::BYTES_MAX });
-    let view = MapView::new(found.facts, &found.snapshot, detail(args));
-    show(&view, args, common)?;
+    let mut view = MapView::new(found.facts, &found.snapshot, detail(args));
+    show(&mut view, args, common)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn detail(args: &MapArgs) -> Detail {
-    if args.mappings || args.json || args.extended { Detail::Mappings } else { Detail::Summary }
+pub(super) fn detail(args: &MapArgs) -> Detail {
+    let is_list = args.mappings || args.json || args.extended || args.device || args.csv;
+    let is_choice = !args.filter.is_empty() || args.sort.is_some() || args.range.is_some();
+    if is_list || is_choice || args.save.is_some() { Detail::Mappings } else { Detail::Summary }
 }
 
-fn show(view: &MapView, args: &MapArgs, common: Common) -> anyhow::Result<()> {
+fn show(view: &mut MapView, args: &MapArgs, common: Common) -> anyhow::Result<()> {
+    if let Some(path) = &args.save {
+        return save(view, path, args);
+    }
+    choose(view, args);
     let out = io::stdout();
     if args.json {
         return Ok(screen::print_json(view::json::MAP_SCHEMA, view, out.lock())?);
+    }
+    if args.csv {
+        return Ok(view::text::csv(view, BufWriter::new(out.lock()))?);
     }
     let style = Style::of(&out, common.color);
     Ok(screen::print(&lines(view, args, style), style, out.lock())?)
 }
 
+/// Leaves and sorts what is asked for.
+fn choose(view: &mut MapView, args: &MapArgs) {
+    view.select(&args.filter);
+    if let Some(range) = args.range {
+        view.mappings.retain(|mapping| range.overlaps(mapping.range));
+    }
+    view.sort(args.sort.unwrap_or(Order::Address));
+}
+
+fn save(view: &MapView, path: &Path, args: &MapArgs) -> anyhow::Result<()> {
+    let shown = || path.display().to_string();
+    let mut options = OpenOptions::new();
+    options.write(true);
+    let options = if args.force { options.create(true).truncate(true) } else { options.create_new(true) };
+    let file = options.open(path).with_context(|| format!("{} (--force writes over it)", shown()))?;
+    screen::print_json(view::json::MAP_SCHEMA, view, BufWriter::new(file)).with_context(shown)
+}
+
 /// Several processes: their lists one after the other, or one summary.
-fn show_several(read: &several::Read, args: &MapArgs, common: Common) -> anyhow::Result<()> {
-    if (args.mappings || args.extended) && !args.json {
-        let out = io::stdout();
-        let style = Style::of(&out, common.color);
-        for view in &read.views {
-            screen::print(&lines(view, args, style), style, out.lock())?;
+fn show_several(read: &mut several::Read, args: &MapArgs, common: Common) -> anyhow::Result<()> {
+    if detail(args) == Detail::Mappings && !args.json && args.save.is_none() {
+        for view in &mut read.views {
+            show(view, args, common)?;
         }
         return Ok(());
     }
-    let together = MapView::together(&read.views, read.once.as_ref()).context("no process")?;
-    show(&together, args, common)
+    let mut together = MapView::together(&read.views, read.once.as_ref()).context("no process")?;
+    show(&mut together, args, common)
 }
 
-fn lines(view: &MapView, args: &MapArgs, style: Style) -> Vec<Line> {
+pub(super) fn lines(view: &MapView, args: &MapArgs, style: Style) -> Vec<Line> {
     if args.extended {
         view::text::pmap(view, pmap_options(args))
-    } else if args.mappings {
+    } else if args.device {
+        view::text::pmap_devices(view, pmap_options(args))
+    } else if detail(args) == Detail::Mappings {
         view::text::mappings(view, style.canvas)
     } else {
         view::text::map(view, style.canvas)
@@ -91,6 +130,28 @@ fn pmap_options(args: &MapArgs) -> PmapOptions {
         frame: if args.quiet { Frame::Bare } else { Frame::Framed },
         within: args.range,
     }
+}
+
+/// The fields of smaps as the kernel has them: of a process, or of a saved text.
+fn fields(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
+    let (path, title) = match target::process(target)? {
+        Some(pid) => {
+            let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+            (
+                PathBuf::from(format!("/proc/{pid}/smaps")),
+                format!("{pid}:   {}", words::printable(comm.trim_ascii_end())),
+            )
+        }
+        None => (PathBuf::from(target), words::printable(target.as_bytes())),
+    };
+    let shown = || path.display().to_string();
+    let text = target::text(&path)?;
+    let which = if args.fields > 1 { Fields::All } else { Fields::Main };
+    let lines = view::text::pmap_fields(&text, &title, which, pmap_options(args))
+        .with_context(|| format!("{}: not the text of smaps", shown()))?;
+    let out = io::stdout();
+    screen::print(&lines, Style::of(&out, common.color), out.lock())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn draw_pages(found: Found, range: AddrRange, common: Common) -> anyhow::Result<ExitCode> {

@@ -15,6 +15,7 @@ mod report;
 mod several;
 mod target;
 mod view;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! Targets: a process, a core file, a saved text, a recording at a moment. All become the same snapshot.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use abi::Pid;
@@ -9,7 +9,7 @@ use anyhow::Context;
 use recording::{ReadError, TimeNs};
 use snapshot::{LiveError, LiveMemory, Malloc, Memory, Snapshot};
 use timeline::{Replay, Still, World};
-use view::{Limits, MapFacts, words};
+use view::{Detail, Limits, MapFacts, MapView, StatusSums, words};
 
 use crate::exit::{NO_PROCESS, WithStatus};
 
@@ -44,6 +44,31 @@ impl Found {
     }
 }
 
+/// The map of a target; one that was saved is read back.
+pub(super) fn view(target: &str, detail: Detail) -> anyhow::Result<MapView> {
+    if let Some(view) = saved(target)? {
+        return Ok(view);
+    }
+    let mut found = read(target)?;
+    found.read_heap(Malloc::BYTES_MAX);
+    Ok(MapView::new(found.facts, &found.snapshot, detail))
+}
+
+/// A saved map, if the file is one.
+pub(super) fn saved(target: &str) -> anyhow::Result<Option<MapView>> {
+    let path = Path::new(target);
+    if !std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= TEXT_BYTES_MAX) {
+        return Ok(None);
+    }
+    let mut front = Vec::new();
+    File::open(path).with_context(|| target.to_owned())?.take(1).read_to_end(&mut front)?;
+    if front != b"{" {
+        return Ok(None);
+    }
+    let text = std::fs::read(path).with_context(|| target.to_owned())?;
+    view::read_map(&text).map(Some).map_err(|error| anyhow::anyhow!("{target}: {error}"))
+}
+
 /// Reads a target.
 pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
     if let Ok(pid) = target.parse::<i32>()
@@ -54,7 +79,7 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
     let (path, at) = split(target);
     let shown = || path.display().to_string();
     if at.is_none() && !path.exists() {
-        return named(target);
+        return live(target, the_only_one(target)?);
     }
     // Only a file can be a recording: a pipe can't be sought in, and what was read of it would be gone.
     let is_file = std::fs::metadata(&path).with_context(shown)?.is_file();
@@ -65,19 +90,10 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
             Err(error) => return Err(error).with_context(shown),
         }
     }
-    let mut text = Vec::new();
-    let mut file = File::open(&path).with_context(shown)?;
-    if is_file && starts_as_elf(&mut file).with_context(shown)? {
+    if is_file && starts_as_elf(&path).with_context(shown)? {
         return super::core_file::read(target, &path);
     }
-    file.take(TEXT_BYTES_MAX + 1).read_to_end(&mut text).with_context(shown)?;
-    if text.len() as u64 > TEXT_BYTES_MAX {
-        anyhow::bail!(
-            "{}: longer than {}: not the text of one process",
-            shown(),
-            words::bytes(TEXT_BYTES_MAX)
-        );
-    }
+    let text = text(&path)?;
     let snapshot = Snapshot::from_maps_text(&text)
         .with_context(|| format!("{}: neither a recording, a core nor the text of smaps or maps", shown()))?;
     if snapshot.mappings.is_empty() {
@@ -88,19 +104,45 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
 }
 
 /// Looks at the first bytes of a file.
-fn starts_as_elf(file: &mut File) -> std::io::Result<bool> {
+fn starts_as_elf(path: &Path) -> std::io::Result<bool> {
     let mut front = Vec::new();
-    file.take(4).read_to_end(&mut front)?;
-    file.rewind()?;
+    File::open(path)?.take(4).read_to_end(&mut front)?;
     Ok(front == b"\x7fELF")
 }
 
+/// The text of a file, which may be a pipe.
+pub(super) fn text(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let shown = || path.display().to_string();
+    let mut text = Vec::new();
+    let file = File::open(path).with_context(shown)?;
+    file.take(TEXT_BYTES_MAX + 1).read_to_end(&mut text).with_context(shown)?;
+    if text.len() as u64 > TEXT_BYTES_MAX {
+        anyhow::bail!(
+            "{}: longer than {}: not the text of one process",
+            shown(),
+            words::bytes(TEXT_BYTES_MAX)
+        );
+    }
+    Ok(text)
+}
+
+/// The process that a target is, if it is one: by its id or its name.
+pub(super) fn process(target: &str) -> anyhow::Result<Option<Pid>> {
+    if Path::new(target).exists() {
+        return Ok(None);
+    }
+    if let Ok(pid) = target.parse::<i32>() {
+        return Ok(Some(Pid(pid)));
+    }
+    the_only_one(target).map(Some)
+}
+
 /// The one process of this name.
-fn named(target: &str) -> anyhow::Result<Found> {
+fn the_only_one(target: &str) -> anyhow::Result<Pid> {
     let pids = snapshot::processes_named(target.as_bytes());
     let shown = words::printable(target.as_bytes());
     match pids.as_slice() {
-        [pid] => live(target, *pid),
+        [pid] => Ok(*pid),
         [] => {
             let message = format!("{shown}: neither a file nor the name or id of a process");
             Err(WithStatus { status: NO_PROCESS, message }.into())
@@ -117,12 +159,14 @@ pub(super) fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
         LiveError::Gone { .. } => WithStatus { status: NO_PROCESS, message: error.to_string() }.into(),
         error => anyhow::Error::from(error),
     })?;
+    let [vm_size, vm_rss, vm_swap] = live.status_sizes;
     let facts = MapFacts {
         target: target.to_owned(),
         pid: Some(pid.0),
         program: words::printable(&live.name),
         kernel_total: live.total,
         page_tables: live.page_tables,
+        status: Some(StatusSums { vm_size, vm_rss, vm_swap }),
         rss_peak: live.rss_peak,
         limits: Limits { stack: live.stack_limit, size: live.size_limit, mappings: live.mappings_max },
         core: Vec::new(),
