@@ -74,7 +74,10 @@ pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal
 pub use mutation::Mutation;
 pub use ops::aio::Ring;
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
-pub use space::{AddressSpace, AdoptedVma, AnonPages, Counters, Inconsistency, Layout, Limits, Settings};
+pub use space::{
+    AddressSpace, AdoptedVma, AnonPages, Counters, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack,
+    Inconsistency, KernelPages, Layout, Limits, Settings,
+};
 pub use state::{SpaceState, SystemState};
 pub use system::System;
 pub use vma::{Extra, Policy, Vma};

@@ -79,16 +79,23 @@ impl Op<'_> {
                 return Err(Refusal::BrkBlocked);
             }
         }
-        self.extend_heap(range)?;
+        self.extend_heap(range, VmFlags::NONE, self.space.layout.start_brk)?;
         if self.space.def_flags.contains(VmFlags::LOCKED) {
             self.populate(range);
         }
         Ok(())
     }
 
+    /// Maps zero pages that continue the mapping below if it ends above `lowest`.
+    ///
     /// Linux: `mm/vma.c: do_brk_flags`.
-    pub(crate) fn extend_heap(&mut self, range: AddrRange) -> Result<(), Refusal> {
-        let mut flags = VmFlags::DATA_DEFAULT | VmFlags::ACCOUNT | self.space.def_flags;
+    pub(crate) fn extend_heap(
+        &mut self,
+        range: AddrRange,
+        more: VmFlags,
+        lowest: VirtAddr,
+    ) -> Result<(), Refusal> {
+        let mut flags = VmFlags::DATA_DEFAULT | VmFlags::ACCOUNT | self.space.def_flags | more;
         if self.space.settings.read_implies_exec {
             flags = flags | VmFlags::EXEC;
         }
@@ -102,8 +109,7 @@ impl Op<'_> {
         let proposal =
             Proposal { range, pgoff, flags, backing: &backing, anon: None, forked: None, extra: None };
         let heap = self.space.vmas.last_starting_before(range.start);
-        let touches = heap
-            .is_some_and(|vma| vma.range.end == range.start && vma.range.end > self.space.layout.start_brk);
+        let touches = heap.is_some_and(|vma| vma.range.end == range.start && vma.range.end > lowest);
         if !touches || self.merge_new(&proposal, Expansion::LeftOnly, None).is_none() {
             self.space.vmas.insert(Vma { range, pgoff, flags, backing, anon: None, extra: None });
         }

@@ -2,6 +2,7 @@
 
 mod account;
 mod adopt;
+mod exec;
 mod exit;
 mod fork;
 mod place;
@@ -13,6 +14,7 @@ use alloc::vec::Vec;
 use abi::{AddrRange, Resource, Rlimit, VirtAddr};
 
 pub use self::adopt::{AdoptedVma, AnonPages, Layout};
+pub use self::exec::{ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, KernelPages};
 pub(crate) use self::place::Placing;
 pub use self::validate::Inconsistency;
 use crate::flags::VmFlags;
