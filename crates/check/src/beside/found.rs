@@ -8,6 +8,8 @@ use mm::Why;
 use recording::MapRow;
 use timeline::Difference;
 
+use crate::fuzz;
+
 /// Divergences kept whole; beyond, they are only counted.
 const KEPT_MAX: usize = 32;
 
@@ -68,6 +70,8 @@ pub struct Divergence {
     pub kernel: Option<i64>,
     /// Where the maps differ, both sides of it.
     pub maps: Vec<Difference>,
+    /// A program that may show it outside of the process.
+    pub program: Option<fuzz::Program>,
 }
 
 impl Found {
@@ -95,7 +99,7 @@ impl Found {
 impl fmt::Display for Divergence {
     /// Writes the call, both answers, the twin's reasons and both maps, a line each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pid, tid, at_call, call, twin, kernel, maps } = self;
+        let Self { pid, tid, at_call, call, twin, kernel, maps, program: _ } = self;
         match call {
             Some(call) => write!(f, "call {at_call}, pid {pid}, thread {tid}: {call}")?,
             None => write!(f, "after call {at_call}, pid {pid}, thread {tid}")?,

@@ -40,5 +40,6 @@ fn divergence(divergence: &Divergence) -> Value {
         "kernel": divergence.kernel,
         "reasons": divergence.twin.map(|twin| twin.why.to_string()),
         "text": divergence.to_string(),
+        "program": divergence.program.as_ref().map(ToString::to_string),
     })
 }

@@ -12,6 +12,7 @@ use timeline::{Difference, compare, touched};
 
 use super::found::{Divergence, Found, Kept};
 use super::kernel::KernelMap;
+use super::scene;
 
 /// Maps with fewer lines are compared whole after every call.
 const WHOLE_BELOW: usize = 200;
@@ -190,7 +191,9 @@ impl Memory {
         kernel: i64,
         every: Every,
     ) -> io::Result<()> {
-        let before = (caller.company == Company::Others).then(|| (self.twin.clone(), shared.clone()));
+        // Costs nothing by size: what the call then changes is copied.
+        let first = self.twin.clone();
+        let before = (caller.company == Company::Others).then(|| (first.clone(), shared.clone()));
         let Some(mut answered) = self.answer(shared, found, done, kernel) else {
             *found.unmodelled.entry(done.call.name().to_owned()).or_default() += 1;
             return self.resync(shared);
@@ -226,6 +229,11 @@ impl Memory {
             twin: Some(kept),
             kernel: Some(kernel),
             maps,
+            program: scene::program(
+                &first,
+                done.call,
+                &touched(done.call, u64::try_from(kernel).ok(), first.brk()),
+            ),
         });
         self.resync(shared)
     }
@@ -255,6 +263,7 @@ impl Memory {
                 twin: None,
                 kernel: None,
                 maps,
+                program: None,
             });
             self.resync(shared)?;
         }

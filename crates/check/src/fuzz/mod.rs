@@ -20,5 +20,6 @@ pub use error::FuzzError;
 pub use generate::Generator;
 pub use line::{Act, Line, Privilege, Program};
 pub use run::{Counted, Depth, Flags, Stop};
+pub use shrink::shrink as shorten;
 pub use small_world::{SmallWorld, run as run_small_world};
 pub use world::{Direction, World};

@@ -10,7 +10,7 @@ use super::world::Direction;
 const TRIES_MAX: usize = 3000;
 
 /// Returns the shortest program found that diverges alike, with its divergence.
-pub(crate) fn shrink(
+pub fn shrink(
     worlds: &mut Worlds,
     direction: Direction,
     depth: Depth,

@@ -2,15 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use capture::{Command, Ended, RunError};
-use check::beside::{self, Every};
+use check::beside::{self, Every, Replayed};
+use check::fuzz;
 use serde::Deserialize;
 
 use crate::cli::CheckArgs;
 use crate::exit::{DIVERGED, WithStatus};
+
+/// Programs of divergences that are saved.
+const PROGRAMS_MAX: usize = 5;
 
 /// What of the report the text shows.
 #[derive(Deserialize)]
@@ -38,9 +43,13 @@ struct Unmodelled {
 #[derive(Deserialize)]
 struct Divergence {
     text: String,
+    program: Option<String>,
 }
 
 pub(crate) fn act(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    if let Some(file) = &args.replay {
+        return replay(file);
+    }
     let command = Command::find(&args.command)
         .map_err(|error| WithStatus { status: error.status(), message: error.to_string() })?;
     let every = args.every.map_or(Every::Adaptive, Every::Calls);
@@ -59,7 +68,8 @@ fn tell(args: &CheckArgs, ended: &Ended) -> anyhow::Result<ExitCode> {
     }
     let found: Found = serde_json::from_slice(&ended.found).context("the check ended without a report")?;
     let clean = found.diverged == 0 && found.unmodelled.is_empty();
-    let mut text = if args.json { ended.found.clone() } else { text(&found, ended).into_bytes() };
+    let saved = save_programs(&found.divergences);
+    let mut text = if args.json { ended.found.clone() } else { text(&found, ended, &saved).into_bytes() };
     text.push(b'\n');
     match &args.report {
         Some(path) => {
@@ -72,9 +82,10 @@ fn tell(args: &CheckArgs, ended: &Ended) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if clean { 0 } else { DIVERGED }))
 }
 
-fn text(found: &Found, ended: &Ended) -> String {
+fn text(found: &Found, ended: &Ended, saved: &[String]) -> String {
     let mut lines: Vec<String> =
         found.divergences.iter().map(|one| format!("diverged: {}", one.text)).collect();
+    lines.extend_from_slice(saved);
     for one in &found.unmodelled {
         lines.push(format!("not modelled: {} ({})", one.call, one.count));
     }
@@ -102,4 +113,43 @@ fn text(found: &Found, ended: &Ended) -> String {
         found.order_uncertain,
     ));
     lines.join("\n")
+}
+
+/// Makes the first divergences' programs as short as they go and saves them; says what became of each.
+fn save_programs(divergences: &[Divergence]) -> Vec<String> {
+    let programs = divergences.iter().filter_map(|one| fuzz::Program::parse(one.program.as_ref()?).ok());
+    let save = |(no, program): (usize, fuzz::Program)| {
+        let path = format!("vmatlas.check.{}.{no}.calls", std::process::id());
+        let (text, what) = match beside::shortest(program.clone()) {
+            Ok(Some((short, found))) => (format!("{found}{short}"), "the shortest program that shows it"),
+            Ok(None) => (program.to_string(), "its surroundings, which do not show it by themselves"),
+            Err(error) => return format!("could not be run again: {error}"),
+        };
+        match File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes())) {
+            Ok(()) => format!("saved {what}: {path} (vmatlas check --replay {path})"),
+            Err(error) => format!("{path}: {error}"),
+        }
+    };
+    programs.take(PROGRAMS_MAX).enumerate().map(save).collect()
+}
+
+fn replay(file: &Path) -> anyhow::Result<ExitCode> {
+    let shown = || file.display().to_string();
+    let text = std::fs::read_to_string(file).with_context(shown)?;
+    let program = fuzz::Program::parse(&text).map_err(|line| anyhow::anyhow!("{}: {line}", shown()))?;
+    match beside::replay(&program).with_context(shown)? {
+        Replayed::Same => {
+            writeln!(
+                io::stderr(),
+                "{}: {} lines, twin and kernel do the same",
+                shown(),
+                program.lines.len()
+            )?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Replayed::Differs(found) => {
+            write!(io::stderr(), "{found}")?;
+            Ok(ExitCode::from(DIVERGED))
+        }
+    }
 }

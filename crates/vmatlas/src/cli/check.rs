@@ -18,10 +18,18 @@ pub(crate) struct CheckArgs {
     /// Report as JSON (schema vmatlas.check/1)
     #[arg(long)]
     pub(crate) json: bool,
+    /// Run the program of a divergence again, as `check` saved it, instead of a command
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "every"])]
+    pub(crate) replay: Option<PathBuf>,
     /// Say nothing but errors and divergences
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// The command and its arguments
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CMD",
+        required_unless_present = "replay",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) command: Vec<OsString>,
 }
