@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! shell ── front ───────────── program        front and program are the shell's job
-//!            └── tracer ┄┄┄┄┄┄┄┄┘ traces       in a session of its own; watched by an observer
+//!            └── tracer ┄┄┄┄┄┄┄┄┘ traces       in a process group of its own; tells an observer
 //! ```
 //! [`record`] runs a program under the observer that writes a recording; [`run`] under any other.
 //!

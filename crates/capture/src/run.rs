@@ -30,7 +30,7 @@ pub struct TraceOptions {
 impl TraceOptions {
     /// For recording: at entry only.
     pub const RECORD: Self = Self { calls: Action::Notify, turns: Turns::Free, until: WhenToTell::AtOnce };
-    /// For checking: at entry and exit, one call at a time.
+    /// For checking, and for recording results and order: at entry and exit, one call at a time.
     pub const CHECK: Self = Self { calls: Action::Trace, turns: Turns::Taken, until: WhenToTell::AtOnce };
 }
 
@@ -50,8 +50,7 @@ pub struct Recorded {
 ///
 /// # Errors
 /// If the command can't be executed, or the recording can't begin: then the command is not executed.
-pub fn record(command: &Command, options: &RecordOptions, until: WhenToTell) -> Result<Recorded, RunError> {
-    let trace = TraceOptions { until, ..TraceOptions::RECORD };
+pub fn record(command: &Command, options: &RecordOptions, trace: TraceOptions) -> Result<Recorded, RunError> {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let path = |pid| options.output.path(pid, &command.program(), since_1970.as_secs());
     let ended = run(command, trace, |start| Recorder::begin(command, options, start, path(start.pid)))?;

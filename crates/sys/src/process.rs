@@ -73,6 +73,12 @@ pub fn new_session() -> OsResult<()> {
     check("setsid", unsafe { libc::setsid() }.into()).map(drop)
 }
 
+/// Takes this process out of its process group, into one of its own.
+pub fn new_group() -> OsResult<()> {
+    // SAFETY: takes numbers.
+    check("setpgid", unsafe { libc::setpgid(0, 0) }.into()).map(drop)
+}
+
 /// The id of this process.
 pub fn own_pid() -> Pid {
     // SAFETY: takes nothing, can't fail.

@@ -22,7 +22,7 @@ use open::Lane;
 use seen::{Held, What};
 
 pub use open::{Begin, Budget, FaultsDenied, FaultsWanted};
-pub use seen::Seen;
+pub use seen::{Memory, Seen};
 
 /// Watches the faults of one thread and of all threads and processes that it makes.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl FaultWatch {
     pub fn open(thread: Tid, wanted: FaultsWanted, begin: Begin, zero_ns: u64) -> Result<Self, FaultsDenied> {
         let (lanes, source, remarks) = open::open(thread, wanted, begin)?;
         let now = sys::clock::monotonic_ns();
-        Ok(Self {
+        let mut watch = Self {
             lanes,
             wanted,
             source,
@@ -66,7 +66,12 @@ impl FaultWatch {
             chain: Vec::new(),
             names: HashSet::new(),
             lost: 0,
-        })
+        };
+        if let Budget::OneIn(period) = wanted.budget {
+            watch.since_ns = now;
+            watch.hold_own(What::Period(period.max(1)));
+        }
+        Ok(watch)
     }
 
     /// What is seen, for the header.
@@ -141,7 +146,8 @@ impl FaultWatch {
                 Record::Mapping(mapping) if in_force(mapping.stamp) => {
                     held.push(Held::mapped(&mapping, names))
                 }
-                Record::Mapping(_) => {}
+                Record::Name(name) if in_force(name.stamp) => held.push(Held::name(&name, names)),
+                Record::Mapping(_) | Record::Name(_) => {}
                 Record::Lost { stamp, count } => {
                     records += count;
                     *lost += count;
@@ -155,7 +161,7 @@ impl FaultWatch {
 
     /// Switches between every fault and one in so many, where the cost asks for it.
     fn govern(&mut self, most: u64) {
-        if self.wanted.budget == Budget::Unlimited {
+        if self.wanted.budget != Budget::Share {
             return;
         }
         let density = self.governor.note(most, self.round_ns);

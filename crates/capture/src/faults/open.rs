@@ -35,6 +35,8 @@ pub enum Budget {
     Share,
     /// Every fault, whatever it costs.
     Unlimited,
+    /// One fault in so many.
+    OneIn(u32),
 }
 
 /// When watching begins.
@@ -182,7 +184,10 @@ fn open_lane(
     cpu: u32,
 ) -> OsResult<Lane> {
     let mut settings = Settings {
-        period: 1,
+        period: match wanted.budget {
+            Budget::OneIn(period) => period.max(1).into(),
+            Budget::Share | Budget::Unlimited => 1,
+        },
         kernel_mode,
         chain_frames_max: wanted.chain_frames_max,
         mappings: wanted.mapped,
@@ -204,7 +209,7 @@ fn open_lane(
         }
     };
     let sparse = match wanted.budget {
-        Budget::Unlimited => None,
+        Budget::Unlimited | Budget::OneIn(_) => None,
         Budget::Share => {
             let settings = Settings { period: SPARSE_PERIOD.into(), start: Start::WhenEnabled, ..settings };
             let event = Event::open(settings, thread, cpu)?;

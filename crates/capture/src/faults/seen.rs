@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use abi::{Pid, Tid, VirtAddr};
 use recording::{Body, Bytes, FaultEvent, FaultMode, LossSource, MappedEvent, TimeNs};
-use sys::perf::{Mapping, Mode, Sample, Stamp};
+use sys::perf::{Mapping, Mode, Name, NamedBy, Sample, Stamp};
 
 use crate::stack_table::StackTable;
 
@@ -19,8 +19,19 @@ pub struct Seen {
     pub pid: Pid,
     /// The thread.
     pub tid: Tid,
-    /// [`Body::Fault`], [`Body::Mapped`], [`Body::Lost`] or [`Body::FaultPeriod`].
+    /// [`Body::Fault`], [`Body::Mapped`], [`Body::ThreadName`], [`Body::Lost`] or [`Body::FaultPeriod`].
     pub body: Body,
+    /// What it says of the process's memory.
+    pub memory: Memory,
+}
+
+/// What a record says of the process's memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// It is what it was.
+    Same,
+    /// It is a new one from here on: the process is inside an exec.
+    New,
 }
 
 /// A small form of [`Seen`], to be sorted.
@@ -36,6 +47,7 @@ pub(super) struct Held {
 pub(super) enum What {
     Fault(FaultEvent),
     Mapped(Box<MappedEvent>),
+    Name(Bytes, NamedBy),
     Lost(u64),
     Period(u32),
 }
@@ -56,16 +68,15 @@ impl Held {
     /// The kernel's word on a mapping.
     pub(super) fn mapped(mapping: &Mapping<'_>, names: &mut HashSet<Bytes>) -> Self {
         let Mapping { stamp, range, prot, shared, offset, file, name } = *mapping;
-        let name = names.get(name).cloned().unwrap_or_else(|| {
-            if names.len() > NAMES_MAX {
-                names.clear();
-            }
-            let name = Bytes::from(name);
-            names.insert(name.clone());
-            name
-        });
+        let name = kept(name, names);
         let mapped = MappedEvent { range, prot, shared, offset, file, name };
         Self::new(stamp, What::Mapped(Box::new(mapped)))
+    }
+
+    /// The name of a thread.
+    pub(super) fn name(name: &Name<'_>, names: &mut HashSet<Bytes>) -> Self {
+        let Name { stamp, name, by } = *name;
+        Self::new(stamp, What::Name(kept(name, names), by))
     }
 
     pub(super) const fn new(stamp: Stamp, what: What) -> Self {
@@ -74,12 +85,30 @@ impl Held {
 
     /// As it is handed on; times count from `zero_ns`.
     pub(super) fn into_seen(self, zero_ns: u64) -> Seen {
+        let memory = match self.what {
+            What::Name(_, NamedBy::Exec) => Memory::New,
+            _ => Memory::Same,
+        };
         let body = match self.what {
             What::Fault(fault) => Body::Fault(fault),
             What::Mapped(mapped) => Body::Mapped(*mapped),
+            What::Name(name, _) => Body::ThreadName(name),
             What::Lost(count) => Body::Lost { source: LossSource::Faults, count },
             What::Period(period) => Body::FaultPeriod { period },
         };
-        Seen { time: TimeNs(self.monotonic_ns.saturating_sub(zero_ns)), pid: self.pid, tid: self.tid, body }
+        let time = TimeNs(self.monotonic_ns.saturating_sub(zero_ns));
+        Seen { time, pid: self.pid, tid: self.tid, body, memory }
     }
+}
+
+/// A name, stored once.
+fn kept(name: &[u8], names: &mut HashSet<Bytes>) -> Bytes {
+    names.get(name).cloned().unwrap_or_else(|| {
+        if names.len() > NAMES_MAX {
+            names.clear();
+        }
+        let name = Bytes::from(name);
+        names.insert(name.clone());
+        name
+    })
 }

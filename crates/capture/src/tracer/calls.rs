@@ -7,7 +7,13 @@ use sys::seccomp::Notification;
 
 use super::Tracer;
 use crate::input;
+use crate::link::Message;
 use crate::observer::Observer;
+
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`.
+const NEW_LISTENER: u64 = 8;
+const LISTENER_TAKEN: &str = "the program wanted a seccomp listener of its own and got EBUSY, since vmatlas has one: \
+    record it with --stops";
 
 /// A raw system call at its entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +45,11 @@ impl Raw {
             return Meaning::Unmodelled(UnmodelledWhy::OwnFilter);
         }
         Call::decode_x86_64(nr, args).map_or(Meaning::Nothing, Meaning::Memory)
+    }
+
+    /// Whether it installs a filter with a listener, of which there can be only one.
+    fn wants_listener(self) -> bool {
+        self.nr == NR_SECCOMP && self.args[1] & NEW_LISTENER != 0
     }
 
     pub(super) fn unmodelled(self, why: UnmodelledWhy) -> Body {
@@ -77,7 +88,13 @@ impl<O: Observer> Tracer<O> {
     fn body_of(&mut self, tid: Tid, raw: Raw) -> Option<Body> {
         match raw.meaning() {
             Meaning::Nothing => None,
-            Meaning::Unmodelled(why) => Some(raw.unmodelled(why)),
+            Meaning::Unmodelled(why) => {
+                if raw.wants_listener() && !self.has_warned {
+                    self.has_warned = true;
+                    self.tell(&Message::Trouble(LISTENER_TAKEN.into()));
+                }
+                Some(raw.unmodelled(why))
+            }
             Meaning::Memory(call) => {
                 let input = input::read(tid, call, &self.threads);
                 Some(Body::Call(CallEvent { call, result: CallResult::Unseen, input, stack: None }))

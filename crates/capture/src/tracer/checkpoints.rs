@@ -27,7 +27,7 @@ impl<O: Observer> Tracer<O> {
             return;
         }
         let before = sys::clock::monotonic_ns();
-        let in_flight = self.in_flight(tid, mm, before);
+        let in_flight = self.in_flight(mm, before);
         let body = match self.checkpointer.read(tid, reason, &in_flight) {
             Ok(checkpoint) => Body::Checkpoint(Box::new(checkpoint)),
             Err(_) => Body::Lost { source: LossSource::Checkpoints, count: 1 },
@@ -54,8 +54,9 @@ impl<O: Observer> Tracer<O> {
     }
 
     /// Threads that may be inside a memory call at this moment.
-    fn in_flight(&mut self, reader: Tid, mm: MmId, now_ns: u64) -> Vec<Tid> {
+    fn in_flight(&mut self, mm: MmId, now_ns: u64) -> Vec<Tid> {
         let mut inside: Vec<Tid> = self.inside_calls(mm).collect();
+        inside.extend(self.threads.memory(mm).into_iter().flat_map(|memory| &memory.cut_off));
         let let_go = |thread: &super::threads::Thread| Some((thread.let_go_ns?, thread.is_ending));
         let maybe: Vec<(Tid, u64)> = self
             .threads
@@ -73,8 +74,6 @@ impl<O: Observer> Tracer<O> {
                 thread.let_go_ns = None;
             }
         }
-        // Who is read at a stop of its own is inside nothing; its `let_go_ns` says so.
-        let _ = reader;
         inside
     }
 

@@ -1,8 +1,9 @@
 //! Ends of threads and processes.
 
 use abi::Tid;
-use recording::{Body, ExitStatus, Reason};
-use sys::ptrace::Waited;
+use abi::table::ROWS;
+use recording::{Body, ExitStatus, MmId, Reason};
+use sys::ptrace::{self, Registers, Waited};
 
 use super::{Root, Tracer};
 use crate::observer::Observer;
@@ -16,6 +17,7 @@ impl<O: Observer> Tracer<O> {
         };
         thread.is_ending = true;
         let mm = thread.mm;
+        self.cut_off(tid, mm);
         self.newborn.remove(&tid);
         if self.threads.is_recorded(mm) {
             self.name(tid);
@@ -26,11 +28,22 @@ impl<O: Observer> Tracer<O> {
         self.go_on(tid, 0);
     }
 
+    /// A thread that is killed inside a memory call has made it or not: its registers hold what it answered.
+    fn cut_off(&mut self, tid: Tid, mm: MmId) {
+        let Ok(Registers::X86_64 { nr, result, .. }) = ptrace::registers(tid) else { return };
+        if ROWS.iter().any(|row| u64::from(row.x86_64) == nr) {
+            if let Some(memory) = self.threads.memory_mut(mm) {
+                memory.cut_off.push(tid);
+            }
+            self.end_call(tid, Some(result));
+        }
+    }
+
     /// A thread has ended.
     pub(super) fn ended(&mut self, tid: Tid, how: Waited) {
         self.early.remove(&tid);
         self.newborn.remove(&tid);
-        self.leave_call(tid);
+        self.end_call(tid, None);
         let status = match how {
             Waited::Killed(signal) => ExitStatus::Signal(signal),
             Waited::Exited(code) => ExitStatus::Code(code),

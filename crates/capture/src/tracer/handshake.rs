@@ -94,6 +94,7 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
         zero_ns: begun.start.zero_ns,
         early: HashSet::new(),
         newborn: HashSet::new(),
+        has_warned: false,
         last_tick_ns: 0,
         events_since_tick: 0,
         idle_ticks: 0,
@@ -133,9 +134,11 @@ fn begin(setup: &Setup) -> Result<Begun, String> {
     Ok(Begun { start, listener, signals })
 }
 
-/// Leaves session, terminal and whatever files the shell's job has open: a pipe must close when the program does.
+/// Leaves the shell's job and whatever files it has open: a pipe must close when the program does.
 fn leave_the_job(setup: &Setup) {
-    let _ = process::new_session();
+    // Not the session: the scheduler shares the processors out by session (autogroup), and on a busy machine a tracer
+    // in one of its own is run ten times later. Signals of the terminal go to groups, and are held back besides.
+    let _ = process::new_group();
     process::name_thread(c"vmatlas-tracer");
     if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         for fd in 0..=2 {

@@ -64,6 +64,8 @@ pub(crate) struct Tracer<O> {
     early: HashSet<Tid>,
     /// Children that were heard of before they stopped.
     newborn: HashSet<Tid>,
+    /// The user was told that the program can't have a listener.
+    has_warned: bool,
     last_tick_ns: u64,
     events_since_tick: u64,
     idle_ticks: u32,

@@ -33,6 +33,8 @@ pub(super) struct Memory {
     pub(super) checkpoint_took_ns: u64,
     /// How much was resident then, in bytes.
     pub(super) resident: u64,
+    /// Threads that were killed inside a memory call.
+    pub(super) cut_off: Vec<Tid>,
     /// A call that is not understood has passed since.
     pub(super) is_unmodelled: bool,
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use abi::Tid;
-use recording::{Body, CallEvent, CallResult, MmId};
+use recording::{Body, CallEvent, CallResult, LossSource, MmId};
 use sys::ptrace::{self, SyscallStop, Until};
 
 use super::Tracer;
@@ -14,6 +14,9 @@ use crate::observer::{At, Observer, Order};
 
 /// Nobody waits longer for another thread's call: it may itself wait for what the waiting thread would do.
 const WAIT_NS_MAX: u64 = 100_000_000;
+
+/// `-ENOSYS`, which the kernel puts into the result before it makes a call (`arch/x86/entry/entry_64.S`).
+const NOT_MADE: i64 = -38;
 
 /// Who stands inside a call, and who waits for a turn.
 #[derive(Debug)]
@@ -86,6 +89,10 @@ impl<O: Observer> Tracer<O> {
     fn enter(&mut self, waiting: &Waiting) {
         let Waiting { tid, mm, raw, .. } = *waiting;
         let Meaning::Memory(call) = raw.meaning() else { return };
+        // One that was killed while it waited stands before its end by now, which is told by the next wait.
+        if !matches!(ptrace::syscall_stop(tid), Ok(SyscallStop::Entry { .. })) {
+            return;
+        }
         let order = if self.two_stops.is_busy(mm) { Order::Uncertain } else { Order::Alone };
         if order == Order::Uncertain {
             self.two_stops.inside.values_mut().filter(|other| other.mm == mm).for_each(|other| {
@@ -123,12 +130,20 @@ impl<O: Observer> Tracer<O> {
         self.next_turn(mm);
     }
 
-    /// A thread is gone, whatever it stood in or waited for.
-    pub(super) fn leave_call(&mut self, tid: Tid) {
+    /// A thread ends, whatever it stood in or waited for; `result` is what its call answered, if that is known.
+    pub(super) fn end_call(&mut self, tid: Tid, result: Option<i64>) {
         self.two_stops.waiting.retain(|waiting| waiting.tid != tid);
-        if let Some(Inside { mm, call, .. }) = self.two_stops.inside.remove(&tid) {
-            // Whether the call was still made is not known.
-            self.emit(tid, mm, Body::Call(call));
+        if let Some(Inside { mm, mut call, .. }) = self.two_stops.inside.remove(&tid) {
+            match result {
+                // What stands there until a call is made: it was not.
+                Some(NOT_MADE) => {}
+                Some(result) => {
+                    call.result = CallResult::Seen(result);
+                    self.emit(tid, mm, Body::Call(call));
+                }
+                // It was let go after it had been killed, and its last stop with it.
+                None => self.emit(tid, mm, Body::Lost { source: LossSource::Calls, count: 1 }),
+            }
             self.next_turn(mm);
         }
     }

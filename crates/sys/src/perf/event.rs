@@ -26,12 +26,14 @@ mod flag {
     pub(super) const EXCLUDE_KERNEL: u64 = 1 << 5;
     pub(super) const EXCLUDE_HV: u64 = 1 << 6;
     pub(super) const MMAP: u64 = 1 << 8;
+    pub(super) const COMM: u64 = 1 << 9;
     pub(super) const ENABLE_ON_EXEC: u64 = 1 << 12;
     pub(super) const WATERMARK: u64 = 1 << 14;
     pub(super) const MMAP_DATA: u64 = 1 << 17;
     pub(super) const SAMPLE_ID_ALL: u64 = 1 << 18;
     pub(super) const EXCLUDE_CALLCHAIN_KERNEL: u64 = 1 << 21;
     pub(super) const MMAP2: u64 = 1 << 23;
+    pub(super) const COMM_EXEC: u64 = 1 << 24;
     pub(super) const USE_CLOCKID: u64 = 1 << 25;
 }
 
@@ -94,7 +96,7 @@ pub struct Settings {
     pub kernel_mode: KernelMode,
     /// Frames of a call chain; 0: no call chains.
     pub chain_frames_max: u16,
-    /// Records of mappings made, grown and re-protected, beside the faults.
+    /// Records of mappings made, grown and re-protected, and of threads named, beside the faults.
     pub mappings: Mappings,
     /// When it begins.
     pub start: Start,
@@ -102,7 +104,7 @@ pub struct Settings {
     pub wakeup_bytes: u32,
 }
 
-/// Whether an event also tells of mappings.
+/// Whether an event also tells of mappings and names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mappings {
     /// It does.
@@ -218,7 +220,7 @@ fn attr(settings: Settings) -> Attr {
         KernelMode::Excluded => flag::EXCLUDE_KERNEL,
     };
     flags |= match mappings {
-        Mappings::Told => flag::MMAP | flag::MMAP_DATA | flag::MMAP2,
+        Mappings::Told => flag::MMAP | flag::MMAP_DATA | flag::MMAP2 | flag::COMM | flag::COMM_EXEC,
         Mappings::NotTold => 0,
     };
     flags |= match start {

@@ -3,10 +3,12 @@
 use abi::{AddrRange, DevId, FileId, FileOff, Pid, Prot, Tid, VirtAddr};
 
 const LOST: u32 = 2;
+const COMM: u32 = 3;
 const SAMPLE: u32 = 9;
 const MMAP2: u32 = 10;
 const CPU_MODE_MASK: u16 = 7;
 const CPU_MODE_USER: u16 = 2;
+const MISC_COMM_EXEC: u16 = 1 << 13;
 const MAP_SHARED: u32 = 1;
 /// Bytes that end each record that is no sample: thread, time, identifier.
 const TRAILER_BYTES: usize = 24;
@@ -33,6 +35,8 @@ pub enum Record<'a> {
     Sample(Sample<'a>),
     /// A mapping was made, grown or re-protected.
     Mapping(Mapping<'a>),
+    /// A thread was named.
+    Name(Name<'a>),
     /// Records found no room before this one.
     Lost {
         /// When the first record after the loss was written.
@@ -112,6 +116,26 @@ pub struct Mapping<'a> {
     pub name: &'a [u8],
 }
 
+/// A thread's name (`PERF_RECORD_COMM`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Name<'a> {
+    /// Who and when.
+    pub stamp: Stamp,
+    /// The name.
+    pub name: &'a [u8],
+    /// By what.
+    pub by: NamedBy,
+}
+
+/// What named a thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NamedBy {
+    /// An exec: from here on the process has another memory (`fs/exec.c: begin_new_exec`).
+    Exec,
+    /// The program.
+    Program,
+}
+
 /// A reader of the words of a record; past its end it gives `None`.
 struct Words<'a>(&'a [u8]);
 
@@ -138,6 +162,7 @@ pub(super) fn read(kind: u32, misc: u16, body: &[u8], chains: bool) -> Option<Re
     match kind {
         SAMPLE => sample(misc, body, chains).map(Record::Sample),
         MMAP2 => mapping(body).map(Record::Mapping),
+        COMM => name(misc, body).map(Record::Name),
         LOST => {
             let mut words = Words(body);
             let (_, count) = (words.u64()?, words.u64()?);
@@ -183,6 +208,14 @@ fn mapping(body: &[u8]) -> Option<Mapping<'_>> {
         file: FileId { dev: DevId { major, minor }, ino },
         name,
     })
+}
+
+fn name(misc: u16, body: &[u8]) -> Option<Name<'_>> {
+    let stamp = trailer(body)?;
+    // Process and thread stand in front once more.
+    let text = body.get(8..body.len() - TRAILER_BYTES)?;
+    let by = if misc & MISC_COMM_EXEC != 0 { NamedBy::Exec } else { NamedBy::Program };
+    Some(Name { stamp, name: text.split(|byte| *byte == 0).next().unwrap_or_default(), by })
 }
 
 fn trailer(body: &[u8]) -> Option<Stamp> {

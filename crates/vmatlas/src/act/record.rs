@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use capture::faults::Budget;
-use capture::{Command, CommandLine, Output, Overwrite, RecordOptions, Recorded, RunError, WhenToTell};
+use capture::{
+    Command, CommandLine, Output, Overwrite, RecordOptions, Recorded, RunError, TraceOptions, WhenToTell,
+};
 
 use crate::cli::{Common, Faults, RecordArgs};
 use crate::exit::WithStatus;
@@ -24,13 +26,17 @@ pub(crate) fn act(args: &RecordArgs, common: Common) -> anyhow::Result<ExitCode>
         version: env!("CARGO_PKG_VERSION").to_owned(),
         faults: match args.faults {
             Faults::Auto => Some(Budget::Share),
-            Faults::All => Some(Budget::Unlimited),
+            Faults::OneIn(1) => Some(Budget::Unlimited),
+            Faults::OneIn(period) => Some(Budget::OneIn(period)),
             Faults::Off => None,
         },
         command_line: if args.no_cmdline { CommandLine::LeftOut } else { CommandLine::Kept },
     };
-    let until = if args.wait { WhenToTell::AfterAll } else { WhenToTell::AtOnce };
-    let recorded = capture::record(&command, &options, until).map_err(|error| match error {
+    let trace = TraceOptions {
+        until: if args.wait { WhenToTell::AfterAll } else { WhenToTell::AtOnce },
+        ..if args.stops { TraceOptions::CHECK } else { TraceOptions::RECORD }
+    };
+    let recorded = capture::record(&command, &options, trace).map_err(|error| match error {
         RunError::Command(error) => {
             anyhow::Error::new(WithStatus { status: error.status(), message: error.to_string() })
         }

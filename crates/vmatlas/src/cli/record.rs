@@ -24,9 +24,13 @@ pub(crate) struct RecordArgs {
     /// Report as JSON (schema vmatlas.report/1; sizes in bytes, times in nanoseconds)
     #[arg(long, conflicts_with = "no_report")]
     pub(crate) json: bool,
-    /// Page faults: auto (all of them while that costs little, then one in so many), all, off
-    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    /// Page faults: auto (all of them while that costs little, then one in so many), off, or one in N
+    #[arg(long, value_name = "auto|off|N", default_value = "auto", value_parser = faults)]
     pub(crate) faults: Faults,
+    /// Stop at entry and exit of each memory call, one call at a time: results and order are seen, at several times
+    /// the cost
+    #[arg(long)]
+    pub(crate) stops: bool,
     /// Leave the command line out of the recording
     #[arg(long)]
     pub(crate) no_cmdline: bool,
@@ -42,9 +46,34 @@ pub(crate) struct RecordArgs {
 }
 
 /// Which page faults are recorded.
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Faults {
     Auto,
-    All,
     Off,
+    /// 1: every one.
+    OneIn(u32),
+}
+
+fn faults(text: &str) -> Result<Faults, String> {
+    match text {
+        "auto" => Ok(Faults::Auto),
+        "off" => Ok(Faults::Off),
+        number => match number.parse() {
+            Ok(period) if period > 0 => Ok(Faults::OneIn(period)),
+            _ => Err("neither auto nor off nor a number above 0".into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_all_none_or_one_in_so_many() {
+        assert_eq!(faults("auto"), Ok(Faults::Auto));
+        assert_eq!(faults("off"), Ok(Faults::Off));
+        assert_eq!(faults("64"), Ok(Faults::OneIn(64)));
+        assert!(faults("0").is_err() && faults("-1").is_err() && faults("on").is_err());
+    }
 }
