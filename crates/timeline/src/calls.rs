@@ -25,6 +25,7 @@ impl World {
             self.proof.calls_unknown += 1;
             return;
         };
+        memory.is_raced |= event.result == CallResult::Unseen && memory.races(place.tid, place.time);
         let Some(twin) = memory.twin.as_mut() else {
             self.proof.calls_unknown += 1;
             return;

@@ -77,6 +77,8 @@ impl World {
             ResyncReason::Unmodelled
         } else if self.is_lossy {
             ResyncReason::Lost
+        } else if memory.is_raced {
+            ResyncReason::OrderUncertain
         } else {
             ResyncReason::Divergence
         };

@@ -13,6 +13,8 @@ use crate::twin::Twin;
 
 /// Calls remembered for the answer to "who touched this last".
 const RECENT_MAX: usize = 1024;
+/// So long after it was let go a call may still wait for the kernel's lock on a busy machine.
+const RACE_NS: u64 = 10_000_000;
 
 /// One memory: its twin and what the kernel told of it.
 pub struct Memory {
@@ -44,6 +46,9 @@ pub struct Memory {
     pub(crate) under_way: HashMap<Tid, UnderWay>,
     /// Something that is not modelled has passed since the last checkpoint.
     pub(crate) is_unmodelled: bool,
+    /// Threads made calls at the same time: what no line shows (which pages share an `anon_vma`) is not sure from then
+    /// on.
+    pub(crate) is_raced: bool,
     pub(crate) recent: VecDeque<Recent>,
 }
 
@@ -145,6 +150,7 @@ impl Memory {
             limits,
             under_way: HashMap::new(),
             is_unmodelled: false,
+            is_raced: false,
             recent: VecDeque::new(),
         }
     }
@@ -184,6 +190,13 @@ impl Memory {
             self.note_stacks(tid, under_way.call, under_way.ranges[0]);
         }
         self.under_way.insert(tid, under_way);
+    }
+
+    /// Tells whether another thread's call may be at work beside one made now.
+    pub(crate) fn races(&self, tid: Tid, now: TimeNs) -> bool {
+        self.under_way.iter().any(|(other, call)| {
+            *other != tid && !call.is_confirmed && now.0.saturating_sub(call.time.0) < RACE_NS
+        })
     }
 
     /// The call that last touched a range, among the last ones.

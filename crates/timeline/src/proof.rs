@@ -115,6 +115,8 @@ pub enum ResyncReason {
     Unmodelled,
     /// Events were lost since the last checkpoint.
     Lost,
+    /// Threads made calls at the same time: their order under the kernel's lock is not known.
+    OrderUncertain,
     /// None of the kind: the twin is wrong, or something it can't see happened.
     Divergence,
 }
@@ -149,9 +151,10 @@ impl Proof {
         }
     }
 
-    /// Tells whether nothing differed anywhere.
+    /// Tells whether something was compared and nothing differed anywhere.
     pub fn is_whole(&self) -> bool {
-        self.checkpoints == self.checkpoints_matched
+        self.checkpoints > 0
+            && self.checkpoints == self.checkpoints_matched
             && self.calls_corrected == 0
             && self.calls_unmodelled == 0
     }
@@ -181,6 +184,7 @@ impl fmt::Display for ResyncReason {
         f.write_str(match self {
             Self::Unmodelled => "a call that is not modelled had passed",
             Self::Lost => "events were lost",
+            Self::OrderUncertain => "threads raced, their order is not known",
             Self::Divergence => "not explained",
         })
     }

@@ -232,6 +232,7 @@ impl World {
         memory.stack = parent.stack;
         memory.stack_areas = parent.stack_areas.clone();
         memory.is_unmodelled = parent.is_unmodelled;
+        memory.is_raced = parent.is_raced;
         memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared, child));
         self.memories.insert(child, memory);
         self.changed.push(Changed { mm: child, what: What::Whole });

@@ -4,6 +4,8 @@ use crate::shell::Command;
 
 /// A program and the Debian package that holds it.
 const NEEDS: &[(&str, &str)] = &[
+    ("awk", "mawk"),
+    ("bash", "bash"),
     ("cc", "gcc"),
     ("git", "git"),
     ("java", "default-jdk-headless"),
@@ -13,10 +15,11 @@ const NEEDS: &[(&str, &str)] = &[
     ("redis-benchmark", "redis-tools"),
     ("redis-server", "redis-server"),
     ("setpriv", "util-linux"),
+    ("setsid", "util-linux"),
     ("sort", "coreutils"),
     ("sqlite3", "sqlite3"),
     ("strace", "strace"),
-    ("tmux", "tmux"),
+    ("unshare", "util-linux"),
 ];
 
 /// Installs what is missing, where this user may, and returns what is missing still.

@@ -24,6 +24,7 @@ pub(crate) struct MemoryState {
     limits: Vec<(Resource, Rlimit)>,
     under_way: Vec<(Tid, UnderWay)>,
     is_unmodelled: bool,
+    is_raced: bool,
 }
 
 saved! {
@@ -32,7 +33,7 @@ saved! {
     UnderWay { event, time, call, input, predicted, ranges, is_confirmed }
     MemoryState {
         id, exec_event, pages_event, twin, counters, stack, largest, page_checkpoints, stack_areas, counted,
-        limits, under_way, is_unmodelled,
+        limits, under_way, is_unmodelled, is_raced,
     }
 }
 
@@ -54,6 +55,7 @@ impl Memory {
             limits,
             under_way,
             is_unmodelled,
+            is_raced,
             recent: _,
         } = self;
         let mut limits: Vec<_> = limits.iter().map(|(resource, limit)| (*resource, *limit)).collect();
@@ -74,6 +76,7 @@ impl Memory {
             limits,
             under_way,
             is_unmodelled: *is_unmodelled,
+            is_raced: *is_raced,
         }
     }
 
@@ -93,6 +96,7 @@ impl Memory {
             limits,
             under_way,
             is_unmodelled,
+            is_raced,
         } = state;
         Self {
             exec_event,
@@ -106,6 +110,7 @@ impl Memory {
             twin,
             under_way: under_way.into_iter().collect(),
             is_unmodelled,
+            is_raced,
             ..Self::new(id, None, limits.into_iter().collect())
         }
     }

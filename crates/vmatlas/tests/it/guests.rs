@@ -1,68 +1,150 @@
-//! One test for each behaviour: each guest does what its first line says, as root and as an ordinary user.
+//! One test for each behaviour: as root and as an ordinary user, the same status and output as without vmatlas, what
+//! the guest's first line says, and a twin that holds every mapping.
 
 use crate::guest::{Build, guest};
-use crate::run::{Run, users};
+use crate::recording::Report;
+use crate::run::{Run, User, is_root, users};
 use crate::scratch::Scratch;
 
-/// Runs a guest as every user and demands its status and output.
-fn runs(name: &str, build: Build, status: i32, stdout: &str) {
+/// Runs a guest with and without vmatlas as every user, demands its status and output, and hands each report on.
+/// Whatever the guest, a look begins with what the proof must be.
+fn same(name: &str, build: Build, status: i32, stdout: &str, look: impl Fn(&Report)) {
     let Some(program) = guest(name, build) else { return };
     for user in users() {
         let scratch = Scratch::new(name);
-        let ran = Run::new(&scratch, [&program]).user(*user).alone();
+        let (ran, report) = Run::new(&scratch, [&program]).user(*user).same_recorded();
         assert_eq!(ran.shell_status(), status, "{name} as {user:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, stdout, "{name} as {user:?}");
+        look(&report);
     }
 }
 
 macro_rules! guests {
-    ($($name:ident: $build:ident, status $status:literal, $stdout:literal;)*) => {
+    ($($name:ident: $build:ident, status $status:literal, $stdout:literal, $look:expr;)*) => {
         $(
             #[test]
             fn $name() {
-                runs(stringify!($name), Build::$build, $status, $stdout);
+                same(stringify!($name), Build::$build, $status, $stdout, $look);
             }
         )*
     };
 }
 
 guests! {
-    alt_stack: Dynamic, status 0, "overflow caught\n";
-    children200: Dynamic, status 0, "200 children, statuses add up to 19900\n";
-    clone3_thread: Dynamic, status 0, "the thread is done\n";
-    deleted_file: Dynamic, status 0, "7\n";
-    exec_from_thread: Dynamic, status 0, "from a thread\n";
-    exec_self: Dynamic, status 10, "the tenth\n";
-    exit_group_busy: Dynamic, status 5, "";
-    fork: Dynamic, status 0, "each page its own\n";
-    grows_down: Dynamic, status 0, "grown by 99 pages\n";
-    hello: Static, status 0, "hello\n";
-    kill_self: Dynamic, status 137, "";
-    leftover: Dynamic, status 3, "";
-    memfd: Dynamic, status 0, "1 0\n";
-    mmap_loop: Dynamic, status 0, "done\n";
-    no_new_privs: Dynamic, status 0, "no new privileges\n";
-    odd_names: Dynamic, status 0, "6 names\n";
-    own_filter: Dynamic, status 0, "-1 EPERM\n";
-    own_listener: Dynamic, status 0, "answered 42\n";
-    recursion: Dynamic, status 0, "10000\n";
-    set_user: Dynamic, status 0, "root: no\n";
-    stop_cont: Dynamic, status 0, "10 stops, continued, status 7\n";
-    sysv_shm: Dynamic, status 0, "42\n";
-    threads64: Dynamic, status 0, "64 threads\n";
-    userfault: Dynamic, status 0, "registered and closed\n";
-    vfork_exec: Dynamic, status 0, "20 children\n";
+    alt_stack: Dynamic, status 0, "overflow caught\n", held;
+    children200: Dynamic, status 0, "200 children, statuses add up to 19900\n", |report| held_in(report, 201, 201);
+    clone3_thread: Dynamic, status 0, "the thread is done\n", |report| held_in(report, 1, 2);
+    deleted_file: Dynamic, status 0, "7\n", |report| held_with(report, "shared_file", 1 << 16);
+    exec_from_thread: Dynamic, status 0, "from a thread\n", |report| raced_in(report, 1, 4);
+    exec_self: Dynamic, status 10, "the tenth\n", |report| held_in(report, 1, 1);
+    exit_group_busy: Dynamic, status 5, "", |report| raced_in(report, 1, 9);
+    fork: Dynamic, status 0, "each page its own\n", |report| held_in(report, 15, 15);
+    grows_down: Dynamic, status 0, "grown by 99 pages\n", held;
+    hello: Static, status 0, "hello\n", held;
+    kill_self: Dynamic, status 137, "", |report| assert_eq!(report.at("/run/end/signal"), 9);
+    memfd: Dynamic, status 0, "1 0\n", |report| held_with(report, "memory_file", 8192);
+    mmap_loop: Dynamic, status 0, "done\n", looped;
+    no_new_privs: Dynamic, status 0, "no new privileges\n", |report| held_in(report, 1, 1);
+    odd_names: Dynamic, status 0, "6 names\n", |report| held_with(report, "shared_file", 6 * 4096);
+    recursion: Dynamic, status 0, "10000\n", stack_growth_is_seen;
+    set_user: Dynamic, status 0, "root: no\n", held;
+    stop_cont: Dynamic, status 0, "10 stops, 10 times continued, status 7\n", |report| held_in(report, 2, 2);
+    sysv_shm: Dynamic, status 0, "42\n", |report| held_in(report, 2, 2);
+    threads64: Dynamic, status 0, "64 threads\n", |report| raced_in(report, 1, 65);
+    userfault: Dynamic, status 0, "registered and closed\n", held;
+    vfork_exec: Dynamic, status 0, "20 children\n", |report| held_in(report, 21, 21);
+}
+
+fn held(report: &Report) {
+    report.assert_held();
+}
+
+/// Held, with so many processes and threads.
+fn held_in(report: &Report, processes: u64, threads: u64) {
+    report.assert_held();
+    report.assert_processes(processes);
+    assert_eq!(report.number("/run/threads"), threads);
+}
+
+/// The same for threads that make calls at the same time.
+fn raced_in(report: &Report, processes: u64, threads: u64) {
+    report.assert_held_but_for_races();
+    report.assert_processes(processes);
+    assert_eq!(report.number("/run/threads"), threads);
+}
+
+/// Held, with at least so many bytes of a kind.
+fn held_with(report: &Report, kind: &str, bytes: u64) {
+    report.assert_held();
+    let size = report.kind_size(kind);
+    assert!(size >= bytes, "{kind} has {size} bytes");
+}
+
+/// Each of the 10,000 rounds has its two calls.
+fn looped(report: &Report) {
+    report.assert_held();
+    assert!(report.calls("mmap") >= 10_000 && report.calls("munmap") >= 10_000, "{:#}", report.at("/run"));
+}
+
+/// 10,000 frames of more than 512 bytes: at least 5,120,000 bytes of stack are mapped, which no call asked for.
+fn stack_growth_is_seen(report: &Report) {
+    report.assert_held();
+    let size = report.kind_size("main_stack");
+    assert!(size > 5_120_000, "the stack has {size} bytes");
+    let growths = report.list("/growths");
+    let growth =
+        growths.iter().find(|growth| growth["cause"].as_str().is_some_and(|cause| cause.contains("stack")));
+    let bytes = growth.and_then(|growth| growth["bytes"].as_u64());
+    assert!(bytes.is_some_and(|bytes| bytes > 4_900_000), "{growths:#?}");
 }
 
 #[test]
-fn hello32() {
+fn a_32_bit_program_runs_as_ever_and_is_counted_as_unmodelled() {
     let Some(program) = guest("hello32", Build::ThirtyTwo) else { return };
-    let scratch = Scratch::new("hello32");
-    let ran = Run::new(&scratch, [&program]).alone();
-    // A kernel without 32-bit programs answers with ENOEXEC.
-    if ran.shell_status() != 3 {
-        println!("SKIPPED: 32-bit programs, this kernel does not run them");
-        return;
+    for user in users() {
+        let scratch = Scratch::new("hello32");
+        let run = Run::new(&scratch, [&program]).user(*user);
+        // A kernel without 32-bit programs answers with ENOEXEC.
+        if run.alone().shell_status() != 3 {
+            println!("SKIPPED: 32-bit programs, this kernel does not run them");
+            return;
+        }
+        let (ran, report) = run.same_recorded();
+        assert_eq!(ran.stdout, "thirty-two\n");
+        report.assert_consistent();
+        // mmap2, mprotect, munmap.
+        assert_eq!(report.number("/proof/calls_unmodelled"), 3, "{:#}", report.at("/proof"));
+        assert_eq!(report.at("/proof/whole"), false);
     }
-    assert_eq!(ran.stdout, "thirty-two\n");
+}
+
+#[test]
+fn what_a_filter_of_the_programs_own_answers_is_not_called_known() {
+    let Some(program) = guest("own_filter", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("own-filter");
+        let (ran, report) = Run::new(&scratch, [&program]).user(*user).same_recorded();
+        assert_eq!(ran.stdout, "-1 EPERM\n");
+        report.assert_consistent();
+        assert!(report.number("/proof/calls_unmodelled") > 0, "{:#}", report.at("/proof"));
+        assert_eq!(report.at("/proof/mappings_matched"), report.at("/proof/mappings"));
+    }
+}
+
+#[test]
+fn what_may_not_be_looked_into_runs_as_ever_and_is_not_called_known() {
+    let Some(program) = guest("undumpable", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("undumpable");
+        let (ran, report) = Run::new(&scratch, [&program]).user(*user).same_recorded();
+        assert_eq!(ran.stdout, "not dumpable\n");
+        if *user == User::Same && is_root() {
+            report.assert_held();
+            continue;
+        }
+        report.assert_consistent();
+        assert_eq!(report.at("/proof/whole"), false);
+        let notes = report.list("/notes");
+        assert!(notes.iter().any(|note| note["kind"] == "lost"), "{notes:#?}");
+    }
 }

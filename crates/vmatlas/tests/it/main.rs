@@ -1,14 +1,26 @@
-//! The whole program on real programs, as a user runs it.
+//! The whole program on real programs: run with and without vmatlas, the recording opened again.
 //!
 //! Each test runs the built binary. What cannot run here prints `SKIPPED: what, why`, which `cargo xtask ci`
-//! counts.
+//! counts. `VMATLAS_TESTS=full` makes inputs larger.
 //!
 //! Invariant: nothing is known here that a user does not know; no crate of the workspace is used.
 
 mod check;
+mod counted;
+mod disk;
 mod doctor;
+mod ends;
 mod guest;
 mod guests;
+mod inherited;
+mod killed;
 mod map;
+mod observer;
+mod pipes;
+mod programs;
+mod recording;
+mod refused;
 mod run;
 mod scratch;
+mod terminal;
+mod tty;

@@ -1,4 +1,4 @@
-//! Running a command as root or as an ordinary user, with a time limit.
+//! Running a command, alone or under `vmatlas record`, as root or as an ordinary user, with a time limit.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use crate::recording::Report;
 use crate::scratch::{Scratch, shared_folder};
 
 /// Whoever runs the command.
@@ -18,6 +19,19 @@ pub(crate) enum User {
     Same,
     /// Nobody in particular, if the tests run as root.
     Ordinary,
+}
+
+impl User {
+    /// The words before a command that make it run as this user.
+    pub(crate) fn prefix(self) -> &'static [&'static str] {
+        match self {
+            // The privilege to pass any folder goes with the first exec: after that of env none is left.
+            Self::Ordinary if is_root() => {
+                &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env"]
+            }
+            Self::Ordinary | Self::Same => &[],
+        }
+    }
 }
 
 /// Both users, or the one there is.
@@ -55,6 +69,7 @@ pub(crate) struct Run<'a> {
     words: Vec<OsString>,
     user: User,
     input: Vec<u8>,
+    flags: Vec<OsString>,
     limit: Duration,
 }
 
@@ -62,8 +77,9 @@ impl<'a> Run<'a> {
     /// A command to run in the folder.
     pub(crate) fn new<S: AsRef<OsStr>>(scratch: &'a Scratch, words: impl IntoIterator<Item = S>) -> Self {
         let words = words.into_iter().map(|word| word.as_ref().to_os_string()).collect();
+        let flags = vec!["-q".into()];
         let limit = Duration::from_secs(60);
-        Self { scratch, words, user: User::Same, input: Vec::new(), limit }
+        Self { scratch, words, user: User::Same, input: Vec::new(), flags, limit }
     }
 
     /// Runs it as this user.
@@ -72,21 +88,72 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Gives it this standard input.
+    pub(crate) fn input(mut self, input: &[u8]) -> Self {
+        self.input = input.to_vec();
+        self
+    }
+
+    /// Calls `record` with these flags instead of `-q`.
+    pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
+        self.flags = flags.iter().map(OsString::from).collect();
+        self
+    }
+
+    /// Gives it so much time.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Runs the command alone.
     pub(crate) fn alone(&self) -> Ran {
         self.finish(self.words.clone(), "alone")
     }
 
-    /// Starts the command alone with this word in the names of its outputs, and does not wait.
+    /// Starts the command alone and does not wait.
     pub(crate) fn start_alone(&self, stdin: Stdio) -> Child {
         self.start(self.words.clone(), "alone", stdin)
     }
 
+    /// Runs the command under `vmatlas record`; the recording is at [`Run::recording`].
+    pub(crate) fn recorded(&self) -> Ran {
+        self.finish(self.record_words(), "recorded")
+    }
+
+    /// Starts the command under `vmatlas record` and does not wait.
+    pub(crate) fn start_recorded(&self) -> Child {
+        self.start(self.record_words(), "recorded", Stdio::null())
+    }
+
+    /// Where the recording goes.
+    pub(crate) fn recording(&self) -> PathBuf {
+        self.scratch.path("recording.vmatlas")
+    }
+
+    /// Runs the command alone and recorded, demands the same status and the same output on both streams, and opens
+    /// the recording.
+    pub(crate) fn same_recorded(&self) -> (Ran, Report) {
+        let alone = self.alone();
+        let recorded = self.recorded();
+        let what = format!("{:?} as {:?}: {}", self.words, self.user, recorded.stderr);
+        assert_eq!(recorded.status, alone.status, "the status of {what}");
+        assert_eq!(recorded.stdout, alone.stdout, "the output of {what}");
+        assert_eq!(recorded.stderr, alone.stderr, "the errors of {what}");
+        (recorded, Report::open(&self.recording()))
+    }
+
+    fn record_words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec![vmatlas().into(), "record".into(), "--force".into(), "-o".into()];
+        words.push(self.recording().into());
+        words.extend(self.flags.iter().cloned());
+        words.push("--".into());
+        words.extend(self.words.iter().cloned());
+        words
+    }
+
     fn start(&self, mut words: Vec<OsString>, name: &str, stdin: Stdio) -> Child {
-        if self.user == User::Ordinary && is_root() {
-            let prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-            words.splice(0..0, prefix.map(OsString::from));
-        }
+        words.splice(0..0, self.user.prefix().iter().map(OsString::from));
         let file =
             |end: &str| File::create(self.scratch.path(&format!("{name}.{end}"))).expect("our own folder");
         let mut command = Command::new(&words[0]);
@@ -150,6 +217,11 @@ pub(crate) fn vmatlas() -> &'static Path {
         fs::rename(&mine, &copy).expect("our own folder");
         copy
     })
+}
+
+/// Whether the long tests are wanted (`VMATLAS_TESTS=full`).
+pub(crate) fn is_full() -> bool {
+    std::env::var_os("VMATLAS_TESTS").is_some_and(|value| value == "full")
 }
 
 /// Whether a program can be found; prints that the test is skipped where it can't.

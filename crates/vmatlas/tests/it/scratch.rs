@@ -28,6 +28,12 @@ impl Scratch {
         self.folder.join(name)
     }
 
+    /// Returns what stands in a file of the folder.
+    pub(crate) fn read(&self, name: &str) -> String {
+        let bytes = fs::read(self.path(name)).expect("a file of our own");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Returns the folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

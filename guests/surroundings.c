@@ -4,6 +4,8 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -11,7 +13,7 @@ extern char **environ;
 int main(void) {
     cpu_set_t set;
     sched_getaffinity(0, sizeof set, &set);
-    printf("%d processors, nice %d\n", CPU_COUNT(&set), getpriority(PRIO_PROCESS, 0));
+    printf("%d processors, policy %d, nice %d\n", CPU_COUNT(&set), sched_getscheduler(0), getpriority(PRIO_PROCESS, 0));
     for (int which = 0; which < RLIM_NLIMITS; which++) {
         struct rlimit limit;
         getrlimit(which, &limit);
@@ -20,8 +22,11 @@ int main(void) {
     DIR *fds = opendir("/proc/self/fd");
     int count = 0;
     while (fds && readdir(fds)) count++;
-    int variables = 0;
-    while (environ[variables]) variables++;
-    printf("%d descriptors, %d variables\n", count - 3, variables);
+    for (char **variable = environ; *variable; variable++) puts(*variable);
+    char folder[4096];
+    mode_t mask = umask(0);
+    printf("%d descriptors, in %s, umask %o\n", count - 3, getcwd(folder, sizeof folder), (unsigned)mask);
+    printf("group and session of the one who asked: %d %d\n", getpgrp() == getpgid(getppid()), getsid(0) == getsid(getppid()));
+    printf("children: %d\n", (int)waitpid(-1, NULL, WNOHANG));
     return 0;
 }

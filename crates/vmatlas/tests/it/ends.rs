@@ -1,0 +1,74 @@
+//! How a recorded program ends: by each signal, with children left over, as a daemon.
+
+use std::time::{Duration, Instant};
+
+use crate::guest::{Build, guest};
+use crate::recording::Report;
+use crate::run::{Run, until, users};
+use crate::scratch::Scratch;
+
+#[test]
+fn each_signal_that_kills_is_passed_on() {
+    let Some(program) = guest("kill_self", Build::Dynamic) else { return };
+    for signal in [1, 2, 3, 6, 9, 11, 13, 14, 15, 24, 31, 34] {
+        let scratch = Scratch::new("signal");
+        let number = signal.to_string();
+        let words = [program.as_os_str(), number.as_ref()];
+        let (ran, report) = Run::new(&scratch, words).same_recorded();
+        assert_eq!(ran.shell_status(), 128 + signal, "{}", ran.stderr);
+        assert_eq!(report.at("/run/end/signal"), signal);
+        report.assert_held();
+    }
+}
+
+#[test]
+fn a_shell_sees_the_signal() {
+    let scratch = Scratch::new("term");
+    let (ran, _) = Run::new(&scratch, ["sh", "-c", "kill -TERM $$"]).same_recorded();
+    assert_eq!(ran.shell_status(), 143);
+}
+
+#[test]
+fn a_leftover_child_does_not_hold_the_shell_back_and_is_recorded_to_its_end() {
+    let Some(program) = guest("leftover", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("leftover");
+        let run = Run::new(&scratch, [&program]).user(*user);
+        let begin = Instant::now();
+        let ran = run.recorded();
+        let waited = begin.elapsed();
+        assert_eq!(ran.shell_status(), 3, "{}", ran.stderr);
+        assert!(waited < Duration::from_millis(1800), "the shell waited {waited:?}");
+        let report = until("the end of the recording", || {
+            let report = Report::open(&run.recording());
+            report.at("/recording/incomplete").is_null().then_some(report)
+        });
+        report.assert_held();
+        report.assert_processes(2);
+        assert!(report.number("/run/duration_ns") > 1_900_000_000, "the leftover ran two seconds");
+    }
+}
+
+#[test]
+fn with_wait_the_leftover_is_waited_for() {
+    let Some(program) = guest("leftover", Build::Dynamic) else { return };
+    let scratch = Scratch::new("wait");
+    let run = Run::new(&scratch, [&program]).flags(&["--wait", "-q"]);
+    assert_eq!(run.recorded().shell_status(), 3);
+    let report = Report::open(&run.recording());
+    report.assert_held();
+    report.assert_processes(2);
+}
+
+#[test]
+fn a_daemon_lives_on_and_does_its_work() {
+    let Some(program) = guest("daemon", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("daemon");
+        let mark = scratch.path("mark");
+        let run = Run::new(&scratch, [program.as_os_str(), mark.as_os_str()]).user(*user);
+        assert!(run.recorded().status.success());
+        assert!(!mark.exists(), "the daemon was waited for");
+        until("the daemon's mark", || mark.exists().then_some(()));
+    }
+}
