@@ -5,6 +5,7 @@
 
 mod clock;
 mod run_dir;
+mod seek;
 mod twin;
 
 use anyhow::{Result, bail};
@@ -28,6 +29,7 @@ const USAGE: &str = "usage: vmatlas-bench VERB [--save] [ARG...]
 
 verbs:
   twin [MAPPINGS...]   the set of mappings beside other containers; the real system calls alone
+  seek [EVENTS]        opening a recording of 10 million events, going to any moment of it
 ";
 
 fn main() -> Result<()> {
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
         }
     }
     match verb.as_str() {
+        "seek" => seek::run(&options),
         "twin" => twin::run(&options),
         _ => bail!("no verb {verb}\n{USAGE}"),
     }

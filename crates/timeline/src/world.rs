@@ -103,6 +103,13 @@ impl World {
         self.memories.get(&mm).map(|memory| Still::of(memory, &self.processes, self.now))
     }
 
+    /// The last states of memories that have ended, in order of their end.
+    ///
+    /// After a seek only those that ended on the way from the state it began at.
+    pub fn ended(&self) -> &[Still] {
+        self.peaks.last()
+    }
+
     /// The executables and libraries seen so far.
     pub fn objects(&self) -> &[ObjectEvent] {
         &self.objects

@@ -11,7 +11,7 @@ use crate::screen::{self, Style};
 
 pub(crate) fn act(args: &DiffArgs, common: Common) -> anyhow::Result<ExitCode> {
     let view = |target: &str| -> anyhow::Result<MapView> {
-        let view = target::view(target, Detail::Mappings)?;
+        let view = target::view(target, args.within, Detail::Mappings)?;
         anyhow::ensure!(
             !view.mappings.is_empty(),
             "{target}: a summary of several processes, which can't be compared"

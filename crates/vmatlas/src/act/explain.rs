@@ -11,7 +11,7 @@ use crate::cli::{Common, ExplainArgs};
 use crate::screen::{self, Style};
 
 pub(crate) fn act(args: &ExplainArgs, common: Common) -> anyhow::Result<ExitCode> {
-    let mut found = target::read(&args.target)?;
+    let mut found = target::read(&args.target, args.within)?;
     found.read_heap(Malloc::BYTES_MAX);
     let nothing: Box<dyn Memory> = Box::new(());
     let contents = found.contents.as_ref().unwrap_or(&nothing);

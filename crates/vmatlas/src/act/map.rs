@@ -24,7 +24,7 @@ pub(crate) fn act(args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
     if let Some((target, address)) = args.address()
         && !Path::new(&args.targets[1]).exists()
     {
-        let args = ExplainArgs { target: target.to_owned(), address, json: args.json };
+        let args = ExplainArgs { target: target.to_owned(), address, within: args.within, json: args.json };
         return super::explain::act(&args, common);
     }
     if let Some(period) = args.watch {
@@ -50,7 +50,7 @@ fn one(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode>
         show(&mut view, args, common)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut found = target::read(target)?;
+    let mut found = target::read(target, args.within)?;
     if let Some(range) = args.pages {
         return draw_pages(found, range, common);
     }

@@ -9,6 +9,7 @@ mod elf;
 mod explain;
 mod man;
 mod map;
+mod moment;
 mod place;
 mod record;
 mod report;

@@ -29,6 +29,7 @@ pub(crate) fn make(path: &Path) -> anyhow::Result<Report> {
     let shown = || path.display().to_string();
     let bytes = std::fs::metadata(path).with_context(shown)?.len();
     let replay = Replay::open(path).with_context(shown)?;
+    let replay = super::moment::keeping(path, replay);
     let source = view::build::Source { path: path.as_os_str().as_bytes(), bytes };
     Ok(view::build::report(source, replay))
 }

@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use abi::Pid;
 use anyhow::Context;
-use recording::{ReadError, TimeNs};
+use recording::ReadError;
 use snapshot::{LiveError, LiveMemory, Malloc, Memory, Snapshot};
-use timeline::{Replay, Still, World};
+use timeline::Seeker;
 use view::{Detail, Limits, MapFacts, MapView, StatusSums, words};
 
+use super::moment;
+use crate::cli::WithinRecording;
 use crate::exit::{NO_PROCESS, WithStatus};
 
 /// The largest saved text that is read: a quarter of a million mappings of smaps.
@@ -26,15 +28,6 @@ pub(crate) struct Found {
     pub(crate) facts: MapFacts,
 }
 
-/// A moment of a recording.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum At {
-    Peak,
-    End,
-    Time(TimeNs),
-    Event(u64),
-}
-
 impl Found {
     /// Reads what glibc's allocator holds, where the contents of memory can be read.
     pub(crate) fn read_heap(&mut self, bytes_max: u64) {
@@ -45,11 +38,11 @@ impl Found {
 }
 
 /// The map of a target; one that was saved is read back.
-pub(super) fn view(target: &str, detail: Detail) -> anyhow::Result<MapView> {
+pub(super) fn view(target: &str, within: WithinRecording, detail: Detail) -> anyhow::Result<MapView> {
     if let Some(view) = saved(target)? {
         return Ok(view);
     }
-    let mut found = read(target)?;
+    let mut found = read(target, within)?;
     found.read_heap(Malloc::BYTES_MAX);
     Ok(MapView::new(found.facts, &found.snapshot, detail))
 }
@@ -70,13 +63,13 @@ pub(super) fn saved(target: &str) -> anyhow::Result<Option<MapView>> {
 }
 
 /// Reads a target.
-pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
+pub(crate) fn read(target: &str, within: WithinRecording) -> anyhow::Result<Found> {
     if let Ok(pid) = target.parse::<i32>()
         && !Path::new(target).exists()
     {
         return live(target, Pid(pid));
     }
-    let (path, at) = split(target);
+    let (path, at) = moment::split(target);
     let shown = || path.display().to_string();
     if at.is_none() && !path.exists() {
         return live(target, the_only_one(target)?);
@@ -84,8 +77,8 @@ pub(crate) fn read(target: &str) -> anyhow::Result<Found> {
     // Only a file can be a recording: a pipe can't be sought in, and what was read of it would be gone.
     let is_file = std::fs::metadata(&path).with_context(shown)?.is_file();
     if is_file {
-        match Replay::open(&path) {
-            Ok(replay) => return from_recording(target, &path, replay, at.unwrap_or(At::Peak)),
+        match Seeker::open(&path) {
+            Ok(seeker) => return moment::read(target, &path, seeker, at, within),
             Err(ReadError::NotARecording) if at.is_none() => {}
             Err(error) => return Err(error).with_context(shown),
         }
@@ -174,86 +167,4 @@ pub(super) fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
     // Who may see the map may not always read the memory.
     let contents = LiveMemory::open(pid).ok().map(|memory| Box::new(memory) as Box<dyn Memory>);
     Ok(Found { snapshot: live.snapshot, contents, facts })
-}
-
-fn from_recording(target: &str, path: &Path, mut replay: Replay, at: At) -> anyhow::Result<Found> {
-    let shown = || path.display().to_string();
-    match at {
-        At::Peak | At::End => {}
-        At::Time(time) => replay.run_to_time(time).with_context(shown)?,
-        At::Event(event) => replay.run_to_event(event).with_context(shown)?,
-    }
-    let (snapshot, process) = if matches!(at, At::Peak | At::End) {
-        let run = replay.finish();
-        let last = || run.alive.iter().chain(run.peaks.last()).max_by_key(|still| still.time);
-        let still = if at == At::Peak { run.largest_memory() } else { last() };
-        let still = still.with_context(|| format!("{}: holds no map", shown()))?;
-        (run.snapshot(still), still.process.and_then(|no| run.processes.get(no.0)).cloned())
-    } else {
-        let world = replay.world();
-        let still = largest(world).with_context(|| format!("{target}: no memory lives at that moment"))?;
-        let process = still.process.and_then(|no| world.processes().all().get(no.0));
-        (still.snapshot(world.objects()), process.cloned())
-    };
-    let path =
-        process.as_ref().and_then(|process| process.programs.last()).map(|program| program.path.clone());
-    let facts = MapFacts {
-        target: words::printable(target.as_bytes()),
-        pid: process.map(|process| process.pid.0),
-        program: path.map(|path| words::printable(&path)).unwrap_or_default(),
-        ..MapFacts::default()
-    };
-    Ok(Found { snapshot, contents: None, facts })
-}
-
-/// The largest memory that lives.
-fn largest(world: &World) -> Option<Still> {
-    let size = |sample: timeline::Sample| (sample.resident_bytes, sample.virtual_bytes);
-    let memory = world.memories().max_by_key(|memory| size(memory.sample()))?;
-    world.still(memory.id)
-}
-
-/// Divides `FILE@MOMENT` or `FILE#EVENT`; a file that has the whole name is meant as it is.
-fn split(target: &str) -> (PathBuf, Option<At>) {
-    let whole = || (PathBuf::from(target), None);
-    if Path::new(target).exists() {
-        return whole();
-    }
-    let moment = |(file, text): (&str, &str), read: fn(&str) -> Option<At>| Some((file.into(), read(text)?));
-    let found = target.rsplit_once('@').and_then(|parts| moment(parts, time));
-    let found = found.or_else(|| {
-        target.rsplit_once('#').and_then(|parts| moment(parts, |event| Some(At::Event(event.parse().ok()?))))
-    });
-    found.map_or_else(whole, |(path, at)| (path, Some(at)))
-}
-
-/// Reads `peak`, `end`, `1.5s`, `20ms`.
-fn time(text: &str) -> Option<At> {
-    match text {
-        "peak" => return Some(At::Peak),
-        "end" => return Some(At::End),
-        _ => {}
-    }
-    let (number, unit_ns) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1e6),
-        None => (text.strip_suffix('s').unwrap_or(text), 1e9),
-    };
-    let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
-    Some(At::Time(TimeNs((number * unit_ns) as u64)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_read() {
-        let of = |target| split(target).1;
-        assert_eq!(of("a.vmatlas@peak"), Some(At::Peak));
-        assert_eq!(of("a.vmatlas@1.5s"), Some(At::Time(TimeNs(1_500_000_000))));
-        assert_eq!(of("a.vmatlas@20ms"), Some(At::Time(TimeNs(20_000_000))));
-        assert_eq!(of("a.vmatlas#17"), Some(At::Event(17)));
-        assert_eq!(split("me@home").0, Path::new("me@home"));
-        assert_eq!(of("a.vmatlas@-1s"), None);
-    }
 }

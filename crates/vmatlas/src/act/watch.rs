@@ -49,7 +49,7 @@ pub(super) fn act(args: &MapArgs, period: Duration, common: Common) -> anyhow::R
 fn look(args: &MapArgs) -> anyhow::Result<MapView> {
     let tree = if args.tree { Tree::Yes } else { Tree::No };
     match several::resolve(&args.targets, tree)? {
-        Meant::One(name) => target::view(&name, Detail::Mappings),
+        Meant::One(name) => target::view(&name, args.within, Detail::Mappings),
         Meant::Several(processes) => {
             let read = several::read(&processes, Detail::Mappings)?;
             let together = MapView::together(&read.views, read.once.as_ref());

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::WithinRecording;
+
 /// The arguments of `diff`.
 #[derive(Args, Debug)]
 pub(crate) struct DiffArgs {
@@ -11,6 +13,9 @@ pub(crate) struct DiffArgs {
     /// The second target
     #[arg(value_name = "B")]
     pub(crate) after: String,
+    /// Which part of a recording.
+    #[command(flatten)]
+    pub(crate) within: WithinRecording,
     /// Print JSON (schema vmatlas.diff/1; sizes in bytes)
     #[arg(long)]
     pub(crate) json: bool,

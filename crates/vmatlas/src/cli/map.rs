@@ -18,6 +18,17 @@ One or several process ids or names, or one other target: a core file; a file wi
 recording, which may be followed by a moment: FILE@peak (if none is given), FILE@end, FILE@1.5s, FILE#EVENT. An ADDRESS in hex \
 behind one target is explained";
 
+/// Which part of a recording is meant; other targets ignore it.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct WithinRecording {
+    /// Of a recording: this process, rather than the largest memory
+    #[arg(long, value_name = "PID", help_heading = "Recordings")]
+    pub(crate) process: Option<i32>,
+    /// Leave the recording's file as it is: add no states to it for quick seeking
+    #[arg(long, help_heading = "Recordings")]
+    pub(crate) no_write: bool,
+}
+
 /// The arguments of `map`.
 #[derive(Args, Debug)]
 pub(crate) struct MapArgs {
@@ -73,6 +84,9 @@ pub(crate) struct MapArgs {
     /// Write over a file that is there
     #[arg(long, requires = "save")]
     pub(crate) force: bool,
+    /// Which part of a recording.
+    #[command(flatten)]
+    pub(crate) within: WithinRecording,
     /// Print JSON (schema vmatlas.map/1; sizes in bytes)
     #[arg(long)]
     pub(crate) json: bool,
@@ -87,6 +101,9 @@ pub(crate) struct ExplainArgs {
     /// The address, in hex
     #[arg(value_name = "ADDRESS", value_parser = address)]
     pub(crate) address: VirtAddr,
+    /// Which part of a recording.
+    #[command(flatten)]
+    pub(crate) within: WithinRecording,
     /// Print JSON (schema vmatlas.explain/1)
     #[arg(long)]
     pub(crate) json: bool,

@@ -19,7 +19,7 @@ pub(crate) use check::CheckArgs;
 pub(crate) use diff::DiffArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use elf::ElfArgs;
-pub(crate) use map::{ExplainArgs, MapArgs};
+pub(crate) use map::{ExplainArgs, MapArgs, WithinRecording};
 pub(crate) use record::{Faults, RecordArgs};
 pub(crate) use report::ReportArgs;
 pub(crate) use view::ViewArgs;
