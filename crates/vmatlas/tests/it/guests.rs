@@ -33,6 +33,7 @@ macro_rules! guests {
 guests! {
     alt_stack: Dynamic, status 0, "overflow caught\n", held;
     children200: Dynamic, status 0, "200 children, statuses add up to 19900\n", |report| held_in(report, 201, 201);
+    churn: Dynamic, status 0, "done\n", held;
     clone3_thread: Dynamic, status 0, "the thread is done\n", |report| held_in(report, 1, 2);
     deleted_file: Dynamic, status 0, "7\n", |report| held_with(report, "shared_file", 1 << 16);
     exec_from_thread: Dynamic, status 0, "from a thread\n", |report| raced_in(report, 1, 4);

@@ -15,6 +15,7 @@ mod guests;
 mod inherited;
 mod killed;
 mod map;
+mod moments;
 mod observer;
 mod pipes;
 mod programs;

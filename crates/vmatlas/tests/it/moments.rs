@@ -1,0 +1,54 @@
+//! A recording at a moment: with and without states kept in its file, as a whole and one process of it.
+
+use crate::guest::{Build, guest};
+use crate::run::{Run, vmatlas};
+use crate::scratch::Scratch;
+
+/// What `vmatlas` prints on stdout with these words.
+fn prints(scratch: &Scratch, words: &[&str]) -> String {
+    let words: Vec<_> =
+        [vmatlas().to_str().expect("a plain path")].into_iter().chain(words.iter().copied()).collect();
+    let ran = Run::new(scratch, &words).alone();
+    assert_eq!(ran.shell_status(), 0, "{words:?}: {}", ran.stderr);
+    ran.stdout
+}
+
+#[test]
+fn every_moment_is_the_same_with_and_without_states() {
+    let Some(program) = guest("churn", Build::Dynamic) else { return };
+    let scratch = Scratch::new("moments");
+    let program = program.to_str().expect("a plain path").to_owned();
+    prints(&scratch, &["record", "--quiet", "-o", "f.vmatlas", "--", &program, "40000"]);
+    let size = || std::fs::metadata(scratch.path("f.vmatlas")).expect("it was recorded").len();
+    let recorded = size();
+    let moments = ["f.vmatlas@peak", "f.vmatlas@end", "f.vmatlas#70000", "f.vmatlas#12", "f.vmatlas@30ms"];
+    let before = moments.map(|moment| prints(&scratch, &["map", moment, "--json", "--no-write"]));
+    assert_eq!(size(), recorded, "--no-write leaves the file as it is");
+    let after = moments.map(|moment| prints(&scratch, &["map", moment, "--json"]));
+    assert!(size() > recorded, "the first reader adds the states");
+    assert_eq!(before, after);
+    assert_ne!(before[2], before[3], "the moments differ");
+}
+
+#[test]
+fn one_process_of_several() {
+    let Some(program) = guest("fork", Build::Dynamic) else { return };
+    let scratch = Scratch::new("moments-process");
+    let program = program.to_str().expect("a plain path").to_owned();
+    prints(&scratch, &["record", "--quiet", "-o", "f.vmatlas", "--", &program]);
+    let report = prints(&scratch, &["report", "f.vmatlas", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let processes = report["processes"].as_array().expect("a list");
+    let pids: Vec<i64> = processes.iter().map(|process| process["pid"].as_i64().expect("a number")).collect();
+    assert!(pids.len() >= 2, "{pids:?}");
+    for pid in pids {
+        let map = prints(&scratch, &["map", "f.vmatlas@end", "--process", &pid.to_string(), "--json"]);
+        let map: serde_json::Value = serde_json::from_str(&map).expect("JSON");
+        assert_eq!(map["pid"].as_i64(), Some(pid));
+    }
+    let ran =
+        Run::new(&scratch, [vmatlas().to_str().expect("plain"), "map", "f.vmatlas#5", "--process", "1"])
+            .alone();
+    assert_eq!(ran.shell_status(), 1);
+    assert!(ran.stderr.contains("process 1 does not live at that moment"), "{}", ran.stderr);
+}
