@@ -2,8 +2,9 @@
 
 use sys::filter::Action;
 use sys::seccomp;
-use sys::signals::{self, Disposition};
+use sys::signals;
 use sys::socket::Socket;
+use sys::start;
 use sys::{OsError, process};
 
 use abi::Errno;
@@ -28,9 +29,7 @@ pub(crate) fn run(command: &Command, calls: Action, tracer: &Socket, status: &So
                 let _ = answer.send(tracer);
             }
             Message::Exec => {
-                if signals::initial_sigpipe() == Disposition::Default {
-                    let _ = signals::set_disposition(signals::SIGPIPE, Disposition::Default);
-                }
+                restore();
                 // If this is the last word, the command was executed.
                 let _ = Message::Done.send(status);
                 let OsError { call, errno } = command.exec();
@@ -40,6 +39,13 @@ pub(crate) fn run(command: &Command, calls: Action, tracer: &Socket, status: &So
             _ => process::exit_now(EXIT_NOT_EXECUTED),
         }
     }
+}
+
+/// Makes what the program inherits what this process inherited.
+fn restore() {
+    let _ = signals::set_disposition(signals::SIGPIPE, start::sigpipe());
+    let _ = signals::set_disposition(signals::SIGCHLD, start::sigchld());
+    start::closed_streams().for_each(process::close);
 }
 
 /// Installs the filter; without a listener where another filter has one, or the kernel knows none.

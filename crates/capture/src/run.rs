@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sys::filter::Action;
 use sys::process::{self, Side};
 use sys::shared::SharedWord;
+use sys::signals::{self, Disposition};
 use sys::socket::Socket;
 
 use crate::child;
@@ -70,6 +71,8 @@ pub fn run<O: Observer>(
     make: impl FnOnce(&Start) -> Result<O, String>,
 ) -> Result<Ended, RunError> {
     let failed = |error: sys::OsError| RunError::Recording(error.to_string());
+    // Where it is ignored, no child leaves its status and no stop is told.
+    signals::set_disposition(signals::SIGCHLD, Disposition::Default).map_err(failed)?;
     let (to_child, from_tracer) = Socket::pair().map_err(failed)?;
     let (to_front, to_tracer) = Socket::pair().map_err(failed)?;
     let (child_status, front_status) = Socket::pair().map_err(failed)?;
@@ -101,7 +104,7 @@ pub fn run<O: Observer>(
         }
         Ok(Side::Parent(tracer)) => tracer,
         Err(error) => {
-            let _ = process::kill(child, sys::signals::SIGKILL);
+            let _ = process::kill(child, signals::SIGKILL);
             return Err(failed(error));
         }
     };

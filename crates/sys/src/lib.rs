@@ -24,6 +24,7 @@ pub mod seccomp;
 pub mod shared;
 pub mod signals;
 pub mod socket;
+pub mod start;
 
 pub use os_error::{OsError, OsResult};
 

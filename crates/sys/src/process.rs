@@ -112,6 +112,11 @@ pub fn redirect(from: &impl AsRawFd, to: RawFd) -> OsResult<()> {
     check("dup2", unsafe { libc::dup2(from.as_raw_fd(), to) }.into()).map(drop)
 }
 
+/// Closes one descriptor.
+pub fn close(fd: RawFd) {
+    close_range(fd as u32, fd as u32 + 1);
+}
+
 /// Closes every descriptor from `first` on, except those in `keep`.
 pub fn close_all_but(first: RawFd, keep: &[RawFd]) {
     let mut keep: Vec<RawFd> = keep.iter().copied().filter(|fd| *fd >= first).collect();

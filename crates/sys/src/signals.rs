@@ -146,37 +146,3 @@ pub fn suffer(signal: i32) {
     let before = unblock(&SignalSet::of(signal));
     set_mask(&before);
 }
-
-/// What `SIGPIPE` did when this process began: Rust's runtime has it ignored before `main`.
-pub fn initial_sigpipe() -> Disposition {
-    if start::WAS_IGNORED.load(std::sync::atomic::Ordering::Relaxed) {
-        Disposition::Ignore
-    } else {
-        Disposition::Default
-    }
-}
-
-/// What is looked at before Rust's runtime begins.
-mod start {
-    use std::mem;
-    use std::ptr;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    pub(super) static WAS_IGNORED: AtomicBool = AtomicBool::new(false);
-
-    // SAFETY: the loader calls the functions of this section once, before `main`; it may call nothing of Rust's
-    // runtime, and calls one function of the C library.
-    #[unsafe(link_section = ".init_array")]
-    #[used]
-    static LOOK: extern "C" fn() = look;
-
-    extern "C" fn look() {
-        // SAFETY: a structure of integers and a pointer, which the call fills.
-        let action = unsafe {
-            let mut action: libc::sigaction = mem::zeroed();
-            libc::sigaction(libc::SIGPIPE, ptr::null(), &raw mut action);
-            action
-        };
-        WAS_IGNORED.store(action.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
-    }
-}

@@ -72,3 +72,17 @@ fn a_daemon_lives_on_and_does_its_work() {
         until("the daemon's mark", || mark.exists().then_some(()));
     }
 }
+
+#[test]
+fn what_still_ran_when_the_report_was_made_is_said_so() {
+    let Some(program) = guest("leftover", Build::Dynamic) else { return };
+    let scratch = Scratch::new("still");
+    let run = Run::new(&scratch, [&program]).flags(&["--report", "report.json", "--json"]);
+    let ran = run.recorded();
+    assert_eq!(ran.shell_status(), 3);
+    assert!(ran.stderr.contains("still being recorded"), "{}", ran.stderr);
+    let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).expect("JSON");
+    let processes = report["processes"].as_array().expect("a list");
+    assert_eq!(processes.len(), 2, "{report:#}");
+    assert_eq!(processes[1]["end"], "running", "{report:#}");
+}

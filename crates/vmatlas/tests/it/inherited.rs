@@ -27,6 +27,13 @@ fn assert_same(prologue: &str, command: &[&str]) {
 }
 
 #[test]
+fn ignored_children_do_not_lose_the_status() {
+    let ignore = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)";
+    assert_same(ignore, &["sh", "-c", "exit 5"]);
+    assert_same(ignore, &["sh", "-c", "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status"]);
+}
+
+#[test]
 fn blocked_signals_stay_blocked() {
     let block = "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())";
     assert_same(block, &["sh", "-c", "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; exit 6"]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::guest::{Build, guest};
 use crate::killed::{status_field, tracer_of};
-use crate::run::{Ran, Run, User, has, is_root, until, users, vmatlas, wait};
+use crate::run::{Ran, Run, User, has, is_root, until, users, wait};
 use crate::scratch::Scratch;
 
 /// Runs a guest alone and recorded as this user and returns what it printed each time.
@@ -129,17 +129,6 @@ fn killing_the_tracer_ends_the_recording_only() {
     assert_eq!(scratch.read("recorded.stdout"), "/dev/null\nTracerPid:\t0\n");
     let errors = scratch.read("recorded.stderr");
     assert!(errors.starts_with("vmatlas: the tracer has died") && errors.lines().count() == 1, "{errors}");
-}
-
-#[test]
-fn a_closed_standard_stream_is_dev_null() {
-    let scratch = Scratch::new("closed");
-    let line =
-        format!("{} record -q --force -o r.vmatlas -- readlink /proc/self/fd/0 <&-", vmatlas().display());
-    let ran = Run::new(&scratch, ["sh", "-c", &line]).alone();
-    assert_eq!(ran.stdout, "/dev/null\n", "{}", ran.stderr);
-    let alone = Run::new(&scratch, ["sh", "-c", "readlink /proc/self/fd/0 <&-"]).alone();
-    assert!(!alone.status.success(), "{}", alone.stdout);
 }
 
 #[test]

@@ -44,6 +44,17 @@ fn an_ignored_sigpipe_stays_ignored() {
 }
 
 #[test]
+fn closed_streams_stay_closed() {
+    let scratch = Scratch::new("closed");
+    for redirection in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+        let line = format!("(REC sh -c 'ls /proc/self/fd > fds' {redirection}); cat fds; rm fds");
+        let alone = shell(&scratch, User::Same, &line.replace("REC", ""));
+        assert_eq!(shell(&scratch, User::Same, &line), alone, "{redirection}");
+        assert!(!alone.is_empty());
+    }
+}
+
+#[test]
 fn many_bytes_pass_both_ways_unchanged() {
     let scratch = Scratch::new("bytes");
     let bytes: Vec<u8> =
