@@ -1,6 +1,8 @@
 //! Single rules of the twin changed on purpose: a test that can't tell a mutant from the twin proves nothing.
 
+use crate::flags::VmFlags;
 use crate::profile::Profile;
+use crate::why::MergeBar;
 
 /// One rule changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +59,17 @@ impl Mutation {
 }
 
 impl Profile {
+    /// Tells whether a changed rule lets two mappings merge although this rule stops them.
+    pub(crate) fn waives(&self, bar: MergeBar) -> bool {
+        match bar {
+            MergeBar::AnonVma | MergeBar::SidesDiffer => self.mutated(Mutation::NoAnonVma),
+            MergeBar::ForkChild => self.mutated(Mutation::ForkIgnored),
+            MergeBar::Flags(flags) => flags == VmFlags::ACCOUNT && self.mutated(Mutation::AccountIgnored),
+            MergeBar::Offset => self.mutated(Mutation::OffsetIgnored),
+            _ => false,
+        }
+    }
+
     /// Tells whether a rule is changed; never without the feature `mutants`.
     #[cfg(not(feature = "mutants"))]
     #[inline(always)]

@@ -6,6 +6,7 @@ use abi::{Errno, VirtAddr};
 
 use crate::flags::VmFlags;
 use crate::input::{Basis, Caps, Input, Outcome};
+use crate::mutation::Mutation;
 use crate::profile::Profile;
 use crate::space::AddressSpace;
 use crate::system::{Charger, System};
@@ -42,6 +43,14 @@ impl<'a> Op<'a> {
             addr_errno: None,
             why: Why::default(),
             basis: Basis::Predicted,
+        }
+    }
+
+    /// Checks that `pages` more of mappings with these flags are within the limits.
+    pub(crate) fn may_expand(&self, flags: VmFlags, pages: u64) -> Result<(), Refusal> {
+        match self.space.may_expand(flags, pages) {
+            Err(Refusal::DataLimit) if self.profile.mutated(Mutation::DataLimitIgnored) => Ok(()),
+            answer => answer,
         }
     }
 

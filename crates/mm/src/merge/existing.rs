@@ -114,12 +114,13 @@ impl Op<'_> {
             return nothing;
         }
         let set = &self.space.vmas;
+        let stops = |bar: &MergeBar| !self.profile.waives(*bar);
         let left = set.last_starting_before(range.start).filter(|_| at_left);
         let right = set.first_ending_after(range.end).filter(|_| at_right);
-        let mut left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.left_bar(vma));
-        let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.right_bar(vma));
+        let mut left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.left_bar(vma, stops));
+        let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.right_bar(vma, stops));
         if let (None, None, Some(left), Some(right)) = (left_bar, right_bar, left, right) {
-            right_bar = sides_bar(left, right)
+            right_bar = sides_bar(left, right, stops)
                 .or_else(|| (!right.backing.may_be_deleted()).then_some(MergeBar::MayNotDelete));
         }
         if at_left && at_right && !vma.backing.may_be_deleted() {

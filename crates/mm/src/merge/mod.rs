@@ -84,36 +84,39 @@ impl Proposal<'_> {
     /// Checks whether the range may continue the mapping below.
     ///
     /// Linux: `mm/vma.c: can_vma_merge_left`, `can_vma_merge_after`.
-    fn left_bar(&self, left: &Vma) -> Option<MergeBar> {
+    fn left_bar(&self, left: &Vma, stops: impl Fn(&MergeBar) -> bool) -> Option<MergeBar> {
         if left.range.end != self.range.start {
             return Some(MergeBar::NotAdjacent);
         }
         let offset = left.pgoff_at(left.range.end) != self.pgoff;
         self.attributes_bar(left)
-            .or_else(|| self.anon_bar(left))
-            .or_else(|| offset.then_some(MergeBar::Offset))
+            .filter(&stops)
+            .or_else(|| self.anon_bar(left).filter(&stops))
+            .or_else(|| offset.then_some(MergeBar::Offset).filter(&stops))
     }
 
     /// Checks whether the mapping above may continue the range.
     ///
     /// Linux: `mm/vma.c: can_vma_merge_right`, `can_vma_merge_before`.
-    fn right_bar(&self, right: &Vma) -> Option<MergeBar> {
+    fn right_bar(&self, right: &Vma, stops: impl Fn(&MergeBar) -> bool) -> Option<MergeBar> {
         if right.range.start != self.range.end {
             return Some(MergeBar::NotAdjacent);
         }
         let offset = PageOff(self.pgoff.0.wrapping_add(self.range.pages())) != right.pgoff;
         self.attributes_bar(right)
-            .or_else(|| self.anon_bar(right))
-            .or_else(|| offset.then_some(MergeBar::Offset))
+            .filter(&stops)
+            .or_else(|| self.anon_bar(right).filter(&stops))
+            .or_else(|| offset.then_some(MergeBar::Offset).filter(&stops))
     }
 }
 
 /// Checks whether two mappings that a range joins go together.
-fn sides_bar(left: &Vma, right: &Vma) -> Option<MergeBar> {
-    match (&left.anon, &right.anon) {
+fn sides_bar(left: &Vma, right: &Vma, stops: impl Fn(&MergeBar) -> bool) -> Option<MergeBar> {
+    let bar = match (&left.anon, &right.anon) {
         (Some(left), Some(right)) if left.own != right.own => Some(MergeBar::SidesDiffer),
         _ => None,
-    }
+    };
+    bar.filter(stops)
 }
 
 impl Op<'_> {

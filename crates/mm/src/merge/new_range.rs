@@ -76,6 +76,7 @@ impl Op<'_> {
     fn plan_new(&mut self, range: &Proposal<'_>, expansion: Expansion) -> Plan {
         let at = range.range.start;
         let set = &self.space.vmas;
+        let stops = |bar: &MergeBar| !self.profile.waives(*bar);
         let left = set.last_starting_before(at);
         let right = set.first_ending_after(at).filter(|_| expansion == Expansion::Both);
         if range.flags.intersects(VmFlags::SPECIAL) {
@@ -85,10 +86,10 @@ impl Op<'_> {
         let check = |vma: Option<&Vma>, bar: &dyn Fn(&Vma) -> Option<MergeBar>| {
             vma.map_or(Some(MergeBar::NotAdjacent), bar)
         };
-        let left_bar = check(left, &|vma| range.left_bar(vma));
-        let mut right_bar = check(right, &|vma| range.right_bar(vma));
+        let left_bar = check(left, &|vma| range.left_bar(vma, stops));
+        let mut right_bar = check(right, &|vma| range.right_bar(vma, stops));
         if let (None, None, Some(left), Some(right)) = (left_bar, right_bar, left, right) {
-            right_bar = sides_bar(left, right)
+            right_bar = sides_bar(left, right, stops)
                 .or_else(|| (!right.backing.may_be_deleted()).then_some(MergeBar::MayNotDelete));
         }
         let plan = Plan {

@@ -27,6 +27,6 @@ impl AddressSpace {
             forked: high.anon.as_ref(),
             extra: high.extra.as_ref(),
         };
-        proposal.left_bar(low)
+        proposal.left_bar(low, |_| true)
     }
 }

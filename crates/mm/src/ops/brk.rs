@@ -101,7 +101,7 @@ impl Op<'_> {
         }
         let flags = self.space.ksm_flags(flags);
         let pages = range.pages();
-        self.space.may_expand(flags, pages)?;
+        self.may_expand(flags, pages)?;
         self.check_map_count()?;
         self.charge(pages)?;
         let pgoff = PageOff(range.start.0 >> PAGE_SHIFT);

@@ -127,8 +127,8 @@ impl Op<'_> {
         let pages = part.pages();
         let mut charged = 0;
         if flags.contains(VmFlags::WRITE) {
-            if let Err(refusal) = self.space.may_expand(flags, pages)
-                && self.space.may_expand(old, pages).is_ok()
+            if let Err(refusal) = self.may_expand(flags, pages)
+                && self.may_expand(old, pages).is_ok()
             {
                 return Err(refusal);
             }

@@ -5,6 +5,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use crate::file::FileKind;
 use crate::flags::VmFlags;
 use crate::input::{Access, Input, Signal, Touch};
+use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::space::AddressSpace;
 use crate::system::System;
@@ -107,10 +108,12 @@ impl Op<'_> {
         if to < self.profile.mmap_min_addr {
             return Err(Refusal::GrowMinAddr);
         }
+        let gap =
+            if self.profile.mutated(Mutation::GrowthGapIgnored) { 0 } else { self.profile.guard_bytes() };
         if let Some(prev) = self.space.vmas.last_starting_before(vma.range.start)
             && !prev.flags.contains(VmFlags::GROWSDOWN)
             && prev.flags.is_accessible()
-            && to.0.wrapping_sub(prev.range.end.0) < self.profile.guard_bytes()
+            && to.0.wrapping_sub(prev.range.end.0) < gap
         {
             return Err(Refusal::GrowGuard);
         }
@@ -130,7 +133,7 @@ impl Op<'_> {
     /// Linux: `mm/vma.c: acct_stack_growth`.
     fn account_growth(&mut self, vma: &Vma, grown: AddrRange) -> Result<(), Refusal> {
         let pages = grown.pages();
-        self.space.may_expand(vma.flags, pages)?;
+        self.may_expand(vma.flags, pages)?;
         if vma.range.end.0 - grown.start.0 > self.space.limits.stack.soft {
             return Err(Refusal::GrowStackLimit);
         }

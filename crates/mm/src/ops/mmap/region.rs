@@ -37,7 +37,7 @@ impl Op<'_> {
         self.space.deny_write_exec(flags, flags)?;
         let there = self.gather(range)?;
         let pages = range.pages();
-        self.space.may_expand(flags, pages - there.pages)?;
+        self.may_expand(flags, pages - there.pages)?;
         let hugetlb = file.as_ref().is_some_and(|file| file.kind.huge_page_bytes().is_some());
         let charged = !hugetlb && is_accountable(flags);
         if charged {

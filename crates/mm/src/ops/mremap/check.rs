@@ -93,7 +93,7 @@ impl Op<'_> {
             return Err(Refusal::RemapNoExpand);
         }
         self.space.lock_future(vma.flags, remap.delta(), self.caps)?;
-        self.space.may_expand(vma.flags, remap.delta() >> PAGE_SHIFT)
+        self.may_expand(vma.flags, remap.delta() >> PAGE_SHIFT)
     }
 
     /// Rounds the lengths up to huge pages; growing is not possible.

@@ -29,7 +29,7 @@ impl Op<'_> {
         }
         let vma = self.space.vmas.find(remap.addr).cloned().ok_or(Refusal::RemapHole)?;
         if remap.keeps_source() {
-            self.space.may_expand(vma.flags, remap.old_len >> PAGE_SHIFT)?;
+            self.may_expand(vma.flags, remap.old_len >> PAGE_SHIFT)?;
         }
         remap.new_addr = self.new_place(&vma, remap)?;
         self.relocate_charging(remap, charged.unwrap_or(remap.delta()))
