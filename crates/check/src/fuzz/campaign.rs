@@ -83,7 +83,7 @@ fn is_crowded(index: u64) -> bool {
 }
 
 /// One in so many programs runs near the limit of the count of mappings: it takes as long as hundreds of others.
-const CROWDED_EVERY: u64 = 2000;
+const CROWDED_EVERY: u64 = 1000;
 
 /// How deep a program of this number is compared: the flags of smaps now and then, as they take time.
 fn depth_of(seed: u64, index: u64) -> Depth {

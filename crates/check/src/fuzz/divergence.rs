@@ -34,6 +34,8 @@ pub enum What {
     Map,
     /// The flags of a mapping after it.
     Flags,
+    /// The counters of the process at its end.
+    Counters,
 }
 
 impl Divergence {
@@ -44,6 +46,7 @@ impl Divergence {
             Act::Limit(..) => "prlimit64",
             Act::Name { .. } => "prctl",
             Act::Bind { .. } => "mbind",
+            Act::Attach { .. } => "shmat",
             Act::Load(_) => "load",
             Act::Store(_) => "store",
             Act::Fetch(_) => "fetch",

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use abi::{Call, Resource, Rlimit, VirtAddr};
+use abi::{Call, Resource, Rlimit, ShmFlags, VirtAddr};
 
 /// What one process does.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +32,15 @@ pub enum Act {
         nodes: u64,
         /// `MPOL_MF_*`.
         flags: u64,
+    },
+    /// `shmat` of one of the world's segments, by its place in their list.
+    Attach {
+        /// Which; there may be none there.
+        segment: usize,
+        /// Where.
+        addr: VirtAddr,
+        /// `SHM_*`.
+        flags: ShmFlags,
     },
     /// Loads a byte.
     Load(VirtAddr),
@@ -105,6 +114,7 @@ impl fmt::Display for Act {
             Self::Bind { addr, len, mode, nodes, flags } => {
                 write!(f, "bind {addr:#x} {len:#x} {mode:#x} {nodes:#x} {flags:#x}")
             }
+            Self::Attach { segment, addr, flags } => write!(f, "attach {segment} {addr:#x} {:#x}", flags.0),
             Self::Load(addr) => write!(f, "load {addr:#x}"),
             Self::Store(addr) => write!(f, "store {addr:#x}"),
             Self::Fetch(addr) => write!(f, "fetch {addr:#x}"),
@@ -181,6 +191,11 @@ fn parse_line(line: &str) -> Option<Line> {
             nodes: number(3)?,
             flags: number(4)?,
         },
+        "attach" => Act::Attach {
+            segment: number(0)? as usize,
+            addr: VirtAddr(number(1)?),
+            flags: ShmFlags(number(2)?),
+        },
         "load" => Act::Load(VirtAddr(number(0)?)),
         "store" => Act::Store(VirtAddr(number(0)?)),
         "fetch" => Act::Fetch(VirtAddr(number(0)?)),
@@ -219,6 +234,7 @@ mod tests {
             Act::Name { addr, len: 1, name: Some(b"a b".to_vec()) },
             Act::Name { addr, len: 1, name: None },
             Act::Bind { addr, len: 1, mode: 2, nodes: 1, flags: 0 },
+            Act::Attach { segment: 1, addr, flags: ShmFlags::RDONLY },
             Act::Load(addr),
             Act::Store(addr),
             Act::Fetch(addr),

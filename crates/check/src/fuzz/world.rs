@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use abi::{Call, Errno, Fd, MapFlags, PageOff, Personality, Prot, Rlimit, VirtAddr};
+use abi::{Call, DevId, Errno, Fd, FileId, MapFlags, PageOff, Personality, Prot, Rlimit, ShmFlags, VirtAddr};
 use live::{Answer, Live, Process, Setup, Step, Text};
 use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, Caps, DescriptionId, FileKind, Layout, Limits, MapFile,
@@ -24,10 +24,20 @@ pub enum Direction {
     BottomUp,
 }
 
+/// A System V segment.
+pub(crate) struct Segment {
+    /// Its identifier.
+    pub(crate) id: i32,
+    /// What the twin knows of it.
+    pub(crate) map: Arc<MapFile>,
+}
+
 /// An origin process and its twin.
 pub struct World {
     pub(crate) live: Live,
     pub(crate) files: Vec<FuzzFile>,
+    /// System V segments, which live as long as the origin is attached to them.
+    pub(crate) segments: Vec<Segment>,
     /// The twin of what all processes share, as it is when a program begins.
     pub(crate) system: System,
     /// The twin of the origin.
@@ -39,6 +49,8 @@ pub struct World {
 }
 
 const STACK_LIMIT: Rlimit = Rlimit { soft: 1 << 20, hard: Rlimit::INFINITY };
+/// The segments: bytes, and where the origin is attached.
+const SEGMENTS: [(u64, u64); 2] = [(3 * 4096 + 100, 0x3_0000_0000), (2 << 20, 0x3_4000_0000)];
 const SMAPS_MAX: usize = 1 << 16;
 /// The descriptions of other files than the programs' have numbers from here on.
 const OTHER_DESCRIPTIONS: u64 = 1 << 20;
@@ -61,14 +73,16 @@ impl World {
         let mut live = Live::start(&Setup { files: files_open, personality, stack_limit: STACK_LIMIT })?;
         let layout = probe(&mut live, &mut profile, direction)?;
         let limits = limits(&live)?;
+        let segments = SEGMENTS.iter().map(|(bytes, at)| segment(&mut live, *bytes, *at));
+        let segments = segments.collect::<Result<Vec<_>, _>>()?;
         let mut system = System::new(profile);
         let text = read(&mut live, Text::Smaps)?;
         let program = fs::metadata(format!("/proc/{}/exe", live.pid(live.origin()).unwrap_or_default().0));
         let program = program.map_err(|error| FuzzError::Io("asking for the origin's program", error))?;
-        let rows = adopted_rows(&text, program.len())?;
+        let rows = adopted_rows(&text, program.len(), &segments)?;
         let mut origin = AddressSpace::adopt(&mut system, layout, limits, rows);
         origin.set_settings(Settings { persona: personality.0 as u32, ..Settings::default() });
-        Ok(Self { live, files, system, origin, caps: host::caps()?, sizes_changed: false })
+        Ok(Self { live, files, segments, system, origin, caps: host::caps()?, sizes_changed: false })
     }
 
     /// Gives every file the size that programs begin with.
@@ -186,18 +200,46 @@ fn limits(live: &Live) -> Result<Limits, FuzzError> {
     Ok(limits)
 }
 
-fn adopted_rows(text: &[u8], program_bytes: u64) -> Result<Vec<AdoptedVma>, FuzzError> {
+/// Makes a System V segment that lives as long as the origin.
+fn segment(live: &mut Live, bytes: u64, at: u64) -> Result<Segment, FuzzError> {
+    const SHMGET: u32 = 29;
+    const SHMCTL: u32 = 31;
+    // IPC_CREAT, for its owner to do everything with: without the last bit SHM_EXEC asks for a privilege.
+    const CREATE: u64 = 0o1700;
+    let origin = live.origin();
+    let made = live.act(origin, Step::Raw { nr: SHMGET, args: [0, bytes, CREATE, 0, 0, 0] })?;
+    let Answer::Returned(Ok(id)) = made else { return Err(unexpected("shmget", made)) };
+    let call = Call::Shmat { id: id as i32, addr: VirtAddr(at), flags: ShmFlags::NONE };
+    let attached = live.act(origin, Step::Call(call))?;
+    live.act(origin, Step::Raw { nr: SHMCTL, args: [id, 0, 0, 0, 0, 0] })?;
+    if attached != Answer::Returned(Ok(at)) {
+        return Err(unexpected("shmat", attached));
+    }
+    let object = ObjectId::File(FileId { dev: DevId { major: 0, minor: 1 }, ino: id });
+    let map = MapFile {
+        object,
+        description: DescriptionId::Known(OTHER_DESCRIPTIONS * 2 + id),
+        kind: FileKind::SysV,
+        mode: OpenMode { read: true, write: true, append_only: false },
+        bytes,
+        seals: 0,
+        noexec: false,
+    };
+    Ok(Segment { id: id as i32, map: Arc::new(map) })
+}
+
+fn adopted_rows(text: &[u8], program_bytes: u64, segments: &[Segment]) -> Result<Vec<AdoptedVma>, FuzzError> {
     let mut rows = Vec::new();
     for row in proc_text::smaps(text) {
         let row = row?;
         if row.map.name != b"[vsyscall]" {
-            rows.push(adopted(&row, program_bytes)?);
+            rows.push(adopted(&row, program_bytes, segments)?);
         }
     }
     Ok(rows)
 }
 
-fn adopted(row: &SmapsRow<'_>, program_bytes: u64) -> Result<AdoptedVma, FuzzError> {
+fn adopted(row: &SmapsRow<'_>, program_bytes: u64, segments: &[Segment]) -> Result<AdoptedVma, FuzzError> {
     let map = &row.map;
     let flags = row.fields.vm_flags.map(vm_flags);
     let flags = flags.ok_or_else(|| FuzzError::Setup("smaps tells no VmFlags".into()))?;
@@ -206,6 +248,12 @@ fn adopted(row: &SmapsRow<'_>, program_bytes: u64) -> Result<AdoptedVma, FuzzErr
         b"[vvar]" => Backing::Kernel(1),
         b"[vvar_vclock]" => Backing::Kernel(2),
         _ if map.file.ino == 0 => Backing::Anonymous,
+        _ if map.name.starts_with(b"/SYSV") => {
+            let object = ObjectId::File(map.file);
+            let segment = segments.iter().find(|segment| segment.map.object == object);
+            let segment = segment.ok_or_else(|| FuzzError::Setup("a segment of an unknown number".into()))?;
+            Backing::File(Arc::clone(&segment.map))
+        }
         _ => Backing::File(Arc::new(MapFile {
             object: ObjectId::File(map.file),
             // The arena and the program, each mapped from one description.

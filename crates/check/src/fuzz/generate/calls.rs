@@ -2,7 +2,7 @@
 
 use abi::{
     AddrRange, Advice, Call, MlockFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, PrctlOp, Prot, RemapFlags,
-    VirtAddr,
+    ShmFlags, VirtAddr,
 };
 
 use super::map::FILLED_BYTES_MAX;
@@ -70,6 +70,10 @@ impl Choice<'_> {
             Kind::Personality => self.personality(),
             Kind::Truncate => self.truncate(),
             Kind::Pkey => self.pkey(),
+            Kind::Shmat => Some(self.shmat()),
+            Kind::Shmdt => Some(Act::Call(Call::Shmdt { addr: self.attached() })),
+            Kind::HomeNode => self.home_node(),
+            Kind::ShadowStack => self.ranged(|addr, size| Call::MapShadowStack { addr, size, flags: 1 }),
         }
     }
 
@@ -287,5 +291,38 @@ impl Choice<'_> {
             1 => Call::PkeyFree { pkey },
             _ => Call::PkeyMprotect { addr, len, prot, pkey },
         }))
+    }
+
+    fn shmat(&mut self) -> Act {
+        let mut flags = ShmFlags::NONE;
+        for flag in [ShmFlags::RDONLY, ShmFlags::RND, ShmFlags::REMAP, ShmFlags::EXEC] {
+            if self.rng.percent(30) {
+                flags = flags | flag;
+            }
+        }
+        let addr = if self.rng.percent(30) { VirtAddr::NULL } else { self.address() };
+        Act::Attach { segment: self.rng.pick(&[0, 0, 0, 1, 2]), addr, flags }
+    }
+
+    /// Picks the start of an attached segment, if there is one.
+    fn attached(&mut self) -> VirtAddr {
+        let is_attached = |vma: &&mm::Vma| vma.backing.file_kind() == Some(mm::FileKind::SysV);
+        let count = self.space.vmas().filter(is_attached).count() as u64;
+        let at = self.rng.below(count) as usize;
+        let found = self.space.vmas().filter(is_attached).nth(at).map(|vma| vma.range.start);
+        match found {
+            Some(addr) if self.rng.percent(80) => addr,
+            _ => self.address(),
+        }
+    }
+
+    fn home_node(&mut self) -> Option<Act> {
+        let (addr, len) = self.range();
+        if self.is_vital(addr, len) {
+            return None;
+        }
+        let home_node = self.rng.pick(&[0, 0, 0, 1, 1024]);
+        let flags = self.rng.pick(&[0, 0, 0, 1]);
+        Some(Act::Call(Call::SetMempolicyHomeNode { addr, len, home_node, flags }))
     }
 }

@@ -2,6 +2,7 @@
 
 use abi::{Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
 use live::Setup;
+use mm::{DescriptionId, VmFlags};
 
 use super::Choice;
 use crate::fuzz::line::Act;
@@ -32,6 +33,11 @@ pub(super) const FILLED_BYTES_MAX: u64 = 8 << 20;
 
 impl Choice<'_> {
     pub(super) fn mmap(&mut self) -> Option<Act> {
+        if self.rng.percent(25)
+            && let Some(call) = self.mmap_beside()
+        {
+            return Some(Act::Call(call));
+        }
         let is_file = self.rng.percent(self.taste.files);
         let mut flags = self.map_type(is_file);
         if !is_file || self.rng.percent(3) {
@@ -48,6 +54,45 @@ impl Choice<'_> {
             return None;
         }
         Some(Act::Call(Call::Mmap { addr, len, prot: self.prot(), flags, fd, offset }))
+    }
+
+    /// Maps a few pages right beside a mapping, of the same kind: what merges, if nothing stands against it.
+    ///
+    /// ```text
+    /// ..VVVV++      or      ++VVVV..
+    /// ```
+    fn mmap_beside(&mut self) -> Option<Call> {
+        let (pages, is_above, is_exact) = (1 + self.rng.below(3), self.rng.percent(50), self.rng.percent(85));
+        let files = self.files as u64;
+        let vma = self.vma()?;
+        let len = pages * PAGE_SIZE;
+        let addr = if is_above { vma.range.end.0 } else { vma.range.start.0.checked_sub(len)? };
+        let shift = if is_exact { 0 } else { PAGE_SIZE };
+        let mut flags = MapFlags::FIXED;
+        flags =
+            flags | if vma.flags.contains(VmFlags::MAYSHARE) { MapFlags::SHARED } else { MapFlags::PRIVATE };
+        let same = [
+            (VmFlags::GROWSDOWN, MapFlags::GROWSDOWN),
+            (VmFlags::NORESERVE, MapFlags::NORESERVE),
+            (VmFlags::LOCKED, MapFlags::LOCKED),
+        ];
+        for (flag, map_flag) in same {
+            if vma.flags.contains(flag) {
+                flags = flags | map_flag;
+            }
+        }
+        let (fd, offset) = match vma.backing.file().map(|file| file.description) {
+            Some(DescriptionId::Known(number)) if number < files => {
+                let begin = (vma.pgoff.0 * PAGE_SIZE).wrapping_add(shift);
+                let at = if is_above { begin.wrapping_add(vma.range.len()) } else { begin.wrapping_sub(len) };
+                (Setup::fd(number as usize), at)
+            }
+            _ => {
+                flags = flags | MapFlags::ANONYMOUS;
+                (Fd(-1), 0)
+            }
+        };
+        Some(Call::Mmap { addr: VirtAddr(addr), len, prot: vma.flags.prot(), flags, fd, offset })
     }
 
     fn map_type(&mut self, is_file: bool) -> MapFlags {

@@ -62,6 +62,10 @@ pub(crate) enum Kind {
     Personality,
     Truncate,
     Pkey,
+    Shmat,
+    Shmdt,
+    HomeNode,
+    ShadowStack,
 }
 
 const KINDS: &[(u64, Kind)] = &[
@@ -85,6 +89,10 @@ const KINDS: &[(u64, Kind)] = &[
     (2, Kind::Personality),
     (12, Kind::Truncate),
     (5, Kind::Pkey),
+    (14, Kind::Shmat),
+    (8, Kind::Shmdt),
+    (3, Kind::HomeNode),
+    (1, Kind::ShadowStack),
 ];
 
 /// Where windows lie: in the middle of nowhere across a huge page's edge, near the lowest and the highest address,
@@ -122,9 +130,11 @@ impl Generator {
 
     /// Chooses how many mappings to make for a program that runs near the limit of their count.
     pub(crate) fn crowd(&mut self, run: &Run<'_>) -> Line {
-        self.lines_left = self.lines_left.min(60);
+        self.lines_left = 150;
+        self.taste.favourite = Some(self.rng.pick(&[Kind::Mmap, Kind::Munmap, Kind::Mprotect, Kind::Mremap]));
+        self.taste.touches = 0;
         let limit = run.system.profile.max_map_count;
-        Line { who: 0, act: Act::Crowd(limit.saturating_sub(8 + self.rng.below(12))) }
+        Line { who: 0, act: Act::Crowd(limit.saturating_sub(self.rng.below(6))) }
     }
 
     /// Does all lines of the program.

@@ -1,17 +1,19 @@
 //! One program on both sides: the twin goes ahead line by line, the kernel follows in batches, answers are
 //! compared in the program's order.
 
+mod end;
+
 use std::sync::Arc;
 
 use abi::{Advice, Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, PrctlOp, Prot, VirtAddr};
 use live::{Answer, Fault, Process, Step, Text, Ticket};
 use mm::{Access, AddressSpace, Basis, Caps, FileInput, Input, Signal, System, Why};
 
-use super::compare::{self, Inodes};
-use super::divergence::{Divergence, What};
-use super::error::FuzzError;
-use super::line::{Act, Line, Privilege, Program};
-use super::world::World;
+use crate::fuzz::compare::{self, Inodes};
+use crate::fuzz::divergence::{Divergence, What};
+use crate::fuzz::error::FuzzError;
+use crate::fuzz::line::{Act, Line, Privilege, Program};
+use crate::fuzz::world::World;
 
 /// Why a run stopped before its end.
 #[derive(Debug)]
@@ -270,6 +272,11 @@ impl<'w> Run<'w> {
     fn call(&mut self, who: usize, act: &Act) -> Result<(), Stop> {
         let (call, input) = self.call_and_input(who, act)?;
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        if input.pointers == mm::Pointers::Bad && actor.space.find(VirtAddr::NULL).is_some() {
+            // The pointer meant to be bad is good here, and writing through it would be a touch.
+            self.lines.pop();
+            return Ok(());
+        }
         let outcome = if may_ask_the_kernel(call) {
             let (mut space, mut system) = (actor.space.clone(), self.system.clone());
             let outcome = space.call(&mut system, call, &input);
@@ -335,6 +342,12 @@ impl<'w> Run<'w> {
                 input.nodes = *nodes;
                 let nodemask = live.put_words(process, &[*nodes])?;
                 Call::Mbind { addr: *addr, len: *len, mode: *mode, nodemask, maxnode: 65, flags: *flags }
+            }
+            Act::Attach { segment, addr, flags } => {
+                let known = self.world.segments.get(*segment);
+                input.segment = known.map(|segment| Arc::clone(&segment.map));
+                let id = known.map_or(i32::MAX, |segment| segment.id);
+                Call::Shmat { id, addr: *addr, flags: *flags }
             }
             Act::Call(call) => *call,
             _ => return Err(FuzzError::Setup("no call".into()).into()),
@@ -516,82 +529,6 @@ impl<'w> Run<'w> {
             twin_map: String::new(),
             kernel_map: String::new(),
         }
-    }
-
-    /// Compares what is left, and ends every process.
-    pub(crate) fn finish(&mut self) -> Result<Counted, Stop> {
-        for who in (0..self.actors.len()).rev() {
-            self.finish_one(who)?;
-        }
-        Ok(self.counted)
-    }
-
-    fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
-        if self.pending_of != who {
-            self.flush()?;
-        }
-        self.pending_of = who;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
-        let process = actor.process;
-        let bytes_max = text_bytes(&actor.space);
-        if bytes_max > TEXT_BYTES_MAX {
-            return self.finish_crowded(who);
-        }
-        self.make_room(who)?;
-        let Some(actor) = self.actors[who].take() else { return Ok(()) };
-        let read = Step::Read { text: Text::Maps, bytes_max };
-        let map = self.world.live.push(process, read)?;
-        let flags = match self.depth.flags {
-            Flags::AtEnd => {
-                let read = Step::Read { text: Text::Smaps, bytes_max: bytes_max * SMAPS_PER_MAPS };
-                Some(self.world.live.push(process, read)?)
-            }
-            _ => None,
-        };
-        self.world.live.finish(process)?;
-        self.compare()?;
-        self.world.live.text(map, &mut self.text)?;
-        self.compare_last_map(&actor.space)?;
-        if let Some(ticket) = flags {
-            let at = self.lines.len().saturating_sub(1);
-            let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
-            self.compare_flags(at, ticket, &actor.space, nothing.0, nothing.1, Why::default())?;
-        }
-        actor.space.exit(&mut self.system);
-        Ok(())
-    }
-
-    /// Compares the map that a process had at its end.
-    fn compare_last_map(&mut self, space: &AddressSpace) -> Result<(), Stop> {
-        self.counted.maps += 1;
-        if compare::same_map(&self.text, space, &mut self.inodes)? {
-            return Ok(());
-        }
-        let at = self.lines.len().saturating_sub(1);
-        let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
-        let mut divergence = self.divergence(at, What::Map, nothing.0, nothing.1, Why::default());
-        divergence.twin_map = compare::twin_text(space);
-        divergence.kernel_map = String::from_utf8_lossy(&self.text).into_owned();
-        Err(Stop::Diverged(Box::new(divergence)))
-    }
-
-    /// Ends a process whose map is too long to be read by itself.
-    fn finish_crowded(&mut self, who: usize) -> Result<(), Stop> {
-        self.flush()?;
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
-        self.world.live.recycle(process);
-        const GETPID: u32 = 39;
-        let answer = self.world.live.act(process, Step::Raw { nr: GETPID, args: [0; 6] })?;
-        let Answer::Returned(Ok(pid)) = answer else {
-            return Err(FuzzError::Setup("a process does not know its own id".into()).into());
-        };
-        let text = std::fs::read(format!("/proc/{pid}/maps"));
-        self.text = text.map_err(|error| FuzzError::Io("reading a long map", error))?;
-        let Some(actor) = self.actors[who].take() else { return Ok(()) };
-        self.world.live.finish(process)?;
-        self.compare_last_map(&actor.space)?;
-        actor.space.exit(&mut self.system);
-        Ok(())
     }
 }
 
