@@ -112,7 +112,7 @@ impl Choice<'_> {
         let page = if self.rng.percent(80) { self.inside() } else { self.address().page_down() };
         let addr = match self.rng.below(10) {
             0..7 => page,
-            7 => VirtAddr(page.0 | 8 * self.rng.below(PAGE_SIZE / 8)),
+            7 => VirtAddr(page.0 | (8 * self.rng.below(PAGE_SIZE / 8))),
             _ => VirtAddr(page.0 | (PAGE_SIZE - 8)),
         };
         let found = self.space.find(addr);
