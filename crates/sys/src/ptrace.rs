@@ -131,6 +131,11 @@ pub fn resume(tid: Tid, until: Until, signal: i32) -> OsResult<()> {
     request(name, how, tid, 0, signal as usize).map(drop)
 }
 
+/// Asks a tracee to stop when it next leaves the kernel.
+pub fn interrupt(tid: Tid) -> OsResult<()> {
+    request("ptrace(PTRACE_INTERRUPT)", libc::PTRACE_INTERRUPT, tid, 0, 0).map(drop)
+}
+
 /// Leaves a tracee in its group stop.
 pub fn listen(tid: Tid) -> OsResult<()> {
     request("ptrace(PTRACE_LISTEN)", libc::PTRACE_LISTEN, tid, 0, 0).map(drop)

@@ -60,8 +60,9 @@ impl<O: Observer> Tracer<O> {
     pub(super) fn born(&mut self, child: Tid) {
         self.newborn.remove(&child);
         let Some(mm) = self.threads.get(child).map(|thread| thread.mm) else { return };
-        let is_alone = self.threads.of_memory(mm).count() == 1;
-        if is_alone && self.threads.memory(mm).is_some_and(|memory| memory.checkpoint_ns == 0) {
+        if self.threads.are_alone(mm)
+            && self.threads.memory(mm).is_some_and(|memory| memory.checkpoint_ns == 0)
+        {
             self.checkpoint(child, mm, Reason::Fork);
         }
     }

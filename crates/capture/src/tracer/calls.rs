@@ -59,17 +59,22 @@ impl Raw {
 }
 
 impl<O: Observer> Tracer<O> {
-    /// Takes one call from the listener, looks up what it reads, and lets it go.
+    /// Takes one call from the listener.
     pub(super) fn notified(&mut self) {
         let Some(listener) = &self.listener else { return };
         // An error: the caller was killed, or left its wait for a signal, and will come again.
         let Ok(notification) = listener.receive() else { return };
         self.answering.set(notification.id);
         let now_ns = sys::clock::monotonic_ns();
-        let Notification { id, tid, arch, nr, args, .. } = notification;
-        if self.threads.get(tid).is_none() {
-            self.adopt(tid);
+        if self.threads.get(notification.tid).is_none() {
+            self.adopt(notification.tid);
         }
+        self.take_turn(notification, now_ns);
+    }
+
+    /// Looks up what a call reads, and lets it go. Returns whether it is made.
+    pub(super) fn answer(&mut self, notification: &Notification, now_ns: u64) -> bool {
+        let Notification { id, tid, arch, nr, args, .. } = *notification;
         let mm = self.threads.get(tid).map(|thread| thread.mm);
         let event = mm.filter(|mm| self.threads.is_recorded(*mm)).and_then(|mm| {
             let body = self.body_of(tid, Raw { arch, nr, args })?;
@@ -83,6 +88,7 @@ impl<O: Observer> Tracer<O> {
             self.events_since_tick += 1;
             self.observer.event(event);
         }
+        is_made
     }
 
     fn body_of(&mut self, tid: Tid, raw: Raw) -> Option<Body> {

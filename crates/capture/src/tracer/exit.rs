@@ -44,6 +44,7 @@ impl<O: Observer> Tracer<O> {
         self.early.remove(&tid);
         self.newborn.remove(&tid);
         self.end_call(tid, None);
+        self.give_turn_back(tid);
         let status = match how {
             Waited::Killed(signal) => ExitStatus::Signal(signal),
             Waited::Exited(code) => ExitStatus::Code(code),

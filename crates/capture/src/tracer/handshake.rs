@@ -82,6 +82,7 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
         listener: begun.listener,
         calls: begun.start.calls,
         two_stops: TwoStops::new(turns),
+        queue: super::turns::Queue::new(),
         root: child,
         root_is: Root::NotExecuted,
         front: Some(front),

@@ -8,6 +8,7 @@ mod exit;
 mod handshake;
 mod stops;
 mod threads;
+mod turns;
 mod two_stops;
 
 use std::collections::HashSet;
@@ -47,6 +48,8 @@ pub(crate) struct Tracer<O> {
     listener: Option<Listener>,
     calls: CallSource,
     two_stops: TwoStops,
+    /// Calls that wait for their turns.
+    queue: turns::Queue,
     /// The process that executes the command.
     root: Pid,
     root_is: Root,
@@ -133,6 +136,7 @@ impl<O: Observer> Tracer<O> {
         self.idle_ticks = if self.events_since_tick == 0 { self.idle_ticks.saturating_add(1) } else { 0 };
         self.events_since_tick = 0;
         self.let_waiting_go(now_ns);
+        self.end_long_turns(now_ns);
         self.take_due_checkpoints(now_ns);
         if let Some(trouble) = self.observer.tick() {
             self.tell(&Message::Trouble(trouble));

@@ -36,6 +36,7 @@ impl<O: Observer> Tracer<O> {
             // Whatever call it was let go into is behind it.
             thread.let_go_ns = None;
         }
+        self.give_turn_back(tid);
         match stop {
             Stop::Signal(signal) => self.go_on(tid, signal),
             Stop::Group(signal) => self.group_stopped(tid, signal),
@@ -56,10 +57,12 @@ impl<O: Observer> Tracer<O> {
     }
 
     fn group_stopped(&mut self, tid: Tid, signal: i32) {
-        let Some((pid, mm)) = self.threads.get(tid).map(|thread| (thread.pid, thread.mm)) else {
+        let Some(thread) = self.threads.get_mut(tid) else {
             self.early.insert(tid);
             return;
         };
+        thread.is_listening = true;
+        let (pid, mm) = (thread.pid, thread.mm);
         if self.newborn.contains(&tid) {
             self.born(tid);
         }
@@ -69,16 +72,18 @@ impl<O: Observer> Tracer<O> {
         let _ = ptrace::listen(tid);
     }
 
-    /// A child's first stop, or the end of a group stop.
+    /// A child's first stop, the end of a group stop, or a stop that was asked for.
     fn trapped(&mut self, tid: Tid) {
-        let Some((pid, mm)) = self.threads.get(tid).map(|thread| (thread.pid, thread.mm)) else {
+        let Some(thread) = self.threads.get_mut(tid) else {
             self.early.insert(tid);
             return;
         };
+        let was_listening = std::mem::take(&mut thread.is_listening);
+        let (pid, mm) = (thread.pid, thread.mm);
         if self.newborn.contains(&tid) {
             self.born(tid);
         }
-        if self.threads.stopped.remove(&pid) {
+        if was_listening && self.threads.stopped.remove(&pid) {
             if self.threads.is_recorded(mm) {
                 self.emit(tid, mm, Body::Continued);
             }

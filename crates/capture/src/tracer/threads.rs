@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use abi::{Pid, Tid};
 use recording::{Bytes, MmId};
 
+use super::turns::MemoryTurns;
 use crate::input::MemoryOf;
 
 /// A traced thread.
@@ -18,6 +19,8 @@ pub(super) struct Thread {
     pub(super) let_go_ns: Option<u64>,
     /// It is about to end.
     pub(super) is_ending: bool,
+    /// It is left in a group stop.
+    pub(super) is_listening: bool,
 }
 
 /// A memory with at least one thread.
@@ -35,6 +38,10 @@ pub(super) struct Memory {
     pub(super) resident: u64,
     /// Threads that were killed inside a memory call.
     pub(super) cut_off: Vec<Tid>,
+    /// How many threads have it.
+    pub(super) threads: u32,
+    /// Turns at calls.
+    pub(super) turns: MemoryTurns,
     /// A call that is not understood has passed since.
     pub(super) is_unmodelled: bool,
 }
@@ -79,6 +86,11 @@ impl Threads {
         self.memories.iter().map(|(mm, memory)| (*mm, memory))
     }
 
+    /// Whether a memory has one thread only.
+    pub(super) fn are_alone(&self, mm: MmId) -> bool {
+        self.memories.get(&mm).is_none_or(|memory| memory.threads < 2)
+    }
+
     pub(super) fn is_recorded(&self, mm: MmId) -> bool {
         self.memories.get(&mm).is_some_and(|memory| memory.is_recorded)
     }
@@ -93,15 +105,28 @@ impl Threads {
 
     /// A new thread.
     pub(super) fn add(&mut self, tid: Tid, pid: Pid, mm: MmId) {
-        let thread = Thread { pid, mm, name: Bytes::default(), let_go_ns: None, is_ending: false };
+        let thread = Thread {
+            pid,
+            mm,
+            name: Bytes::default(),
+            let_go_ns: None,
+            is_ending: false,
+            is_listening: false,
+        };
         self.threads.insert(tid, thread);
+        if let Some(memory) = self.memories.get_mut(&mm) {
+            memory.threads += 1;
+        }
     }
 
     /// A thread has ended. Returns what it was, and drops its memory if nobody else has it.
     pub(super) fn remove(&mut self, tid: Tid) -> Option<Thread> {
         let thread = self.threads.remove(&tid)?;
-        if self.of_memory(thread.mm).next().is_none() {
-            self.memories.remove(&thread.mm);
+        if let Some(memory) = self.memories.get_mut(&thread.mm) {
+            memory.threads -= 1;
+            if memory.threads == 0 {
+                self.memories.remove(&thread.mm);
+            }
         }
         if self.of_process(thread.pid).next().is_none() {
             self.stopped.remove(&thread.pid);

@@ -13,7 +13,7 @@ use crate::input;
 use crate::observer::{At, Observer, Order};
 
 /// Nobody waits longer for another thread's call: it may itself wait for what the waiting thread would do.
-const WAIT_NS_MAX: u64 = 100_000_000;
+pub(super) const WAIT_NS_MAX: u64 = 100_000_000;
 
 /// `-ENOSYS`, which the kernel puts into the result before it makes a call (`arch/x86/entry/entry_64.S`).
 const NOT_MADE: i64 = -38;
