@@ -274,14 +274,17 @@ impl Process {
         same.then_some(path)
     }
 
-    /// The pages of those mappings that are divided among kinds; the kernel's sums tell of the others.
+    /// The pages of those mappings that are divided among kinds, and of stacks; the kernel's sums tell of the others.
     fn pages_of_divided(&self, snapshot: &Snapshot) -> Option<Vec<PageRun>> {
         /// A mapping larger than this is divided by size rather than read page by page.
         const BYTES_MAX: u64 = 4 << 30;
         let file = File::open(self.dir.join("pagemap")).ok()?;
         let leaves = classify(snapshot);
         let mut runs = Vec::new();
-        for pair in leaves.chunk_by(|a, b| a.mapping == b.mapping).filter(|leaves| leaves.len() > 1) {
+        let is_stack =
+            |leaf: &crate::Leaf| matches!(leaf.kind, crate::Kind::MainStack | crate::Kind::ThreadStack);
+        let wanted = |leaves: &&[crate::Leaf]| leaves.len() > 1 || is_stack(&leaves[0]);
+        for pair in leaves.chunk_by(|a, b| a.mapping == b.mapping).filter(wanted) {
             let range = snapshot.mappings[pair[0].mapping].range;
             if range.len() <= BYTES_MAX {
                 read_pages(&file, range, &mut runs).ok()?;

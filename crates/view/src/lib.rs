@@ -47,5 +47,5 @@ pub use report::{
 };
 pub use saved::read_map;
 pub use select::{Filter, Order};
-pub use stacks::StackRow;
+pub use stacks::{FrameRow, StackRow};
 pub use together::ProcessLine;

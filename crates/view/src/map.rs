@@ -231,7 +231,7 @@ impl MapView {
         Self {
             kinds: kinds.collect(),
             objects: objects(snapshot, &totals),
-            stacks: stacks::stacks(snapshot, &leaves),
+            stacks: stacks::stacks(snapshot, &leaves, facts.limits.stack),
             heap: snapshot.malloc.as_ref().map(HeapView::new),
             mappings: match detail {
                 Detail::Summary => Vec::new(),

@@ -25,6 +25,8 @@ pub struct Chain {
     /// Where a signal interrupted a function its frame is the address after the instruction's first byte, so that
     /// for every frame but the first the byte before lies in the instruction under way.
     pub frames: Vec<VirtAddr>,
+    /// The stack pointer in each of them: what lies between two is the frame of the first.
+    pub stack: Vec<VirtAddr>,
     /// Why it ends there.
     pub end: End,
 }
@@ -71,6 +73,7 @@ impl Unwinder {
     /// Walks from these registers as far as the copied stack leads.
     pub fn unwind(&mut self, code: &CodeMap, registers: &Registers, stack: &StackCopy<'_>) -> Chain {
         let mut frames = vec![registers.ip];
+        let mut pointers = vec![registers.sp()];
         let mut current = *registers;
         let mut at = At::Instruction;
         let end = loop {
@@ -95,9 +98,10 @@ impl Unwinder {
                 At::Return => caller.ip,
                 At::Instruction => VirtAddr(caller.ip.0.wrapping_add(1)),
             });
+            pointers.push(caller.sp());
             (current, at) = (caller, next_at);
         };
-        Chain { frames, end }
+        Chain { frames, stack: pointers, end }
     }
 
     fn step(
@@ -169,6 +173,7 @@ mod tests {
         assert_eq!(chain.end, End::Cut { missing: VirtAddr(0x1030) });
         assert_eq!(chain.frames.len(), 4);
         assert_eq!(chain.frames[0], VirtAddr(0x10_0010));
+        assert_eq!(chain.stack, [0x1000, 0x1010, 0x1020, 0x1030].map(VirtAddr));
         let mut end = frames(3, 0x10_0800);
         end.extend([0; 16]);
         assert_eq!(walk(&end).end, End::Root);

@@ -50,7 +50,8 @@ fn recursion_of_500_frames_and_its_cuts() {
     let whole = dump.unwind(usize::MAX);
     let mut last = 0;
     for bytes in [0, 8, 2 << 10, 16 << 10] {
-        let Chain { frames, end } = dump.unwind(bytes);
+        let Chain { frames, stack, end } = dump.unwind(bytes);
+        assert_eq!(frames.len(), stack.len());
         assert!(matches!(end, End::Cut { .. }), "{bytes} bytes: {end:?}");
         assert_eq!(frames, whole.frames[..frames.len()], "a cut chain is the innermost part of the whole");
         assert!(frames.len() > last, "{bytes} bytes: {} frames", frames.len());

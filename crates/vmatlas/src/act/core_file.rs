@@ -30,7 +30,12 @@ pub(super) fn read(target: &str, path: &Path) -> anyhow::Result<Found> {
         core: sentences(&core),
         ..MapFacts::default()
     };
-    Ok(Found { snapshot: core.snapshot, contents: Some(Box::new(core.memory)), facts })
+    Ok(Found {
+        snapshot: core.snapshot,
+        contents: Some(Box::new(core.memory)),
+        core_threads: core.threads,
+        facts,
+    })
 }
 
 /// What a core tells of its end and what it leaves out.

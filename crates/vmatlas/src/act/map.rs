@@ -11,6 +11,7 @@ use snapshot::{Malloc, Moment};
 use view::text::{Fields, Frame, Line, Paths, PmapOptions};
 use view::{Detail, MapView, Order, PagesView, words};
 
+use super::frames;
 use super::several::{self, Meant, Tree};
 use super::target::{self, Found};
 use super::watch;
@@ -55,7 +56,10 @@ fn one(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode>
         return draw_pages(found, range, common);
     }
     found.read_heap(if args.heap { u64::MAX } else { Malloc::BYTES_MAX });
-    let mut view = MapView::new(found.facts, &found.snapshot, detail(args));
+    let mut view = MapView::new(found.facts.clone(), &found.snapshot, detail(args));
+    if args.frames {
+        frames::add(&mut view, &found);
+    }
     show(&mut view, args, common)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ mod diff;
 mod doctor;
 mod elf;
 mod explain;
+mod frames;
 mod man;
 mod map;
 mod moment;

@@ -187,7 +187,7 @@ fn found(target: &str, still: &Still, processes: &[Process], snapshot: snapshot:
         program: path.map(|path| words::printable(&path)).unwrap_or_default(),
         ..MapFacts::default()
     };
-    Found { snapshot, contents: None, facts }
+    Found { snapshot, contents: None, core_threads: Vec::new(), facts }
 }
 
 /// Divides `FILE@MOMENT` or `FILE#EVENT`; a file that has the whole name is meant as it is.

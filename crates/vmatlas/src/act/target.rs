@@ -24,6 +24,8 @@ pub(crate) struct Found {
     pub(crate) snapshot: Snapshot,
     /// The contents of its memory, where they can be read.
     pub(crate) contents: Option<Box<dyn Memory>>,
+    /// The threads of a core file with their registers.
+    pub(crate) core_threads: Vec<elf::CoreThread>,
     /// What else is known of it.
     pub(crate) facts: MapFacts,
 }
@@ -93,7 +95,7 @@ pub(crate) fn read(target: &str, within: WithinRecording) -> anyhow::Result<Foun
         anyhow::bail!("{}: holds no mapping", shown());
     }
     let facts = MapFacts { target: words::printable(target.as_bytes()), ..MapFacts::default() };
-    Ok(Found { snapshot, contents: None, facts })
+    Ok(Found { snapshot, contents: None, core_threads: Vec::new(), facts })
 }
 
 /// Looks at the first bytes of a file.
@@ -166,5 +168,5 @@ pub(super) fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
     };
     // Who may see the map may not always read the memory.
     let contents = LiveMemory::open(pid).ok().map(|memory| Box::new(memory) as Box<dyn Memory>);
-    Ok(Found { snapshot: live.snapshot, contents, facts })
+    Ok(Found { snapshot: live.snapshot, contents, core_threads: Vec::new(), facts })
 }

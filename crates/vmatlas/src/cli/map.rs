@@ -41,6 +41,10 @@ pub(crate) struct MapArgs {
     /// Walk the chunks of glibc's allocator however large the heap is
     #[arg(long)]
     pub(crate) heap: bool,
+    /// List the call frames of every thread, with their bytes (each thread of a process is stopped for well below a
+    /// millisecond)
+    #[arg(long)]
+    pub(crate) frames: bool,
     /// List every mapping
     #[arg(short, long)]
     pub(crate) mappings: bool,
