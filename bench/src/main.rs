@@ -4,6 +4,7 @@
 //! `bench/runs/<date>-<cpu>-<kernel>/`.
 
 mod clock;
+mod record;
 mod run_dir;
 mod seek;
 mod twin;
@@ -28,6 +29,7 @@ enum Save {
 const USAGE: &str = "usage: vmatlas-bench VERB [--save] [ARG...]
 
 verbs:
+  record [--rounds N] [PROGRAM...]   whole programs alone, recorded, under strace and perf; bytes an event
   twin [MAPPINGS...]   the set of mappings beside other containers; the real system calls alone
   seek [EVENTS]        opening a recording of 10 million events, going to any moment of it
 ";
@@ -44,6 +46,7 @@ fn main() -> Result<()> {
     }
     match verb.as_str() {
         "seek" => seek::run(&options),
+        "record" => record::run(&options),
         "twin" => twin::run(&options),
         _ => bail!("no verb {verb}\n{USAGE}"),
     }
