@@ -44,7 +44,7 @@ if (sums.size !== 1009) throw new Error('wrong');
 
 const SQLITE: &str = "\
 CREATE TABLE t(a INTEGER, b TEXT, c REAL);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700000)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
 INSERT INTO t SELECT i * 7919 % 1000003, 'row ' || i, i / 3.0 FROM n;
 CREATE INDEX t_a ON t(a);
 CREATE INDEX t_b ON t(b);
@@ -71,13 +71,13 @@ pub fn all(dir: &Path) -> Result<Vec<Program>> {
         input,
     };
     let programs = vec![
-        program("python", "imports, 600,000 rows, JSON", &["python3", "work.py"], None),
+        program("python", "imports, 600,000 rows, JSON", &[&python(), "work.py"], None),
         program("node", "900,000 objects, JSON there and back", &["node", "work.js"], None),
         program("javac", "one file of 120 classes", &["javac", "-d", "classes", "Work.java"], None),
         program(
             "rustc",
             "-O on one file of 400 functions",
-            &["rustc", "-O", "--crate-type", "lib", "work.rs"],
+            &[&rustc(), "-O", "--crate-type", "lib", "work.rs"],
             None,
         ),
         program(
@@ -86,9 +86,26 @@ pub fn all(dir: &Path) -> Result<Vec<Program>> {
             &["sort", "-n", "--parallel=2", "-S", "512M"],
             Some(lines),
         ),
-        program("sqlite", "700,000 rows, two indexes", &["sqlite3", ":memory:"], Some(statements)),
+        program("sqlite", "1,000,000 rows, two indexes", &["sqlite3", ":memory:"], Some(statements)),
     ];
     Ok(programs.into_iter().filter(is_here).collect())
+}
+
+/// The interpreter itself, where `python3` is a script that looks for one.
+fn python() -> String {
+    said_by("python3", &["-c", "import sys; print(sys.executable)"]).unwrap_or_else(|| "python3".to_owned())
+}
+
+/// The compiler itself, where `rustc` is a program that looks for one.
+fn rustc() -> String {
+    let sysroot = said_by("rustc", &["--print", "sysroot"]);
+    sysroot.map_or_else(|| "rustc".to_owned(), |sysroot| format!("{sysroot}/bin/rustc"))
+}
+
+fn said_by(command: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(command).args(args).output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn is_here(program: &Program) -> bool {

@@ -40,7 +40,7 @@ impl Sizes {
 pub fn measure(bench: &Bench) -> Result<Sizes> {
     let size = |times| {
         let mut words: Vec<_> = vec![bench.vmatlas.clone().into_os_string()];
-        let flags = ["record", "-q", "--no-report", "--force", "--faults", "all", "-o"];
+        let flags = ["record", "-q", "--no-report", "--force", "--faults", "1", "-o"];
         words.extend(flags.iter().map(Into::into));
         words.extend([bench.recording().into_os_string(), "--".into()]);
         words.extend(loop_case::program(&bench.scratch.0, times)?.words);

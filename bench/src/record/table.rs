@@ -101,7 +101,7 @@ impl Table {
         let _ = writeln!(
             text,
             "\nThe loop with every fault: {} events in {} bytes; the fixed part, of a program that does nothing: {} \
-             events in {} bytes; so {:.2} bytes for each further event. Call chains are not recorded yet.",
+             events in {} bytes; so {:.2} bytes for each further event, call chains included.",
             sizes.long.events,
             sizes.long.bytes,
             sizes.fixed.events,

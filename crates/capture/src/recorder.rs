@@ -22,6 +22,9 @@ use crate::writing::Writing;
 /// Events handed to the writer together.
 const BATCH: usize = 512;
 
+/// Frames of a fault's call chain: the innermost tell who touched the page.
+const CHAIN_FRAMES_MAX: u16 = 64;
+
 /// What of the run is recorded.
 #[derive(Clone, Debug)]
 pub struct RecordOptions {
@@ -87,7 +90,7 @@ impl Recorder {
 
 fn watch(options: &RecordOptions, start: &Start, remarks: &mut Vec<String>) -> Option<FaultWatch> {
     let budget = options.faults?;
-    let wanted = FaultsWanted { chain_frames_max: 0, mapped: Mappings::Told, budget };
+    let wanted = FaultsWanted { chain_frames_max: CHAIN_FRAMES_MAX, mapped: Mappings::Told, budget };
     match FaultWatch::open(Tid(start.pid.0), wanted, Begin::AtExec, start.zero_ns) {
         Ok(watch) => {
             remarks.extend_from_slice(watch.remarks());
@@ -120,7 +123,7 @@ fn header(
             faults: watch.map_or(FaultSource::Off, FaultWatch::source),
             mapped: watch.is_some(),
             pages: pages_source(),
-            stacks: false,
+            stacks: watch.is_some(),
             remarks,
         },
     }
