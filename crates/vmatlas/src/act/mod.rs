@@ -16,6 +16,7 @@ mod record;
 mod report;
 mod several;
 mod target;
+mod top;
 mod view;
 mod watch;
 
@@ -34,6 +35,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Diff(args) => diff::act(&args, cli.common),
         Verb::Elf(args) => elf::act(&args, cli.common),
         Verb::Doctor(args) => doctor::act(&args, cli.common),
+        Verb::Top(args) => top::act(&args),
         Verb::View(args) => view::act(&args),
         Verb::Completions(args) => completions::act(&args),
         Verb::Man(args) => man::act(&args),

@@ -9,6 +9,7 @@ mod elf;
 mod map;
 mod record;
 mod report;
+mod top;
 mod view;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ pub(crate) use elf::ElfArgs;
 pub(crate) use map::{ExplainArgs, MapArgs, WithinRecording};
 pub(crate) use record::{Faults, RecordArgs};
 pub(crate) use report::ReportArgs;
+pub(crate) use top::TopArgs;
 pub(crate) use view::ViewArgs;
 
 /// The whole command line.
@@ -81,6 +83,8 @@ pub(crate) enum Verb {
     Elf(ElfArgs),
     /// Try what this machine lets vmatlas see, and say what to change
     Doctor(DoctorArgs),
+    /// Watch a process's memory in the terminal
+    Top(TopArgs),
     /// Look at a recording in a browser: address × time, stories, flame graphs
     View(ViewArgs),
     /// Print the completions for a shell

@@ -1,0 +1,138 @@
+//! The frame: header, the panels, a line of keys.
+
+mod changes;
+mod help;
+mod kinds;
+mod mappings;
+mod stacks;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use view::words;
+
+use crate::app::{App, Panel};
+use crate::history::Sample;
+
+/// Colours by group of kinds; every one also has its letter.
+pub(crate) fn colour(group: &str) -> Color {
+    match group {
+        "static" => Color::Blue,
+        "heap" => Color::LightRed,
+        "stacks" => Color::Yellow,
+        "anonymous" => Color::Green,
+        "files" => Color::Magenta,
+        "shared_memory" => Color::LightMagenta,
+        _ => Color::DarkGray,
+    }
+}
+
+pub(crate) const FAINT: Style = Style::new().fg(Color::DarkGray);
+pub(crate) const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
+pub(crate) const HEAD: Style = Style::new().add_modifier(Modifier::BOLD);
+
+/// Draws everything.
+pub fn draw(frame: &mut Frame<'_>, app: &App) {
+    let [top, tabs, body, bottom] = Layout::vertical([
+        Constraint::Length(2),
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
+    let Some(sample) = app.shown() else {
+        let text = app.message.clone().unwrap_or_else(|| "reading the process".to_owned());
+        frame.render_widget(Paragraph::new(text), frame.area());
+        return;
+    };
+    header(frame, top, app, sample);
+    frame.render_widget(Paragraph::new(tab_line(app)), tabs);
+    match app.panel {
+        Panel::Kinds => kinds::draw(frame, body, app, sample),
+        Panel::Mappings => mappings::draw(frame, body, app),
+        Panel::Stacks => stacks::draw(frame, body, app, sample),
+        Panel::Changes => changes::draw(frame, body, app),
+    }
+    frame.render_widget(Paragraph::new(bottom_line(app)), bottom);
+    if app.help {
+        help::draw(frame);
+    }
+}
+
+fn header(frame: &mut Frame<'_>, area: Rect, app: &App, sample: &Sample) {
+    let view = &sample.view;
+    let bytes = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), words::bytes);
+    let pid = view.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+    let when = match app.at {
+        None if app.paused => "paused".to_owned(),
+        None => "live".to_owned(),
+        Some(at) => format!("{} samples ago", app.newest().unwrap_or(at) - at),
+    };
+    let first = Line::from(vec![
+        Span::styled(format!("{}{pid}", view.program), HEAD),
+        Span::raw(format!("  {:.0} s  ", sample.time.as_secs_f64())),
+        Span::styled(when, if app.at.is_some() { Style::new().fg(Color::Cyan) } else { FAINT }),
+    ]);
+    let limit = view.mappings_max.map_or_else(String::new, |max| format!(" of {}", words::count(max)));
+    let second = format!(
+        "rss {}  pss {}  dirty {}  swap {}  peak {}  size {}  {} maps{limit}",
+        bytes(view.total.rss),
+        bytes(view.total.pss),
+        bytes(view.total.dirty),
+        bytes(view.total.swap),
+        bytes(view.rss_peak),
+        words::bytes(view.total.size),
+        words::count(view.total.mappings),
+    );
+    frame.render_widget(Paragraph::new(vec![first, Line::from(second)]), area);
+}
+
+fn tab_line(app: &App) -> Line<'static> {
+    let names = ["1 kinds", "2 mappings", "3 stacks", "4 changes"];
+    let spans = names.iter().zip(Panel::ALL).flat_map(|(name, panel)| {
+        let style = if panel == app.panel { CHOSEN } else { FAINT };
+        [Span::styled(format!(" {name} "), style), Span::raw(" ")]
+    });
+    spans.collect::<Vec<_>>().into()
+}
+
+fn bottom_line(app: &App) -> Line<'static> {
+    if app.typing {
+        return Line::from(format!("/{}█", app.search));
+    }
+    if let Some(message) = &app.message {
+        return Line::from(message.clone());
+    }
+    let filter = if app.search.is_empty() { String::new() } else { format!("only “{}”  ", app.search) };
+    Line::styled(
+        format!("{filter}q end  Tab panel  ←→ time  space pause  s sort  / search  w save  ? help"),
+        FAINT,
+    )
+}
+
+/// The first line to show so that the selected one is seen.
+pub(crate) fn first_shown(selected: usize, height: usize, total: usize) -> usize {
+    let most = total.saturating_sub(height);
+    selected.saturating_sub(height / 2).min(most)
+}
+
+/// A bar of eighths.
+pub(crate) fn bar(part: u64, whole: u64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let filled = (u128::from(part) * width as u128 * 8 / u128::from(whole.max(1))) as usize;
+    let filled = filled.min(width * 8);
+    format!("{}{}", "█".repeat(filled / 8), EIGHTHS[filled % 8])
+}
+
+/// The last values as small columns.
+pub(crate) fn sparkline(values: &[u64]) -> String {
+    const COLUMNS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let (low, high) = (values.iter().min().copied().unwrap_or(0), values.iter().max().copied().unwrap_or(0));
+    let column = |value: &u64| match high - low {
+        0 => COLUMNS[if *value == 0 { 0 } else { 3 }],
+        span => COLUMNS[((value - low) as u128 * 7 / u128::from(span)) as usize],
+    };
+    values.iter().map(column).collect()
+}

@@ -1,0 +1,90 @@
+//! The whole view without a terminal: samples and keys in, the screen's text out.
+
+use std::time::Duration;
+
+use abi::{AddrRange, VirtAddr};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use snapshot::{Mapping, Snapshot};
+use view::{Detail, MapFacts, MapView};
+
+use crate::app::{App, Wish};
+use crate::{Key, Panel, draw};
+
+/// Two anonymous mappings; the second is so many pages long.
+fn view(pages: u64) -> MapView {
+    let mapping = |start: u64, pages: u64| Mapping {
+        range: AddrRange::new(VirtAddr(start), VirtAddr(start + pages * 4096)),
+        prot: abi::Prot::RW,
+        shared: false,
+        offset: abi::FileOff(0),
+        file: abi::FileId::default(),
+        name: Vec::new().into(),
+    };
+    let mappings = vec![mapping(0x10_0000, 2), mapping(0x20_0000, pages)];
+    let facts = MapFacts { program: "guest".to_owned(), pid: Some(42), ..MapFacts::default() };
+    MapView::new(facts, &Snapshot { mappings, ..Snapshot::default() }, Detail::Mappings)
+}
+
+fn app(samples: &[u64]) -> App {
+    let mut app = App::default();
+    for (second, pages) in samples.iter().enumerate() {
+        app.take(Duration::from_secs(second as u64), view(*pages));
+    }
+    app
+}
+
+fn screen(app: &App, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("no terminal is needed");
+    terminal.draw(|frame| draw(frame, app)).expect("no terminal is needed");
+    terminal.backend().to_string()
+}
+
+#[test]
+fn every_panel_is_drawn_at_every_size() {
+    let mut app = app(&[4, 8, 16]);
+    for panel in Panel::ALL {
+        app.panel = panel;
+        for (width, height) in [(1, 1), (20, 5), (80, 24), (200, 60)] {
+            let text = screen(&app, width, height);
+            assert!(width < 80 || text.contains("guest (pid 42)"), "{panel:?}: {text}");
+        }
+    }
+    app.key(Key::Char('?'));
+    assert!(screen(&app, 80, 24).contains("keys"));
+}
+
+#[test]
+fn time_goes_back_and_on() {
+    let mut app = app(&[4, 8, 16]);
+    assert!(screen(&app, 80, 24).contains("live"));
+    app.key(Key::Left);
+    app.key(Key::Left);
+    assert!(screen(&app, 80, 24).contains("2 samples ago"));
+    assert_eq!(app.shown().expect("kept").view.total.size, (2 + 4) * 4096);
+    app.key(Key::Right);
+    app.key(Key::Right);
+    assert_eq!(app.at, None);
+}
+
+#[test]
+fn changes_are_told_and_names_are_searched() {
+    let mut app = app(&[4, 8]);
+    app.key(Key::Char('4'));
+    assert!(screen(&app, 80, 24).contains("grew"), "{}", screen(&app, 80, 24));
+    app.key(Key::Char('/'));
+    "no such".chars().for_each(|letter| {
+        app.key(Key::Char(letter));
+    });
+    app.key(Key::Enter);
+    assert!(app.mappings().is_empty());
+    app.key(Key::Escape);
+    assert_eq!(app.mappings().len(), 2);
+    assert_eq!(app.key(Key::Char('q')), Wish::Quit);
+}
+
+#[test]
+fn old_samples_go() {
+    let app = app(&[1; 700]);
+    assert_eq!(app.history.range(), 100..700);
+}
