@@ -61,7 +61,8 @@ impl System {
             mode: OpenMode { read: true, write: true, append_only: false },
             bytes,
             seals: 0,
-            noexec: false,
+            // The file system of rings forbids it.
+            noexec: kind == FileKind::AioRing,
         })
     }
 

@@ -123,7 +123,9 @@ refusals! {
     AdviceReclaim EINVAL "mm/madvise.c: can_madv_lru_vma" "the mapping is locked, special or of huge pages";
     AdviceDroppable EINVAL "mm/madvise.c: madvise_vma_behavior" "not for memory that the kernel may drop";
     HoleSealed EPERM "mm/shmem.c: shmem_fallocate" "the file is sealed against writing";
-    HoleUnsupported EOPNOTSUPP "fs/open.c: vfs_fallocate" "the file can't have holes";
+    HoleUnsupported ENODEV "fs/open.c: vfs_fallocate" "not a file that can have holes";
+    HoleOffset EINVAL "fs/open.c: vfs_fallocate" "the offset is past the largest one of any file";
+    HoleTooFar EFBIG "fs/open.c: vfs_fallocate" "the hole ends past the largest offset of the file";
     AdviceNotAnonymous EINVAL "mm/madvise.c: madvise_free_single_vma" "only for private anonymous memory";
     AdviceFileOrShared EINVAL "mm/madvise.c: madvise_vma_behavior" "not for files or shared memory";
     AdviceSpecial EINVAL "mm/madvise.c: madvise_vma_behavior" "not for special mappings";

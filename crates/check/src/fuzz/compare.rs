@@ -58,8 +58,11 @@ fn same_row(row: &MapsRow<'_>, vma: &Vma, space: &AddressSpace, inodes: &mut Ino
         && match object {
             Some(ObjectId::File(id)) => file == id && !name.is_empty(),
             Some(ObjectId::Nameless(number)) => {
-                let huge = vma.backing.file_kind() == Some(FileKind::Hugetlb);
-                let expected: &[u8] = if huge { b"/anon_hugepage (deleted)" } else { b"/dev/zero (deleted)" };
+                let expected: &[u8] = match vma.backing.file_kind() {
+                    Some(FileKind::Hugetlb) => b"/anon_hugepage (deleted)",
+                    Some(FileKind::AioRing) => b"/[aio] (deleted)",
+                    _ => b"/dev/zero (deleted)",
+                };
                 (name == expected || name.starts_with(b"[anon_shmem:")) && inodes.agrees(number, file)
             }
             None => file == FileId::default() && same_name(name, vma, space),

@@ -53,6 +53,8 @@ impl Divergence {
             Act::Truncate { .. } => "ftruncate",
             Act::Crowd(_) => "crowd",
             Act::Fork => "fork",
+            Act::Pointed { call, .. } => call.name(),
+            Act::Uffd { .. } => "uffd",
             Act::Exit => "exit",
         });
         match self.what {

@@ -42,6 +42,20 @@ pub enum Act {
         /// `SHM_*`.
         flags: ShmFlags,
     },
+    /// A call with words behind one of its pointers.
+    Pointed {
+        /// The call; the pointer's register is set when it is done, and the descriptor of a userfaultfd.
+        call: Call,
+        /// Which register points to the words.
+        arg: usize,
+        /// The words.
+        words: Vec<u64>,
+    },
+    /// Makes the userfaultfd of the process, once.
+    Uffd {
+        /// `UFFD_FEATURE_*`.
+        features: u64,
+    },
     /// Loads a byte.
     Load(VirtAddr),
     /// Stores a byte.
@@ -94,13 +108,15 @@ impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(call) => {
-                let (nr, args) = call.encode_x86_64();
-                write!(f, "call {nr}")?;
-                for arg in args {
-                    write!(f, " {arg:#x}")?;
-                }
-                write!(f, "   # {call}")
+                f.write_str("call")?;
+                write_call(f, *call)
             }
+            Self::Pointed { call, arg, words } => {
+                write!(f, "words {arg} {}", words.len())?;
+                words.iter().try_for_each(|word| write!(f, " {word:#x}"))?;
+                write_call(f, *call)
+            }
+            Self::Uffd { features } => write!(f, "uffd {features:#x}"),
             Self::Limit(resource, limit) => {
                 write!(f, "limit {} {:#x} {:#x}", resource.0, limit.soft, limit.hard)
             }
@@ -124,6 +140,15 @@ impl fmt::Display for Act {
             Self::Exit => f.write_str("exit"),
         }
     }
+}
+
+fn write_call(f: &mut fmt::Formatter<'_>, call: Call) -> fmt::Result {
+    let (nr, args) = call.encode_x86_64();
+    write!(f, " {nr}")?;
+    for arg in args {
+        write!(f, " {arg:#x}")?;
+    }
+    write!(f, "   # {call}")
 }
 
 impl fmt::Display for Line {
@@ -169,13 +194,18 @@ fn parse_line(line: &str) -> Option<Line> {
     let rest: Vec<&str> = words.collect();
     let number = |at: usize| rest.get(at).and_then(|word| parse_number(word));
     let act = match verb {
-        "call" => {
-            let mut args = [0; 6];
-            for (at, arg) in args.iter_mut().enumerate() {
-                *arg = number(at + 1)?;
+        "call" => Act::Call(parse_call(&rest)?),
+        "words" => {
+            let count = number(1)? as usize;
+            let words: Option<Vec<u64>> =
+                rest.get(2..2 + count)?.iter().map(|word| parse_number(word)).collect();
+            Act::Pointed {
+                call: parse_call(rest.get(2 + count..)?)?,
+                arg: number(0)? as usize,
+                words: words?,
             }
-            Act::Call(Call::decode_x86_64(number(0)? as u32, args)?)
         }
+        "uffd" => Act::Uffd { features: number(0)? },
         "limit" => Act::Limit(Resource(number(0)? as u32), Rlimit { soft: number(1)?, hard: number(2)? }),
         "name" => {
             let name = match *rest.get(2)? {
@@ -208,6 +238,14 @@ fn parse_line(line: &str) -> Option<Line> {
     Some(Line { who, act })
 }
 
+fn parse_call(words: &[&str]) -> Option<Call> {
+    let mut args = [0; 6];
+    for (at, arg) in args.iter_mut().enumerate() {
+        *arg = parse_number(words.get(at + 1)?)?;
+    }
+    Call::decode_x86_64(parse_number(words.first()?)? as u32, args)
+}
+
 fn parse_number(word: &str) -> Option<u64> {
     match word.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -235,6 +273,8 @@ mod tests {
             Act::Name { addr, len: 1, name: None },
             Act::Bind { addr, len: 1, mode: 2, nodes: 1, flags: 0 },
             Act::Attach { segment: 1, addr, flags: ShmFlags::RDONLY },
+            Act::Pointed { call: Call::IoSetup { events: 3, ctx: addr }, arg: 1, words: vec![0, 7] },
+            Act::Uffd { features: 1 << 15 },
             Act::Load(addr),
             Act::Store(addr),
             Act::Fetch(addr),

@@ -8,6 +8,7 @@ mod files;
 mod generate;
 mod host;
 mod line;
+mod prepare;
 mod rng;
 mod run;
 mod shrink;

@@ -50,7 +50,7 @@ impl Op<'_> {
         for (addr, len) in ranges {
             match self.advise(addr, len, call.advice) {
                 Ok(()) => done += len,
-                Err(refusal) if done == 0 => return Err(refusal),
+                Err(refusal) if done == 0 && self.basis != Basis::TakenOver => return Err(refusal),
                 Err(refusal) => {
                     self.why.refused = Some(refusal);
                     break;
@@ -80,6 +80,10 @@ impl Op<'_> {
             return Err(Refusal::IovecLength);
         }
         let mut total = 0;
+        if let [(_, len)] = ranges.as_mut_slice() {
+            // A single range is cut before it is looked at.
+            *len = (*len).min(BYTES_MAX);
+        }
         for (addr, len) in &mut ranges {
             if !self.access_ok(*addr, *len) {
                 return Err(Refusal::Unreadable);

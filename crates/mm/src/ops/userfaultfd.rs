@@ -197,7 +197,9 @@ fn can_register(vma: &Vma, flags: VmFlags, uffd: Uffd) -> bool {
         Some(FileKind::ZeroDevice) => vma.flags.contains(VmFlags::SHARED),
         _ => false,
     };
-    if vma.flags.contains(VmFlags::DROPPABLE) {
+    // Special mappings since some release between 6.18.35 and 6.18.44.
+    let special = vma.flags.intersects(VmFlags::SPECIAL) && !vma.is_hugetlb();
+    if vma.flags.contains(VmFlags::DROPPABLE) || special {
         return false;
     }
     if flags.contains(VmFlags::UFFD_MINOR) && !vma.is_hugetlb() && !shmem {

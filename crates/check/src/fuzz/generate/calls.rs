@@ -10,7 +10,7 @@ use super::{Choice, KINDS, Kind};
 use crate::fuzz::line::Act;
 
 /// Advice that takes pages away or makes them fault: the puppet's own memory must not be given it, sealed or not.
-const ADVICE: &[Advice] = &[
+pub(super) const ADVICE: &[Advice] = &[
     Advice::NORMAL,
     Advice::RANDOM,
     Advice::SEQUENTIAL,
@@ -74,10 +74,13 @@ impl Choice<'_> {
             Kind::Shmdt => Some(Act::Call(Call::Shmdt { addr: self.attached() })),
             Kind::HomeNode => self.home_node(),
             Kind::ShadowStack => self.ranged(|addr, size| Call::MapShadowStack { addr, size, flags: 1 }),
+            Kind::Ring => self.ring(),
+            Kind::Process => self.process_madvise(),
+            Kind::Uffd => self.uffd(),
         }
     }
 
-    fn range(&mut self) -> (VirtAddr, u64) {
+    pub(super) fn range(&mut self) -> (VirtAddr, u64) {
         let addr = self.address();
         (addr, self.length_at(addr))
     }
@@ -88,14 +91,14 @@ impl Choice<'_> {
     }
 
     /// Tells whether a range may reach what the process needs to live.
-    fn is_vital(&self, addr: VirtAddr, len: u64) -> bool {
+    pub(super) fn is_vital(&self, addr: VirtAddr, len: u64) -> bool {
         let end = addr.0.saturating_add(len).saturating_add(PAGE_SIZE);
         let range = AddrRange { start: addr.page_down(), end: VirtAddr(end) };
         self.vital.iter().any(|vital| vital.overlaps(range))
     }
 
     /// Tells whether filling a range with pages takes too much memory.
-    fn is_much(&self, addr: VirtAddr, len: u64) -> bool {
+    pub(super) fn is_much(&self, addr: VirtAddr, len: u64) -> bool {
         let range = AddrRange { start: addr.page_down(), end: VirtAddr(addr.0.saturating_add(len)) };
         let parts = self.space.vmas().filter_map(|vma| vma.range.intersection(range));
         parts.map(AddrRange::len).sum::<u64>() > 2 * FILLED_BYTES_MAX

@@ -4,6 +4,7 @@ mod address;
 mod calls;
 mod limits;
 mod map;
+mod rare;
 
 use abi::VirtAddr;
 use mm::{AddressSpace, Vma};
@@ -66,6 +67,9 @@ pub(crate) enum Kind {
     Shmdt,
     HomeNode,
     ShadowStack,
+    Ring,
+    Process,
+    Uffd,
 }
 
 const KINDS: &[(u64, Kind)] = &[
@@ -93,6 +97,9 @@ const KINDS: &[(u64, Kind)] = &[
     (8, Kind::Shmdt),
     (3, Kind::HomeNode),
     (1, Kind::ShadowStack),
+    (8, Kind::Ring),
+    (8, Kind::Process),
+    (10, Kind::Uffd),
 ];
 
 /// Where windows lie: in the middle of nowhere across a huge page's edge, near the lowest and the highest address,
@@ -162,6 +169,7 @@ impl Generator {
             taste: self.taste,
             space: &actor.space,
             locks: actor.locks,
+            has_uffd: actor.uffd.is_some(),
             files: run.file_count(),
             vital: live::Live::vital(),
         };
@@ -192,6 +200,7 @@ pub(crate) struct Choice<'a> {
     pub(crate) taste: Taste,
     pub(crate) space: &'a AddressSpace,
     pub(crate) locks: Locks,
+    pub(crate) has_uffd: bool,
     pub(crate) files: usize,
     pub(crate) vital: [abi::AddrRange; 2],
 }

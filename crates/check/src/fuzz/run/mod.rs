@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use abi::{Advice, Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, PrctlOp, Prot, VirtAddr};
 use live::{Answer, Fault, Process, Step, Text, Ticket};
-use mm::{Access, AddressSpace, Basis, Caps, FileInput, Input, Signal, System, Why};
+use mm::{Access, AddressSpace, Basis, Caps, FileInput, FileKind, Input, Signal, System, Uffd, Why};
 
 use crate::fuzz::compare::{self, Inodes};
 use crate::fuzz::divergence::{Divergence, What};
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Act, Line, Privilege, Program};
+use crate::fuzz::prepare;
 use crate::fuzz::world::World;
 
 /// Why a run stopped before its end.
@@ -83,6 +84,8 @@ pub(crate) struct Actor {
     pub(crate) space: AddressSpace,
     /// Whether `mlockall` made it lock what it maps.
     pub(crate) locks: Locks,
+    /// Its userfaultfd, once it made one.
+    pub(crate) uffd: Option<(Fd, Uffd)>,
     parent: usize,
 }
 
@@ -155,7 +158,7 @@ impl<'w> Run<'w> {
         Ok(Self {
             world,
             system,
-            actors: vec![Some(Actor { process, space, locks: Locks::Asked, parent: 0 })],
+            actors: vec![Some(Actor { process, space, locks: Locks::Asked, uffd: None, parent: 0 })],
             lines: Vec::new(),
             counted: Counted::default(),
             caps,
@@ -219,6 +222,7 @@ impl<'w> Run<'w> {
             Act::Fetch(addr) => self.access(who, addr, Access::Exec, Step::Fetch(addr)),
             Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
             Act::Crowd(mappings) => self.crowd(who, mappings),
+            Act::Uffd { features } => self.make_uffd(who, features),
             Act::Fork => self.fork(who),
             Act::Exit => self.exit(who),
             act => self.call(who, &act),
@@ -250,9 +254,26 @@ impl<'w> Run<'w> {
     fn access(&mut self, who: usize, addr: VirtAddr, access: Access, step: Step) -> Result<(), Stop> {
         let input = Input { caps: self.caps, ..Input::default() };
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let kind = actor.space.find(addr).and_then(|vma| vma.backing.file_kind());
+        if access == Access::Write && kind == Some(FileKind::AioRing) {
+            // What a ring holds says which context it is: that is no part of the map.
+            self.lines.pop();
+            return Ok(());
+        }
         let touched = actor.space.touch(&mut self.system, addr, access, &input).map(drop);
         self.counted.accesses += 1;
         self.push(who, step, Expected::Access(addr, touched), Why::default())
+    }
+
+    fn make_uffd(&mut self, who: usize, features: u64) -> Result<(), Stop> {
+        self.flush()?;
+        let id = self.lines.len() as u64;
+        let Some(actor) = self.actors[who].as_mut().filter(|actor| actor.uffd.is_none()) else {
+            return Ok(());
+        };
+        self.world.live.recycle(actor.process);
+        actor.uffd = prepare::make_uffd(&mut self.world.live, actor.process, id, features)?;
+        Ok(())
     }
 
     fn truncate(&mut self, who: usize, file: usize, bytes: u64) -> Result<(), Stop> {
@@ -343,6 +364,10 @@ impl<'w> Run<'w> {
                 let nodemask = live.put_words(process, &[*nodes])?;
                 Call::Mbind { addr: *addr, len: *len, mode: *mode, nodemask, maxnode: 65, flags: *flags }
             }
+            Act::Pointed { call, arg, words } => {
+                let uffd = self.actors[who].as_ref().and_then(|actor| actor.uffd);
+                prepare::pointed(live, process, (*call, *arg, words), uffd, &mut input)?
+            }
             Act::Attach { segment, addr, flags } => {
                 let known = self.world.segments.get(*segment);
                 input.segment = known.map(|segment| Arc::clone(&segment.map));
@@ -401,7 +426,13 @@ impl<'w> Run<'w> {
         let expected = Expected::Result(twin.as_ref().map(|_| 0).map_err(|errno| *errno));
         match (forked, twin) {
             (Answer::Forked(process), Ok(space)) => {
-                self.actors.push(Some(Actor { process, space, locks: Locks::Asked, parent: who }));
+                self.actors.push(Some(Actor {
+                    process,
+                    space,
+                    locks: Locks::Asked,
+                    uffd: None,
+                    parent: who,
+                }));
                 Ok(())
             }
             (Answer::Returned(Err(errno)), Err(ours)) if errno == ours => Ok(()),
@@ -560,6 +591,7 @@ fn may_ask_the_kernel(call: Call) -> bool {
     match call {
         Call::Mmap { flags, .. } => flags.intersects(MapFlags::MAP_32BIT.with(MapFlags::HUGETLB)),
         Call::Mincore { .. } | Call::Madvise { .. } | Call::Mbind { .. } => true,
+        Call::ProcessMadvise { .. } | Call::UffdIoctl { .. } | Call::IoSetup { .. } => true,
         Call::Msync { flags, .. } => flags.contains(MsyncFlags::SYNC),
         _ => false,
     }

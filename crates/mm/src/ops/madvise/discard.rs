@@ -9,6 +9,9 @@ use crate::op::Op;
 use crate::ops::piece::Piece;
 use crate::why::Refusal;
 
+/// Up to here every file system of [`FileKind::Regular`] has offsets; past it the answer is the file system's.
+const REGULAR_BYTES_MAX: i64 = 1 << 40;
+
 impl Op<'_> {
     /// `MADV_COLD` and `MADV_PAGEOUT`.
     ///
@@ -52,7 +55,19 @@ impl Op<'_> {
         if !flags.contains(VmFlags::SHARED.with(VmFlags::MAYWRITE)) {
             return Err(Refusal::AdviceNotWritable);
         }
+        if file.kind == FileKind::AioRing {
+            return Err(Refusal::HoleUnsupported);
+        }
+        let offset = piece.vma.pgoff_at(piece.range.start).bytes().0 as i64;
+        if offset < 0 {
+            return Err(Refusal::HoleOffset);
+        }
+        let end = offset.checked_add(piece.range.len() as i64).ok_or(Refusal::HoleTooFar)?;
         match file.kind {
+            FileKind::Regular if end > REGULAR_BYTES_MAX => {
+                self.basis = Basis::TakenOver;
+                Ok(())
+            }
             FileKind::Shmem if file.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0 => Err(Refusal::HoleSealed),
             FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice | FileKind::Regular => Ok(()),
             FileKind::AioRing | FileKind::Unmappable => Err(Refusal::HoleUnsupported),

@@ -25,8 +25,9 @@ use crate::why::Refusal;
 impl Op<'_> {
     /// Linux: `mm/madvise.c: do_madvise`, `is_valid_madvise`.
     pub(crate) fn madvise(&mut self, addr: VirtAddr, len: u64, advice: Advice, input: &Input) -> Answer {
-        self.advise(addr, len, advice)?;
-        if self.basis == Basis::TakenOver { self.take_over(input) } else { Ok(0) }
+        let advised = self.advise(addr, len, advice);
+        // Where a mapping's answer is not known, neither is whether a later one was reached.
+        if self.basis == Basis::TakenOver { self.take_over(input) } else { advised.map(|()| 0) }
     }
 
     /// Follows one piece of advice; sets the basis where what came of it is not known.

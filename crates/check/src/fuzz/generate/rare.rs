@@ -1,0 +1,73 @@
+//! Arguments of the calls that few programs make.
+
+use abi::{Advice, Call, Fd, VirtAddr};
+use mm::{FileKind, Uffd};
+
+use super::Choice;
+use super::calls::ADVICE;
+use crate::fuzz::line::Act;
+
+/// `PIDFD_SELF_THREAD_GROUP`.
+const SELF: Fd = Fd(-10_001);
+/// `UFFDIO_REGISTER` and `UFFDIO_UNREGISTER`.
+const REGISTER: u64 = 0xc020_aa00;
+const UNREGISTER: u64 = 0x8010_aa01;
+
+impl Choice<'_> {
+    /// Returns the first address of a mapping of a kind.
+    fn start_of(&mut self, kind: FileKind) -> Option<VirtAddr> {
+        let of_kind = |vma: &&mm::Vma| vma.backing.file_kind() == Some(kind);
+        let count = self.space.vmas().filter(of_kind).count() as u64;
+        let at = self.rng.below(count) as usize;
+        self.space.vmas().filter(of_kind).nth(at).map(|vma| vma.range.start)
+    }
+
+    pub(super) fn ring(&mut self) -> Option<Act> {
+        if self.rng.percent(45) {
+            let ctx = self.start_of(FileKind::AioRing).unwrap_or(VirtAddr(0x1000));
+            return Some(Act::Call(Call::IoDestroy { ctx }));
+        }
+        let events = self.rng.pick(&[1, 1, 20, 100, 300, 0, 1 << 31]);
+        let word = self.rng.pick(&[0, 0, 0, 0, 0, 1]);
+        let call = Call::IoSetup { events, ctx: VirtAddr::NULL };
+        Some(Act::Pointed { call, arg: 1, words: vec![word] })
+    }
+
+    pub(super) fn process_madvise(&mut self) -> Option<Act> {
+        let count = self.rng.pick(&[0, 1, 1, 2, 3, 4]);
+        let mut words = Vec::new();
+        for _ in 0..count {
+            let (addr, len) = self.range();
+            if self.is_vital(addr, len) || self.is_much(addr, len) {
+                return None;
+            }
+            words.extend([addr.0, len]);
+        }
+        let advice = self.rng.pick(ADVICE);
+        if advice == Advice::COLLAPSE {
+            return None;
+        }
+        let flags = self.rng.pick(&[0, 0, 0, 0, 0, 0, 0, 1]);
+        let call = Call::ProcessMadvise { pidfd: SELF, iovec: VirtAddr::NULL, count, advice, flags };
+        Some(Act::Pointed { call, arg: 1, words })
+    }
+
+    /// Only write protection is asked for: a fault that nobody handles would wait for ever.
+    pub(super) fn uffd(&mut self) -> Option<Act> {
+        if !self.has_uffd {
+            return Some(Act::Uffd { features: self.rng.pick(&[0, Uffd::WP_ASYNC]) });
+        }
+        let (addr, len) = self.range();
+        if self.is_vital(addr, len) {
+            return None;
+        }
+        let register = self.rng.percent(70);
+        let mode = self.rng.pick(&[2, 2, 2, 2, 2, 0, 8]);
+        let (request, words) = match register {
+            true => (REGISTER, vec![addr.0, len, mode, 0]),
+            false => (UNREGISTER, vec![addr.0, len]),
+        };
+        let call = Call::UffdIoctl { fd: Fd(0), request, arg: VirtAddr::NULL };
+        Some(Act::Pointed { call, arg: 2, words })
+    }
+}
