@@ -51,6 +51,9 @@ impl<O: Observer> Tracer<O> {
             SpawnKind::Thread | SpawnKind::Vfork | SpawnKind::SharedMemory => maker_mm,
         };
         self.threads.add(child, child_pid, child_mm);
+        if kind == SpawnKind::Vfork {
+            self.borrowers.begin(child);
+        }
         if self.threads.is_recorded(maker_mm) {
             self.emit(parent, maker_mm, Body::Spawn(SpawnEvent { child, child_pid, child_mm, kind }));
         }

@@ -33,6 +33,10 @@ impl<O: Observer> Tracer<O> {
         }
         self.name(tid);
         self.checkpoint(tid, mm, Reason::Exec);
+        if let Some(stop) = self.borrowers.end(former) {
+            // Killed meanwhile: it stops for good.
+            let _ = process::kill(Pid(tid.0), stop);
+        }
         self.go_on(tid, 0);
     }
 

@@ -41,6 +41,7 @@ impl<O: Observer> Tracer<O> {
 
     /// A thread has ended.
     pub(super) fn ended(&mut self, tid: Tid, how: Waited) {
+        self.borrowers.end(tid);
         self.early.remove(&tid);
         self.newborn.remove(&tid);
         self.end_call(tid, None);

@@ -14,6 +14,7 @@ use sys::shared::SharedWord;
 use sys::signals::{self, SignalFd, SignalSet};
 use sys::socket::Socket;
 
+use super::borrowers::Borrowers;
 use super::threads::{Memory, Threads};
 use super::two_stops::TwoStops;
 use super::{Root, Tracer, WhenToTell};
@@ -79,6 +80,7 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
     let mut tracer = Tracer {
         observer,
         threads,
+        borrowers: Borrowers::default(),
         listener: begun.listener,
         calls: begun.start.calls,
         two_stops: TwoStops::new(turns),

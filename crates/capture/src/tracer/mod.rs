@@ -1,6 +1,7 @@
 //! The tracer: a process of its own that traces, tells the observer, and does nothing else.
 
 mod birth;
+mod borrowers;
 mod calls;
 mod checkpoints;
 mod exec;
@@ -28,6 +29,7 @@ use crate::checkpoint::Checkpointer;
 use crate::link::Message;
 use crate::objects::ObjectsTold;
 use crate::observer::Observer;
+use borrowers::Borrowers;
 use threads::Threads;
 use two_stops::TwoStops;
 
@@ -44,6 +46,7 @@ const TICKS_IDLE: u32 = 20;
 pub(crate) struct Tracer<O> {
     observer: O,
     threads: Threads,
+    borrowers: Borrowers,
     /// Where memory calls arrive; none where they stop for ptrace.
     listener: Option<Listener>,
     calls: CallSource,

@@ -38,7 +38,10 @@ impl<O: Observer> Tracer<O> {
         }
         self.give_turn_back(tid);
         match stop {
-            Stop::Signal(signal) => self.go_on(tid, signal),
+            Stop::Signal(signal) => {
+                let signal = self.borrowers.deliver(tid, signal);
+                self.go_on(tid, signal);
+            }
             Stop::Group(signal) => self.group_stopped(tid, signal),
             Stop::Trap => self.trapped(tid),
             Stop::Spawn => self.has_spawned(tid),

@@ -104,6 +104,27 @@ fn ctrl_z_stops_both_and_fg_brings_both_back() {
 }
 
 #[test]
+fn a_shell_that_runs_one_command_after_another_can_be_stopped_at_any_moment() {
+    let scratch = Scratch::new("vfork-stop");
+    let mut tty = Tty::bash(&scratch, User::Same);
+    tty.line(&record("-q", "sh -c 'echo begun.; while :; do /bin/true; done'"));
+    tty.wait_for("begun.");
+    for round in 0..8 {
+        // Most moments are between a vfork and its exec, in which the maker cannot be stopped.
+        std::thread::sleep(Duration::from_millis(100 + round * 7));
+        tty.keys("\x1a");
+        tty.wait_for("Stopped");
+        tty.wait_for("ready> ");
+        tty.line("echo going on.; fg");
+        tty.wait_for("going on.");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    tty.keys("\x03");
+    tty.wait_for("ready> ");
+    report(&scratch).assert_held();
+}
+
+#[test]
 fn a_stop_of_the_program_alone_stops_the_job() {
     let scratch = Scratch::new("stop");
     let mut tty = Tty::bash(&scratch, User::Same);
