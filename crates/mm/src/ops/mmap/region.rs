@@ -49,7 +49,7 @@ impl Op<'_> {
         if there.pages > 0 {
             self.remove_all(range);
         }
-        let (mut flags, backing) = match self.open_file(range, flags, pgoff, file) {
+        let (flags, backing) = match self.open_file(range, flags, pgoff, file) {
             Ok(opened) => opened,
             Err(refusal) => {
                 if charged {
@@ -58,7 +58,6 @@ impl Op<'_> {
                 return Err(refusal);
             }
         };
-        flags = self.space.ksm_flags(flags);
         self.insert_or_merge(range, flags, pgoff, backing);
         Ok(())
     }
@@ -129,13 +128,15 @@ impl Op<'_> {
     }
 
     fn insert_or_merge(&mut self, range: AddrRange, flags: VmFlags, pgoff: PageOff, backing: Backing) {
+        let mergeable = self.space.ksm_flags(flags);
+        let flags = if is_ksm_early(&backing) { mergeable } else { flags };
         let proposal =
             Proposal { range, pgoff, flags, backing: &backing, anon: None, forked: None, extra: None };
         let merged = self.merge_new(&proposal, Expansion::Both, None);
         let counters = &mut self.space.counters;
         counters.add(flags, range.pages());
         let start = merged.unwrap_or_else(|| {
-            let vma = Vma { range, pgoff, flags, backing, anon: None, extra: None };
+            let vma = Vma { range, pgoff, flags: mergeable, backing, anon: None, extra: None };
             self.space.vmas.insert(vma);
             range.start
         });
@@ -159,6 +160,13 @@ impl Op<'_> {
             self.space.counters.locked_vm += range.pages();
         }
     }
+}
+
+/// Tells whether `PR_SET_MEMORY_MERGE` shows before the merge: only where no driver has a word later.
+///
+/// Linux: `mm/vma.c: can_set_ksm_flags_early`.
+fn is_ksm_early(backing: &Backing) -> bool {
+    !matches!(backing.file_kind(), Some(FileKind::ZeroDevice | FileKind::Special))
 }
 
 /// Linux: `fs/hugetlbfs/inode.c: hugetlbfs_file_mmap`.
