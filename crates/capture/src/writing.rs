@@ -86,9 +86,7 @@ impl Writing {
         } else {
             state.waiting.append(events);
         }
-        if state.waiting.len() >= BATCH {
-            self.shared.work.notify_one();
-        }
+        self.shared.work.notify_one();
     }
 
     /// Waits until everything taken so far is in the file.
@@ -137,9 +135,13 @@ fn write(shared: &Shared, mut writer: Writer<File>) -> io::Result<()> {
     loop {
         let asked = {
             let mut state = shared.lock();
-            if state.asked == Asked::Nothing && state.waiting.len() < BATCH {
-                (state, _) = shared.work.wait_timeout(state, FLUSH).unwrap_or_else(PoisonError::into_inner);
+            while state.asked == Asked::Nothing && state.waiting.is_empty() {
+                state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
+            // More may follow; small blocks are large files.
+            let is_due = |state: &mut State| state.asked == Asked::Nothing && state.waiting.len() < BATCH;
+            (state, _) =
+                shared.work.wait_timeout_while(state, FLUSH, is_due).unwrap_or_else(PoisonError::into_inner);
             mem::swap(&mut state.waiting, &mut batch);
             state.asked
         };

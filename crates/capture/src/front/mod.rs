@@ -15,7 +15,7 @@ use sys::process::{self, Wait};
 use sys::ptrace::{Stop, Waited};
 use sys::seccomp::Listener;
 use sys::shared::SharedWord;
-use sys::signals::{self, SignalFd, SignalSet};
+use sys::signals::{self, Disposition, SignalFd, SignalSet};
 use sys::socket::Socket;
 
 use crate::command::CommandError;
@@ -101,6 +101,8 @@ impl Front {
         let pid = people.child;
         let all = SignalSet::all_but_faults();
         signals::block(&all);
+        // Ignored by whoever started us, children would end without a word.
+        let _ = signals::set_disposition(signals::SIGCHLD, Disposition::Default);
         Ok(Self {
             people,
             tracer: Some(tracer),
@@ -124,7 +126,7 @@ impl Front {
                 self.tracer.as_ref().map(Socket::as_fd),
                 self.status.as_ref().map(Socket::as_fd),
             ];
-            let Ok(ready) = poll(&fds, Duration::from_secs(3600)) else { continue };
+            let Ok(ready) = poll(fds, Duration::from_secs(3600)) else { continue };
             if ready[1].readable || ready[1].hung_up {
                 self.take_message();
             }

@@ -35,7 +35,7 @@ pub(super) fn answer_from_now_on(listener: Listener, last: u64) {
 fn answer(listener: &Listener) {
     loop {
         let fd = std::os::fd::AsFd::as_fd(listener.fd());
-        let Ok(ready) = poll(&[Some(fd)], Duration::from_secs(3600)) else { continue };
+        let Ok(ready) = poll([Some(fd)], Duration::from_secs(3600)) else { continue };
         if ready[0].readable {
             if let Ok(notification) = listener.receive() {
                 let _ = listener.allow(notification.id);

@@ -11,7 +11,7 @@ use sys::process;
 use sys::ptrace::{self, OnTracerDeath};
 use sys::seccomp::Listener;
 use sys::shared::SharedWord;
-use sys::signals::{self, SignalFd, SignalSet};
+use sys::signals::{self, Disposition, SignalFd, SignalSet};
 use sys::socket::Socket;
 
 use super::borrowers::Borrowers;
@@ -114,6 +114,8 @@ struct Begun {
 fn begin(setup: &Setup) -> Result<Begun, String> {
     leave_the_job(setup);
     signals::block(&SignalSet::all_but_faults());
+    // Ignored by whoever started us, it would not come at all.
+    let _ = signals::set_disposition(signals::SIGCHLD, Disposition::Default);
     let signals = SignalFd::new(&SignalSet::of(signals::SIGCHLD)).map_err(|error| error.to_string())?;
     let child = &setup.to_child;
     let _ = Message::Tracer(process::own_pid()).send(child);

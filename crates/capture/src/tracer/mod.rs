@@ -13,12 +13,12 @@ mod turns;
 mod two_stops;
 
 use std::collections::HashSet;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use abi::{Pid, Tid};
 use recording::{Body, CallSource, Event, MmId, TimeNs};
-use sys::poll::poll;
+use sys::poll::PollSet;
 use sys::process;
 use sys::seccomp::Listener;
 use sys::shared::SharedWord;
@@ -41,6 +41,12 @@ const TICK: Duration = Duration::from_millis(50);
 const TICK_IDLE: Duration = Duration::from_millis(500);
 /// Ticks without an event after which nothing happens.
 const TICKS_IDLE: u32 = 20;
+
+/// The places of what is waited for.
+const CALLS: usize = 0;
+const SIGNALS: usize = 1;
+const FRONT: usize = 2;
+const WAKE_UPS: usize = 3;
 
 /// The tracer's state.
 pub(crate) struct Tracer<O> {
@@ -98,36 +104,48 @@ pub enum WhenToTell {
 impl<O: Observer> Tracer<O> {
     /// Traces until nothing that the filter is on lives any more.
     fn trace(&mut self) {
-        loop {
-            let wake_ups = self.observer.wake_ups();
-            let listener = self.listener.as_ref().map(|listener| listener.fd().as_fd());
-            let front = self.front.as_ref().map(Socket::as_fd);
-            let mut fds = vec![listener, Some(self.signals.as_fd()), front];
-            fds.extend(wake_ups.into_iter().map(Some));
-            let Ok(ready) = poll(&fds, self.timeout()) else { continue };
-            if ready[1].readable {
+        let mut set = self.poll_set();
+        let mut has_front = self.front.is_some();
+        while self.listener.is_some() || self.threads.len() > 0 {
+            if set.wait(self.timeout()).is_err() {
+                continue;
+            }
+            if set.ready(SIGNALS).readable {
                 while self.signals.take().is_some() {}
                 self.take_stops();
             }
-            if ready[0].readable {
+            let calls = set.ready(CALLS);
+            if calls.readable {
                 self.notified();
-            } else if ready[0].hung_up {
+            } else if calls.hung_up {
                 self.listener = None;
             }
-            if ready[2].hung_up {
+            if set.ready(FRONT).hung_up {
                 self.front_is_gone();
             }
             let now = sys::clock::monotonic_ns();
             let since = Duration::from_nanos(now.saturating_sub(self.last_tick_ns));
-            if since >= TICK || ready[3..].iter().any(|ready| ready.readable) {
+            if since >= TICK || set.any_readable_from(WAKE_UPS) {
                 self.tick(now);
             }
-            if self.listener.is_none() && self.threads.len() == 0 {
-                break;
+            set.drop_closed_from(WAKE_UPS);
+            if calls.hung_up || has_front != self.front.is_some() {
+                has_front = self.front.is_some();
+                set = self.poll_set();
             }
         }
         let found = self.observer.finished();
         self.tell_end(&found);
+    }
+
+    /// What is waited for, in the order of the places above.
+    fn poll_set(&self) -> PollSet {
+        let mut set = PollSet::default();
+        set.add(self.listener.as_ref().map(|listener| listener.fd().as_raw_fd()));
+        set.add(Some(self.signals.as_fd().as_raw_fd()));
+        set.add(self.front.as_ref().map(AsRawFd::as_raw_fd));
+        self.observer.wake_ups().iter().for_each(|fd| set.add(Some(fd.as_raw_fd())));
+        set
     }
 
     fn timeout(&self) -> Duration {
