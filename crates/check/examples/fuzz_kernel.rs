@@ -105,6 +105,11 @@ fn campaign(args: &Args) -> Done {
             }
         }
     };
+    if !fuzz::is_repeatable() {
+        println!(
+            "personality(ADDR_NO_RANDOMIZE) is forbidden here: the layout is random, a seed does not repeat a program"
+        );
+    }
     let summary = fuzz::run(plan, &report).map_err(|error| error.to_string())?;
     print_summary(plan, &summary, begin.elapsed());
     let is_whole = summary.counted.calls > 0 && summary.failures.is_empty();

@@ -16,6 +16,11 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Tells whether a child may have an execution domain: where it may not, the layout is random.
+    pub fn may_have(personality: Personality) -> bool {
+        sys::puppet::may_have(personality)
+    }
+
     /// Returns the descriptor that the file at this place of [`Setup::files`] has in the child.
     pub const fn fd(at: usize) -> Fd {
         Fd(sys::puppet::FIRST_FILE_FD + at as i32)

@@ -23,4 +23,4 @@ pub use line::{Act, Line, Privilege, Program};
 pub use run::{Counted, Depth, Flags, Stop};
 pub use shrink::shrink as shorten;
 pub use small_world::{SmallWorld, run as run_small_world};
-pub use world::{Direction, World};
+pub use world::{Direction, World, is_repeatable};

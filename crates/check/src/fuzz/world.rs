@@ -65,10 +65,7 @@ impl World {
         let files = files::make()?;
         let copies: Result<Vec<_>, _> = files.iter().map(|file| file.open.try_clone()).collect();
         let copies = copies.map_err(|error| FuzzError::Io("copying a descriptor", error))?;
-        let mut personality = Personality::ADDR_NO_RANDOMIZE;
-        if direction == Direction::BottomUp {
-            personality = personality | Personality::ADDR_COMPAT_LAYOUT;
-        }
+        let (personality, direction) = domain(direction);
         let files_open = copies.into_iter().map(Into::into).collect();
         let mut live = Live::start(&Setup { files: files_open, personality, stack_limit: STACK_LIMIT })?;
         let layout = probe(&mut live, &mut profile, direction)?;
@@ -103,6 +100,24 @@ impl World {
         let at = fd.0.checked_sub(Setup::fd(0).0)?;
         self.files.get(usize::try_from(at).ok()?)
     }
+}
+
+/// Returns the execution domain of a layout, or the usual one with a random layout where no other is allowed.
+fn domain(direction: Direction) -> (Personality, Direction) {
+    let mut personality = Personality::ADDR_NO_RANDOMIZE;
+    if direction == Direction::BottomUp {
+        personality = personality | Personality::ADDR_COMPAT_LAYOUT;
+    }
+    if Setup::may_have(personality) {
+        (personality, direction)
+    } else {
+        (Personality::NONE, Direction::TopDown)
+    }
+}
+
+/// Tells whether every run has the same layout, so that a seed says everything.
+pub fn is_repeatable() -> bool {
+    Setup::may_have(Personality::ADDR_NO_RANDOMIZE)
 }
 
 fn read(live: &mut Live, text: Text) -> Result<Vec<u8>, FuzzError> {

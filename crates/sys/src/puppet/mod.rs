@@ -33,7 +33,7 @@ use self::layout::{
     STEP_ADDR, STEP_ARGS, STEP_CODE, STEP_KIND, STEP_NR, STEP_RESULT, STEP_SHIFT, STEP_SIGNAL, STEPS, TEXT,
 };
 pub use self::layout::{DATA, FIRST_FILE_FD, RING, SEATS};
-pub use self::start::Setup;
+pub use self::start::{Setup, may_have};
 use crate::os_error::{OsError, OsResult};
 
 /// One thing to do, as the puppet understands it.

@@ -24,6 +24,21 @@ pub struct Setup<'a> {
     pub stack_limit: Rlimit,
 }
 
+/// Tells whether this process may have an execution domain: containers often forbid the fixed layout.
+pub fn may_have(personality: Personality) -> bool {
+    const ASK: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: the calls change an attribute of this thread, which matters to the programs it executes only, and
+    // change it back.
+    unsafe {
+        let before = libc::personality(ASK);
+        let allowed = before >= 0 && libc::personality(personality.0) >= 0;
+        if allowed {
+            libc::personality(before as libc::c_ulong);
+        }
+        allowed
+    }
+}
+
 /// Makes a memfd.
 pub(super) fn memfd(name: &'static CStr, flags: libc::c_uint) -> OsResult<OwnedFd> {
     // SAFETY: the name is a C string; the call touches no other memory.

@@ -21,7 +21,8 @@ impl Run<'_> {
         Ok(self.counted)
     }
 
-    fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
+    /// Ends one process, without children that live.
+    pub(super) fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
         if self.pending_of != who {
             self.flush()?;
         }

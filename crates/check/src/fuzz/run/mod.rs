@@ -446,12 +446,7 @@ impl<'w> Run<'w> {
         if who == 0 || self.has_children(who) {
             return Ok(());
         }
-        self.flush()?;
-        if let Some(actor) = self.actors[who].take() {
-            actor.space.exit(&mut self.system);
-            self.world.live.finish(actor.process)?;
-        }
-        Ok(())
+        self.finish_one(who)
     }
 
     /// Hands a line to the kernel; the map after it is read where that is due.
