@@ -115,7 +115,13 @@
       const overview = await VM.source.overview();
       if (overview.report) return overview;
       VM.$("subtitle").textContent = "reading the recording: " + Math.round(overview.progress * 100) + " %";
-      await new Promise((done) => setTimeout(done, 150));
+      // What is read so far is shown at once.
+      if (overview.duration_ns) {
+        VM.duration = overview.duration_ns;
+        Object.assign(VM.state, { from: 0, to: VM.duration, now: VM.duration });
+        VM.startTimeline(overview);
+      }
+      await new Promise((done) => setTimeout(done, 100));
     }
   };
 

@@ -6,12 +6,29 @@
     ["map", "Map"], ["story", "Story"], ["flame", "Flame"], ["diff", "Diff"], ["findings", "Findings"], ["run", "Run"],
   ];
   const views = {};
+  // Lines of the map at most: more would not be read, and would make scrubbing slow.
+  const ROWS = 500;
   let turn = 0;
 
-  // A window onto the rectangles that live at a time, highest address first.
-  VM.aliveAt = (time) => (VM.rects || [])
-    .filter((r) => r.from_ns <= time && time < r.to_ns || r.from_ns <= time && r.to_ns === VM.duration)
-    .sort((a, b) => b.start - a.start);
+  // For each stretch of time the rectangles that live in it: a moment then asks few of them.
+  const STRETCHES = 512;
+  let stretches = { of: null, lists: [] };
+  const stretchOf = (time) => Math.min(STRETCHES - 1, Math.max(0, Math.floor(time / VM.duration * STRETCHES)));
+  const living = (time) => {
+    if (stretches.of !== VM.rects) {
+      const lists = Array.from({ length: STRETCHES }, () => []);
+      const byAddress = [...VM.rects].sort((a, b) => b.start - a.start);
+      for (const rect of byAddress) {
+        for (let i = stretchOf(rect.from_ns); i <= stretchOf(rect.to_ns); i++) lists[i].push(rect);
+      }
+      stretches = { of: VM.rects, lists };
+    }
+    return stretches.lists[stretchOf(time)];
+  };
+
+  // The rectangles that live at a time, highest address first.
+  VM.aliveAt = (time) => living(time)
+    .filter((r) => r.from_ns <= time && (time < r.to_ns || r.to_ns === VM.duration));
 
   const nameCell = (rect) => VM.el("td", { class: "name", title: VM.nameOf(rect) },
     VM.shortName(rect) || VM.kind(rect.kind)[0]);
@@ -23,7 +40,7 @@
     let above = null;
     let size = 0;
     let resident = 0;
-    for (const rect of alive.slice(0, 3000)) {
+    for (const rect of alive.slice(0, ROWS)) {
       const now = VM.residentAt(rect, time);
       size += rect.size;
       resident += now;
@@ -40,7 +57,7 @@
       VM.el("td", {}, VM.bytes(rect.size)), VM.el("td", {}, now ? VM.bytes(now) : "–"),
       VM.el("td", { class: "mono" }, rect.rights), nameCell(rect)));
     }
-    const more = alive.length > 3000 ? VM.el("p", {}, (alive.length - 3000) + " more: narrow the search") : null;
+    const more = alive.length > ROWS ? VM.el("p", {}, VM.count(alive.length - ROWS) + " more: narrow the search") : null;
     return [VM.el("p", {}, alive.length + " mappings at ", VM.el("b", {}, VM.time(time)), ", " + VM.bytes(size)
       + ", resident " + VM.bytes(resident)),
     VM.el("table", {}, VM.el("thead", {}, VM.el("tr", {}, ...["", "start", "size", "resident", "", "name"]
@@ -188,7 +205,12 @@
   VM.startPanel = () => {
     VM.on(["tab"], showTabs);
     VM.on(["tab", "selected", "address", "redraw"], VM.showPanel);
-    VM.on(["now", "hidden", "query"], () => { if (VM.state.tab === "map") VM.showPanel(); });
+    // While the cursor moves the map follows ten times a second; the pictures follow every frame.
+    let waiting = null;
+    VM.on(["now", "hidden", "query"], () => {
+      if (VM.state.tab !== "map" || waiting) return;
+      waiting = setTimeout(() => { waiting = null; VM.showPanel(); }, 90);
+    });
     VM.on(["marks"], () => { if (VM.state.tab === "diff") VM.showPanel(); });
     VM.on(["span"], () => { if (VM.state.tab === "flame") VM.showPanel(); });
     showTabs();

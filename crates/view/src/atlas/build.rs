@@ -16,11 +16,12 @@ use crate::words::printable;
 /// Replays a recording and follows every mapping of it.
 ///
 /// At most `rects_max` rectangles are kept: of more, those that cover the least (bytes times duration) are left
-/// out and counted. `progress` is told now and then which part is done.
+/// out and counted. `progress` is told now and then which part is done, and what is known so far but for the
+/// rectangles.
 pub fn atlas<R: Read + Seek>(
     mut replay: Replay<R>,
     rects_max: usize,
-    mut progress: impl FnMut(f64),
+    mut progress: impl FnMut(f64, Atlas),
 ) -> Atlas {
     let total = replay.reader().len().max(1) as f64;
     let mut builder = Builder { rects_max, ..Builder::default() };
@@ -28,7 +29,7 @@ pub fn atlas<R: Read + Seek>(
     while let Ok(Some(event)) = replay.step() {
         let done = replay.world().counts().events;
         if done.is_multiple_of(PROGRESS_EVERY) {
-            progress(done as f64 / total);
+            progress(done as f64 / total, builder.so_far(replay.world().now().0));
         }
         let at = At { time_ns: event.time.0, event: replay.world().counts().events - 1 };
         builder.see(replay.world(), at, &event);
@@ -54,6 +55,18 @@ struct Builder {
 }
 
 impl Builder {
+    /// Everything but the rectangles.
+    fn so_far(&self, duration_ns: u64) -> Atlas {
+        let Atlas { memories, series, density, .. } = &self.atlas;
+        Atlas {
+            duration_ns,
+            memories: memories.clone(),
+            series: series.clone(),
+            density: density.clone(),
+            ..Atlas::default()
+        }
+    }
+
     fn see(&mut self, world: &World, at: At, event: &Event) {
         let Event { time: _, tid, mm, body } = event;
         match body {

@@ -22,9 +22,13 @@ struct Embedded<'a> {
 
 impl Loaded {
     /// Reads it; `progress` is told now and then which part is done.
-    pub(super) fn read(path: &Path, rects_max: usize, mut progress: impl FnMut(f64)) -> anyhow::Result<Self> {
+    pub(super) fn read(
+        path: &Path,
+        rects_max: usize,
+        mut progress: impl FnMut(f64, Atlas),
+    ) -> anyhow::Result<Self> {
         let replay = Replay::open(path).with_context(|| path.display().to_string())?;
-        let atlas = view::atlas::atlas(replay, rects_max, |done| progress(done / 2.0));
+        let atlas = view::atlas::atlas(replay, rects_max, |done, so_far| progress(done / 2.0, so_far));
         let report = crate::act::report::make(path)?;
         Ok(Self { report, atlas })
     }

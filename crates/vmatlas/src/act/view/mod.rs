@@ -42,7 +42,7 @@ fn write_page(args: &ViewArgs, out: &Path) -> anyhow::Result<ExitCode> {
         let exists = out.exists() && !args.force;
         if exists { format!("{}: exists already (--force overwrites)", out.display()) } else { shown() }
     })?;
-    let loaded = Loaded::read(&args.file, RECTS_IN_FILE, |_| {})?;
+    let loaded = Loaded::read(&args.file, RECTS_IN_FILE, |_, _| {})?;
     let page = web::page(web::Data::Embedded(&loaded.embedded()?));
     file.write_all(page.as_bytes()).with_context(shown)?;
     let left_out = match loaded.atlas.left_out {

@@ -9,14 +9,14 @@ use recording::{MmId, TimeNs};
 use serde_json::json;
 use snapshot::Snapshot;
 use timeline::Seeker;
-use view::atlas::Rect;
+use view::atlas::{Atlas, Rect};
 use view::{Cell, Explanation, PagesView};
 use web::{Answer, Query, Site};
 
 use super::loaded::Loaded;
 
-/// Rectangles kept in memory: a quarter of a GiB.
-const RECTS_MAX: usize = 1_000_000;
+/// Rectangles kept in memory, of more the largest: about 100 MiB.
+const RECTS_MAX: usize = 300_000;
 /// Rectangles in one answer.
 const RECTS_IN_ANSWER: usize = 60_000;
 /// Cells of a picture of pages.
@@ -31,8 +31,8 @@ pub(super) struct RecordingSite {
 }
 
 enum State {
-    /// Which part is done.
-    Reading(f64),
+    /// Which part is done, and what is known so far.
+    Reading(f64, Box<Atlas>),
     Ready(Arc<Loaded>),
     Failed(String),
 }
@@ -40,10 +40,12 @@ enum State {
 impl RecordingSite {
     /// Begins to read a recording in the background.
     pub(super) fn begin(path: &Path) -> Self {
-        let state = Arc::new(Mutex::new(State::Reading(0.0)));
+        let state = Arc::new(Mutex::new(State::Reading(0.0, Box::default())));
         let (theirs, file) = (Arc::clone(&state), path.to_owned());
         std::thread::spawn(move || {
-            let loaded = Loaded::read(&file, RECTS_MAX, |done| set(&theirs, State::Reading(done)));
+            let loaded = Loaded::read(&file, RECTS_MAX, |done, so_far| {
+                set(&theirs, State::Reading(done, Box::new(so_far)));
+            });
             set(
                 &theirs,
                 match loaded {
@@ -57,7 +59,14 @@ impl RecordingSite {
 
     fn loaded(&self) -> Result<Arc<Loaded>, Answer> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Reading(done) => Err(json_answer(&json!({ "ready": false, "progress": done }))),
+            State::Reading(done, so_far) => Err(json_answer(&json!({
+                "ready": false,
+                "progress": done,
+                "duration_ns": so_far.duration_ns,
+                "memories": so_far.memories,
+                "series": so_far.series,
+                "density": so_far.density,
+            }))),
             State::Ready(loaded) => Ok(Arc::clone(loaded)),
             State::Failed(why) => Err(Answer::Bad(why.clone())),
         }
