@@ -7,6 +7,8 @@ const NEEDS: &[(&str, &str)] = &[
     ("awk", "mawk"),
     ("bash", "bash"),
     ("cc", "gcc"),
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
     ("git", "git"),
     ("java", "default-jdk-headless"),
     ("javac", "default-jdk-headless"),
@@ -19,6 +21,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("sort", "coreutils"),
     ("sqlite3", "sqlite3"),
     ("strace", "strace"),
+    ("tmux", "tmux"),
     ("unshare", "util-linux"),
 ];
 

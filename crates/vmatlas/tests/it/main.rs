@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing is known here that a user does not know; no crate of the workspace is used.
 
+mod browser;
 mod check;
 mod counted;
 mod disk;
@@ -24,4 +25,6 @@ mod refused;
 mod run;
 mod scratch;
 mod terminal;
+mod top;
 mod tty;
+mod view;

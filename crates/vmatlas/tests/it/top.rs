@@ -1,0 +1,101 @@
+//! `vmatlas top`, driven in a real terminal.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::run::{Run, has, until, vmatlas};
+use crate::scratch::Scratch;
+
+/// A terminal of this test's own; ends with it.
+struct Terminal<'a> {
+    socket: String,
+    scratch: &'a Scratch,
+}
+
+impl<'a> Terminal<'a> {
+    fn start(scratch: &'a Scratch, columns: u32, rows: u32, command: &str) -> Self {
+        let socket = scratch.path("tmux").display().to_string();
+        let terminal = Self { socket, scratch };
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        terminal.tmux(&["-u", "new-session", "-d", "-x", &columns, "-y", &rows, command]);
+        terminal
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        command.args(["-S", &self.socket, "-f", "/dev/null"]).args(words).current_dir(self.scratch.folder());
+        let output = command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null()).output().expect("tmux was found");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    fn shows(&self, text: &str) -> String {
+        until(text, || {
+            let screen = self.tmux(&["capture-pane", "-p"]);
+            screen.contains(text).then_some(screen)
+        })
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+#[test]
+fn a_process_is_watched_in_a_terminal() {
+    if !has("tmux") || !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("top");
+    let grow =
+        "import time\na = []\nfor i in range(600):\n    a.append(bytearray(1 << 20)); time.sleep(0.1)\n";
+    let mut child = Command::new("python3").args(["-c", grow]).stdin(Stdio::null()).spawn().expect("python3");
+    // A shim executes the interpreter: the name in the view is the program's.
+    let command = format!("{} top --interval 0.2 {}", vmatlas().display(), child.id());
+    let terminal = Terminal::start(&scratch, 80, 24, &command);
+    let screen = terminal.shows("other anonymous");
+    assert!(screen.contains("live") && screen.contains("heap") && screen.contains("main stack"), "{screen}");
+    assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
+    terminal.press("2");
+    terminal.shows("START");
+    terminal.press("4");
+    terminal.shows("touched");
+    terminal.press("3");
+    terminal.shows("DEEPEST");
+    terminal.press("Left");
+    terminal.press("Left");
+    terminal.shows("samples ago");
+    terminal.press("w");
+    terminal.shows("saved: vmatlas.");
+    terminal.press("?");
+    terminal.shows("keys");
+    terminal.press("Escape");
+    let _ = child.kill();
+    let _ = child.wait();
+    terminal.press("g");
+    terminal.shows("the process has ended");
+    terminal.press("q");
+    let saved = std::fs::read_dir(scratch.folder()).expect("our own folder");
+    let saved = saved.filter_map(Result::ok).map(|entry| entry.path());
+    let saved =
+        saved.into_iter().find(|path| path.to_string_lossy().ends_with(".map.json")).expect("was saved");
+    let text = std::fs::read_to_string(saved).expect("it is there");
+    let map: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(map["schema"], "vmatlas.map/1");
+}
+
+#[test]
+fn without_a_terminal_it_says_so() {
+    let scratch = Scratch::new("top-none");
+    let own = std::process::id().to_string();
+    let ran = Run::new(&scratch, [vmatlas(), Path::new("top"), Path::new(&own)]).alone();
+    assert_eq!(ran.shell_status(), 1);
+    assert!(ran.stderr.contains("needs a terminal"), "{}", ran.stderr);
+}
