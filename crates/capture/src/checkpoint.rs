@@ -5,14 +5,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use abi::{Errno, FileOff, Tid};
+use abi::{AddrRange, Errno, FileId, FileOff, Tid, VirtAddr};
 use recording::{Bytes, Checkpoint, Counters, MapRow, PageRun, PageSource, PageState, Reason};
-use sys::pagemap::{Categories, Region, Scanner};
+use sys::pagemap::{Categories, Files, Region, Scanner};
 
 mod by_words;
 
 /// Names kept so that the same name is stored once.
 const NAMES_MAX: usize = 1 << 14;
+
+/// A private mapping of so many bytes is worth a system call of its own.
+const WORTH_ITS_OWN_SCAN: u64 = 1 << 20;
 
 /// Whether pages are to be read at checkpoints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,7 +109,9 @@ impl Checkpointer {
             PageSource::Off => return Ok(None),
             PageSource::Scan => {
                 let pagemap = open(thread, "pagemap")?;
-                scanner.scan(&pagemap, |region| add_run(runs, region_run(region)))?;
+                for (range, files) in pieces(rows) {
+                    scanner.scan_range(&pagemap, range, files, |region| add_run(runs, region_run(region)))?;
+                }
             }
             PageSource::Pagemap => {
                 let pagemap = open(thread, "pagemap")?;
@@ -174,6 +179,27 @@ fn shared_name(names: &mut HashSet<Bytes>, name: &[u8]) -> Bytes {
     name
 }
 
+/// Divides the addresses into ranges whose pages may be of files, and large ones of private memory without a file,
+/// which are scanned much faster.
+fn pieces(rows: &[MapRow]) -> Vec<(AddrRange, Files)> {
+    let mut pieces: Vec<(AddrRange, Files)> = Vec::new();
+    let mut done = VirtAddr(0);
+    let is_private = |row: &&MapRow| !row.shared && row.file == FileId::default();
+    for row in rows.iter().filter(is_private).filter(|row| row.range.len() >= WORTH_ITS_OWN_SCAN) {
+        // Each row was read at its own moment: of a map that was changing, rows may overlap.
+        if row.range.start < done {
+            continue;
+        }
+        if row.range.start > done {
+            pieces.push((AddrRange::new(done, row.range.start), Files::Told));
+        }
+        pieces.push((row.range, Files::NotTold));
+        done = row.range.end;
+    }
+    pieces.push((AddrRange::new(done, VirtAddr(u64::MAX)), Files::Told));
+    pieces
+}
+
 /// Adds a run behind the others, joined to the last one where the two touch and are in the same state.
 fn add_run(runs: &mut Vec<PageRun>, run: PageRun) {
     match runs.last_mut() {
@@ -238,6 +264,40 @@ mod tests {
             assert!(checkpoint.counters.vm_size > range.len());
             assert!(resident_bytes(me()).expect("our own") > 4 * 4096);
         }
+    }
+
+    #[test]
+    fn pieces_cover_every_address_once() {
+        let row = |start: u64, end: u64, ino| MapRow {
+            range: AddrRange::new(VirtAddr(start << 20), VirtAddr(end << 20)),
+            prot: abi::Prot::RW,
+            shared: false,
+            offset: FileOff(0),
+            file: FileId { ino, ..FileId::default() },
+            name: Bytes::default(),
+        };
+        let found = pieces(&[row(1, 3, 7), row(3, 5, 0), row(5, 6, 0), row(8, 9, 0), row(8, 10, 0)]);
+        let shown: Vec<_> = found.iter().map(|(range, files)| (range.start.0 >> 20, *files)).collect();
+        let (told, not) = (Files::Told, Files::NotTold);
+        assert_eq!(shown, [(0, told), (3, not), (5, not), (6, told), (8, not), (9, told)]);
+        assert!(found.windows(2).all(|pair| pair[0].0.end == pair[1].0.start));
+        assert_eq!(found.last().map(|(range, _)| range.end), Some(VirtAddr(u64::MAX)));
+    }
+
+    #[test]
+    fn a_file_s_pages_are_told_from_others() {
+        let mut checkpointer = Checkpointer::new(PagesWanted::Yes);
+        let block = std::hint::black_box(vec![1u8; 8 << 20]);
+        let checkpoint = checkpointer.read(me(), Reason::Interval, &[]).expect("our own memory");
+        let runs = checkpoint.pages.as_deref().expect("they were read");
+        let state_at = |addr: usize| {
+            let addr = VirtAddr(addr as u64);
+            runs.iter().find(|run| run.range.contains(addr)).map(|run| run.state).unwrap_or_default()
+        };
+        let ours = state_at(block.as_ptr() as usize + (4 << 20));
+        assert!(ours.contains(PageState::PRESENT) && !ours.contains(PageState::FILE), "{ours:?}");
+        let text = state_at(pieces as *const () as usize);
+        assert!(text.contains(PageState::PRESENT.with(PageState::FILE)), "{text:?}");
     }
 
     #[test]
