@@ -1,7 +1,7 @@
 //! `ptrace`: seizing, stops, registers.
 
 use std::ffi::c_void;
-use std::mem;
+use std::mem::{self, offset_of};
 use std::ptr;
 
 use abi::Tid;
@@ -171,7 +171,12 @@ pub enum Registers {
         sp: u64,
     },
     /// Of a 32-bit program.
-    I386,
+    I386 {
+        /// The system call's number, all ones outside of one.
+        nr: u32,
+        /// What it returned.
+        result: i32,
+    },
 }
 
 /// Reads the registers of a stopped tracee.
@@ -186,7 +191,8 @@ pub fn registers(tid: Tid) -> OsResult<Registers> {
     let which = libc::NT_PRSTATUS as usize;
     request("ptrace(PTRACE_GETREGSET)", libc::PTRACE_GETREGSET, tid, which, at)?;
     if iov.iov_len < size_of::<libc::user_regs_struct>() {
-        return Ok(Registers::I386);
+        // The kernel has filled the smaller structure, in words of 32 bits: the 7th is eax, the 12th orig_eax.
+        return Ok(Registers::I386 { nr: (regs.rbx >> 32) as u32, result: regs.r12 as i32 });
     }
     Ok(Registers::X86_64 {
         nr: regs.orig_rax,
@@ -195,6 +201,12 @@ pub fn registers(tid: Tid) -> OsResult<Registers> {
         ip: regs.rip,
         sp: regs.rsp,
     })
+}
+
+/// Sets what the call returns in which a stopped tracee stands.
+pub fn set_result(tid: Tid, result: i64) -> OsResult<()> {
+    let at = offset_of!(libc::user, regs) + offset_of!(libc::user_regs_struct, rax);
+    request("ptrace(PTRACE_POKEUSER)", libc::PTRACE_POKEUSER, tid, at, result as usize).map(drop)
 }
 
 /// A border of a system call, as `PTRACE_GET_SYSCALL_INFO` tells it.

@@ -56,7 +56,7 @@ impl<O: Observer> Tracer<O> {
 fn exec_event(tid: Tid, former_tid: Tid, former_mm: MmId) -> ExecEvent {
     let file = |name: &str| fs::read(format!("/proc/{tid}/{name}")).unwrap_or_default();
     let path = fs::read_link(format!("/proc/{tid}/exe"));
-    let foreign_arch = matches!(ptrace::registers(tid), Ok(Registers::I386));
+    let foreign_arch = matches!(ptrace::registers(tid), Ok(Registers::I386 { .. }));
     let auxv = file("auxv");
     let auxv: Arc<[(u64, u64)]> = match proc_text::auxv(&auxv) {
         Ok(pairs) if !foreign_arch => pairs.collect(),

@@ -1,11 +1,19 @@
 //! What waiting for the tracees tells, and where it goes.
 
 use abi::Tid;
+use abi::table::{ROWS, When};
 use recording::Body;
-use sys::ptrace::{self, Stop, Until, Waited};
+use sys::filter::ARCH_X86_64;
+use sys::ptrace::{self, Registers, Stop, Until, Waited};
 
 use super::Tracer;
+use super::calls::{Meaning, Raw};
 use crate::observer::Observer;
+
+/// What a call that a signal has ended returns inside the kernel: it is made again if the handler says so.
+const ERESTARTSYS: i64 = -512;
+/// The same, made again whatever the handler says.
+const ERESTARTNOINTR: i64 = -513;
 
 impl<O: Observer> Tracer<O> {
     /// Takes everything that has happened to tracees.
@@ -39,6 +47,7 @@ impl<O: Observer> Tracer<O> {
         self.give_turn_back(tid);
         match stop {
             Stop::Signal(signal) => {
+                self.insist_on_call(tid);
                 let signal = self.borrowers.deliver(tid, signal);
                 self.go_on(tid, signal);
             }
@@ -50,6 +59,31 @@ impl<O: Observer> Tracer<O> {
             Stop::Seccomp => self.stands_before_call(tid),
             Stop::Syscall => self.stands_behind_call(tid),
             Stop::Other => self.go_on(tid, 0),
+        }
+    }
+
+    /// A signal has come before the listener took a memory call: the call is made again after the signal's handler.
+    ///
+    /// The kernel leaves that to the handler's `SA_RESTART`, as for calls that wait by nature. Memory calls do not:
+    /// a program that was told `EINTR` would take it for a lack of memory.
+    fn insist_on_call(&self, tid: Tid) {
+        if self.listener.is_none() {
+            return;
+        }
+        let is_left = match ptrace::registers(tid) {
+            Ok(Registers::X86_64 { nr, args, result, .. }) => {
+                let raw = Raw { arch: ARCH_X86_64, nr: nr as u32, args };
+                result == ERESTARTSYS && raw.meaning() != Meaning::Nothing
+            }
+            // Only where the number alone says that it is a memory call.
+            Ok(Registers::I386 { nr, result }) => {
+                let mut rows = ROWS.iter().filter(|row| row.i386 == Some(nr));
+                i64::from(result) == ERESTARTSYS && rows.any(|row| matches!(row.when, When::Always))
+            }
+            Err(_) => false,
+        };
+        if is_left {
+            let _ = ptrace::set_result(tid, ERESTARTNOINTR);
         }
     }
 

@@ -52,6 +52,7 @@ guests! {
     stop_cont: Dynamic, status 0, "10 stops, 10 times continued, status 7\n", |report| held_in(report, 2, 2);
     sysv_shm: Dynamic, status 0, "42\n", |report| held_in(report, 2, 2);
     threads64: Dynamic, status 0, "64 threads\n", |report| raced_in(report, 1, 65);
+    timer: Dynamic, status 0, "0 failed, interrupted often\n", held;
     userfault: Dynamic, status 0, "registered and closed\n", held;
     vfork_exec: Dynamic, status 0, "20 children\n", |report| held_in(report, 21, 21);
 }
