@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Seek};
 
-use abi::{Prot, Tid};
-use recording::{Body, Bytes, Event, MmId, PageState};
+use abi::{AddrRange, Prot, Tid};
+use recording::{Body, Bytes, Event, MmId, PageRun, PageState};
 use snapshot::{Kind, Snapshot, Totals, classify};
 use timeline::{Replay, What, World};
 
@@ -100,7 +100,8 @@ impl Builder {
         let rows = memory.rows_in(window.range());
         let open = self.open.entry(mm).or_default();
         let before = open.changes();
-        let ended = open.update(window, rows, at);
+        let runs = memory.pages.as_ref().map(|pages| &pages.runs);
+        let ended = open.update(window, rows, at, |range| runs.map_or(0, |runs| resident_in(runs, range)));
         self.is_cause |= open.changes() > before;
         for open in ended {
             self.close(mm, open, at.time_ns, Some(at.event));
@@ -259,6 +260,15 @@ impl Builder {
         self.atlas.events = events;
         self.atlas
     }
+}
+
+/// Resident bytes of a range, as runs of pages tell.
+fn resident_in(runs: &[PageRun], range: AddrRange) -> u64 {
+    let first = runs.partition_point(|run| run.range.end <= range.start);
+    let inside = runs[first..].iter().take_while(|run| run.range.start < range.end);
+    let is_there =
+        |run: &&PageRun| run.state.contains(PageState::PRESENT) && !run.state.contains(PageState::ZERO);
+    inside.filter(is_there).filter_map(|run| run.range.intersection(range)).map(AddrRange::len).sum()
 }
 
 /// An event in words.

@@ -83,8 +83,15 @@ pub(super) struct At {
 }
 
 impl OpenRects {
-    /// Takes over the lines that share an address with a window; returns the rectangles that ended.
-    pub(super) fn update(&mut self, window: Window, rows: Vec<MapRow>, at: At) -> Vec<Open> {
+    /// Takes over the lines that share an address with a window; returns the rectangles that ended. `resident`
+    /// tells how much of a range was resident at the last page checkpoint.
+    pub(super) fn update(
+        &mut self,
+        window: Window,
+        rows: Vec<MapRow>,
+        at: At,
+        resident: impl Fn(AddrRange) -> u64,
+    ) -> Vec<Open> {
         let range = window.range();
         let mut ended = Vec::new();
         let mut kept = rows.into_iter().peekable();
@@ -104,7 +111,9 @@ impl OpenRects {
         fresh.extend(kept);
         self.changes += (fresh.len() + ended.len()) as u64;
         for row in fresh {
-            let open = Open { from_ns: at.time_ns, made: at.event, kind: None, resident: Vec::new(), row };
+            let bytes = resident(row.range);
+            let resident = if bytes > 0 { vec![(at.time_ns, bytes)] } else { Vec::new() };
+            let open = Open { from_ns: at.time_ns, made: at.event, kind: None, resident, row };
             self.by_start.insert(open.row.range.start, open);
         }
         ended
@@ -154,11 +163,12 @@ mod tests {
     fn a_hole_ends_one_and_begins_two() {
         let mut rects = OpenRects::default();
         let at = |event| At { time_ns: event * 10, event };
-        assert!(rects.update(Window::Whole, vec![row(1, 9), row(20, 21)], at(1)).is_empty());
+        assert!(rects.update(Window::Whole, vec![row(1, 9), row(20, 21)], at(1), |_| 0).is_empty());
         let window = Window::Around(row(3, 5).range);
-        let ended = rects.update(window, vec![row(1, 3), row(5, 9)], at(2));
+        let ended = rects.update(window, vec![row(1, 3), row(5, 9)], at(2), |_| 4096);
         assert_eq!(ended.len(), 1);
         assert_eq!((ended[0].row.range, ended[0].made), (row(1, 9).range, 1));
+        assert!(rects.iter_mut().filter(|open| open.made == 2).all(|open| open.resident == [(20, 4096)]));
         let open: Vec<_> = rects.end().map(|open| (open.row.range, open.made)).collect();
         assert_eq!(open, [(row(1, 3).range, 2), (row(5, 9).range, 2), (row(20, 21).range, 1)]);
     }
