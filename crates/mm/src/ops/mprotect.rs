@@ -79,14 +79,19 @@ impl Op<'_> {
 
     fn protect_all(&mut self, range: AddrRange, prot: Prot, key: Option<i32>) -> Answer {
         let mut at = range.start;
-        while at < range.end {
+        loop {
             let vma = self.space.vmas.find(at).ok_or(Refusal::ProtectHole)?.clone();
             let part = AddrRange { start: at, end: vma.range.end.min(range.end) };
             let start = self.protect_part(&vma, part, prot, key)?;
+            if part.end == range.end {
+                return Ok(0);
+            }
             // Where the part merged with the mapping above, that one has these flags already.
             at = self.space.vmas.find(start).map_or(part.end, |vma| vma.range.end);
+            if at >= range.end {
+                return Ok(0);
+            }
         }
-        Ok(0)
     }
 
     fn protect_part(

@@ -17,6 +17,10 @@ use crate::why::Refusal;
 /// What is mapped in a range that is to be free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Gathered {
+    /// Mappings.
+    pub(crate) mappings: u64,
+    /// Where the first one starts.
+    pub(crate) first: VirtAddr,
     /// Mapped pages.
     pub(crate) pages: u64,
     /// Pages charged against the commit limit.
@@ -45,8 +49,10 @@ impl Op<'_> {
     /// # Errors
     /// [`Refusal::Sealed`] or [`Refusal::UnmapSplits`]; splits at the edges may have happened.
     pub(crate) fn unmap(&mut self, range: AddrRange) -> Result<(), Refusal> {
-        if self.gather(range)?.pages > 0 {
-            self.remove_all(range);
+        match self.gather(range)? {
+            Gathered { mappings: 0, .. } => {}
+            Gathered { mappings: 1, first, .. } => self.remove_one(first),
+            _ => self.remove_all(range),
         }
         Ok(())
     }
@@ -75,6 +81,10 @@ impl Op<'_> {
             // Of the last one, only what lies inside.
             let pages = vma.range.intersection(range).map_or(0, AddrRange::pages);
             there.pages += pages;
+            if there.mappings == 0 {
+                there.first = vma.range.start;
+            }
+            there.mappings += 1;
             over = (vma.range.end > range.end).then_some(vma.range.start);
             if vma.flags.contains(VmFlags::ACCOUNT) {
                 there.accounted += pages;
@@ -106,18 +116,24 @@ impl Op<'_> {
         while let Some(start) = self.space.vmas.first_ending_after(range.start).map(Vma::start)
             && start < range.end
         {
-            let Some(vma) = self.space.vmas.remove(start) else { break };
-            if let Some(chain) = &vma.anon {
-                self.sys.anon_vmas.unlink(chain);
-            }
-            self.space.counters.remove(vma.flags, vma.pages());
-            if vma.flags.contains(VmFlags::LOCKED) {
-                self.space.counters.locked_vm = self.space.counters.locked_vm.saturating_sub(vma.pages());
-            }
-            if vma.flags.contains(VmFlags::ACCOUNT) {
-                self.sys.uncharge(vma.pages());
-            }
+            self.remove_one(start);
         }
-        self.space.guards.remove(range);
+    }
+
+    /// Removes the mapping that starts at `start`.
+    fn remove_one(&mut self, start: VirtAddr) {
+        let Some(vma) = self.space.vmas.remove(start) else { return };
+        if let Some(chain) = &vma.anon {
+            self.sys.anon_vmas.unlink(chain);
+        }
+        let counters = &mut self.space.counters;
+        counters.remove(vma.flags, vma.pages());
+        if vma.flags.contains(VmFlags::LOCKED) {
+            counters.locked_vm = counters.locked_vm.saturating_sub(vma.pages());
+        }
+        if vma.flags.contains(VmFlags::ACCOUNT) {
+            self.sys.uncharge(vma.pages());
+        }
+        self.space.guards.remove(vma.range);
     }
 }

@@ -87,13 +87,19 @@ impl<V: Entry> Leaf<V> {
     }
 
     fn divide_here(&mut self, index: usize, divide: impl FnOnce(&mut V) -> V) {
+        let old = self.range(index);
         let value = &mut self.values[index];
         let other = divide(value);
         let (kept, new) = (value.range(), other.range());
         debug_assert!(!kept.is_empty() && !new.is_empty() && kept.end <= new.start, "{kept} then {new}");
         self.starts.set(index, kept.start);
         self.ends.set(index, kept.end);
-        self.put(index + 1, other);
+        self.starts.insert(index + 1, new.start);
+        self.ends.insert(index + 1, new.end);
+        self.values.insert(index + 1, other);
+        if kept.start != old.start || kept.end != new.start || new.end != old.end {
+            self.measure();
+        }
     }
 
     /// Lets the entry at `index` grow to `end` over those that follow; returns how many went.
@@ -106,6 +112,10 @@ impl<V: Entry> Leaf<V> {
     ) -> usize {
         let last = self.ends.count_at_most(end).max(index + 1);
         let count = last - index - 1;
+        // Entries without a gap between them leave none, nor do they fill one.
+        let solid = (index + 1..last).all(|next| self.ends.get(next - 1) == self.starts.get(next))
+            && self.ends.get(last - 1) == end;
+        let start = self.starts.get(index);
         for _ in 0..count {
             self.starts.remove(index + 1);
             self.ends.remove(index + 1);
@@ -115,7 +125,9 @@ impl<V: Entry> Leaf<V> {
         let range = self.values[index].range();
         self.starts.set(index, range.start);
         self.ends.set(index, range.end);
-        self.measure();
+        if !solid || range != (AddrRange { start, end }) {
+            self.measure();
+        }
         count
     }
 
