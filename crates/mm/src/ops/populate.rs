@@ -82,6 +82,9 @@ impl Op<'_> {
 
     /// Faults in the pages of a piece up to the first that can't be.
     fn fault_in(&mut self, piece: &Piece, access: Access) -> Result<(), ()> {
+        if piece.vma.is_hugetlb() {
+            return self.touch_huge(piece.vma.range.start, piece.range.start).map_err(|_| ());
+        }
         let bad = self.first_bad_page(piece);
         // A copy of a file's page gets its anon_vma before the page is looked for (mm/memory.c: do_cow_fault).
         let reaches = match bad {

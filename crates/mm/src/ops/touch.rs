@@ -73,7 +73,7 @@ impl Op<'_> {
     /// Huge pages come from a pool, which is an input: without word of it, it is empty.
     ///
     /// Linux: `mm/hugetlb.c: hugetlb_no_page`.
-    fn touch_huge(&mut self, start: VirtAddr, addr: VirtAddr) -> Result<(), Signal> {
+    pub(super) fn touch_huge(&mut self, start: VirtAddr, addr: VirtAddr) -> Result<(), Signal> {
         let vma = self.space.vmas.find(start).ok_or(Signal::SegvMapErr)?;
         let past_end = self.is_past_end(vma, addr);
         if !past_end && !vma.flags.contains(VmFlags::MAYSHARE) {
