@@ -77,8 +77,10 @@ impl Op<'_> {
 
     /// Unmaps the ring's range, whatever is there by now.
     fn end_ring(&mut self, id: VirtAddr) {
-        let Some(at) = self.space.rings.iter().position(|ring| ring.id == id) else { return };
-        let ring = self.space.rings.swap_remove(at);
+        // Of several contexts with one address the kernel finds the one whose ring is there: the newest, as those
+        // before it lost theirs.
+        let Some(at) = self.space.rings.iter().rposition(|ring| ring.id == id) else { return };
+        let ring = self.space.rings.remove(at);
         // A refusal leaves the mapping where it is: nobody is told.
         let _refused = self.unmap(AddrRange { start: ring.id, end: VirtAddr(ring.id.0 + ring.bytes) });
     }

@@ -80,7 +80,7 @@ impl Op<'_> {
         let policy = self.new_policy(asked)?;
         // Pages on nodes that were not asked for: whether there are any, and can be moved, is not the map's.
         let strict = flags & flag::STRICT != 0 && self.profile.memory_nodes & !nodes != 0;
-        if strict && flags == flag::STRICT && !matches!(input.observed, Some(Ok(_) | Err(Errno::EFAULT))) {
+        if strict && flags == flag::STRICT && matches!(input.observed, None | Some(Err(Errno::EIO))) {
             return self.take_over(input);
         }
         let holes_allowed = policy.is_none();

@@ -47,7 +47,13 @@ impl Op<'_> {
             Target::Other => return self.advise_other(call.advice, input),
         }
         let mut done = 0;
+        let mut left: u64 = ranges.iter().map(|(_, len)| *len).sum();
         for (addr, len) in ranges {
+            if left == 0 {
+                // Empty ranges at the end are not looked at, nor is the advice for them.
+                break;
+            }
+            left -= len;
             match self.advise(addr, len, call.advice) {
                 Ok(()) => done += len,
                 Err(refusal) if done == 0 && self.basis != Basis::TakenOver => return Err(refusal),

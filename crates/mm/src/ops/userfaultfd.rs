@@ -68,13 +68,19 @@ impl Op<'_> {
         }
     }
 
+    /// Tells whether an edge of a range lies inside a huge page of hugetlbfs.
+    fn cuts_huge_page(&self, vma: &Vma, edge: VirtAddr) -> bool {
+        vma.is_hugetlb() && !edge.0.is_multiple_of(self.profile.pmd_size)
+    }
+
     /// Linux: `fs/userfaultfd.c: userfaultfd_register`, `mm/userfaultfd.c: userfaultfd_register_range`.
     fn register(&mut self, uffd: Uffd, input: &Input) -> Result<(), Refusal> {
         let asked = input.words.get(2).copied().unwrap_or(0);
         let flags = registered_flags(asked).ok_or(Refusal::UffdMode)?;
         let range = self.uffd_range(input)?;
-        if self.space.vmas.range(range).next().is_none() {
-            return Err(Refusal::UffdHole);
+        let Some(first) = self.space.vmas.range(range).next() else { return Err(Refusal::UffdHole) };
+        if self.cuts_huge_page(first, range.start) {
+            return Err(Refusal::UffdUnfit);
         }
         for vma in self.space.vmas.range(range) {
             if !can_register(vma, flags, uffd) {
@@ -82,6 +88,10 @@ impl Op<'_> {
             }
             if !vma.flags.contains(VmFlags::MAYWRITE) {
                 return Err(Refusal::UffdNotWritable);
+            }
+            let ends_here = vma.range.start < range.end && range.end <= vma.range.end;
+            if ends_here && self.cuts_huge_page(vma, range.end) {
+                return Err(Refusal::UffdUnfit);
             }
             if vma.uffd().is_some_and(|owner| owner != uffd.id) {
                 return Err(Refusal::UffdBusy);
@@ -101,8 +111,9 @@ impl Op<'_> {
     /// Linux: `fs/userfaultfd.c: userfaultfd_unregister`.
     fn unregister(&mut self, uffd: Uffd, input: &Input) -> Answer {
         let range = self.uffd_range(input)?;
-        if self.space.vmas.range(range).next().is_none() {
-            return Err(Refusal::UffdHole);
+        let Some(first) = self.space.vmas.range(range).next() else { return Err(Refusal::UffdHole) };
+        if self.cuts_huge_page(first, range.start) {
+            return Err(Refusal::UffdUnfit);
         }
         for vma in self.space.vmas.range(range) {
             let foreign = vma.uffd().is_some_and(|owner| owner != uffd.id);

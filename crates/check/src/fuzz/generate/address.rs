@@ -116,8 +116,13 @@ impl Choice<'_> {
             _ => VirtAddr(page.0 | (PAGE_SIZE - 8)),
         };
         let found = self.space.find(addr);
-        // What lies behind the kernel's own pages depends on the machine's clock.
-        if found.is_some_and(|vma| matches!(vma.backing, mm::Backing::Kernel(_))) {
+        // What lies behind the kernel's own pages depends on the machine's clock, and the ring of a context that
+        // is destroyed is truncated some time later.
+        let is_kernels = |vma: &mm::Vma| {
+            matches!(vma.backing, mm::Backing::Kernel(_))
+                || vma.backing.file_kind() == Some(mm::FileKind::AioRing)
+        };
+        if found.is_some_and(is_kernels) {
             return None;
         }
         if addr.0 >= 0x7fff_ffff_f000 || self.vital.iter().any(|range| range.contains(addr)) {
