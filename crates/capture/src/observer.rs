@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use crate::stacks::StackCopies;
 use abi::{Pid, Tid};
 use recording::{CallEvent, CallSource, Event, MmId};
 
@@ -48,6 +49,11 @@ pub trait Observer {
     /// Something has happened. Calls come here too: at entry where results are not seen, after their exit where
     /// they are.
     fn event(&mut self, event: Event);
+
+    /// Where copies of callers' stacks go, if they are wanted: they are made before a call is let go.
+    fn stack_copies(&self) -> Option<StackCopies> {
+        None
+    }
 
     /// A thread stands before a memory call (only with [`CallSource::TwoStops`]).
     fn entered(&mut self, at: At, call: &CallEvent) {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use abi::Tid;
-use recording::{Event, FaultSource, Header, PageSource, Sources, Writer};
+use recording::{CallSource, Event, FaultSource, Header, PageSource, Sources, Writer};
 use sys::perf::Mappings;
 
 use crate::checkpoint::{Checkpointer, PagesWanted};
@@ -17,6 +17,7 @@ use crate::machine;
 use crate::observer::{Observer, Start};
 use crate::order::Order;
 use crate::output::Output;
+use crate::stacks::{StackCopies, Unwinding};
 use crate::writing::Writing;
 
 /// Events handed to the writer together.
@@ -36,6 +37,19 @@ pub struct RecordOptions {
     pub faults: Option<Budget>,
     /// Whether command line and folder are kept.
     pub command_line: CommandLine,
+    /// Callers' stacks.
+    pub stacks: Stacks,
+}
+
+/// Which callers' stacks are recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stacks {
+    /// None.
+    Off,
+    /// Those of memory calls, as addresses only.
+    Addresses,
+    /// Those of memory calls, with the names of their frames.
+    Named,
 }
 
 /// Whether the command line is recorded.
@@ -54,6 +68,7 @@ pub(crate) struct Recorder {
     writing: Writing,
     batch: Vec<Event>,
     command_line: CommandLine,
+    copies: Option<StackCopies>,
 }
 
 impl Recorder {
@@ -75,10 +90,12 @@ impl Recorder {
         let watch = watch(options, start, &mut remarks);
         let header = header(command, options, start, watch.as_ref(), remarks);
         let writer = Writer::<File>::new(file, &header).map_err(failed)?;
-        let writing = Writing::begin(writer).map_err(failed)?;
+        let copies = (options.stacks != Stacks::Off).then(StackCopies::default);
+        let unwinding = copies.clone().map(|copies| Unwinding::new(copies, options.stacks));
+        let writing = Writing::begin(writer, unwinding).map_err(failed)?;
         let path = std::path::absolute(&path).unwrap_or(path);
         let command_line = options.command_line;
-        Ok(Self { path, order: Order::new(watch), writing, batch: Vec::new(), command_line })
+        Ok(Self { path, order: Order::new(watch), writing, batch: Vec::new(), command_line, copies })
     }
 
     fn hand_over(&mut self) {
@@ -123,7 +140,7 @@ fn header(
             faults: watch.map_or(FaultSource::Off, FaultWatch::source),
             mapped: watch.is_some(),
             pages: pages_source(),
-            stacks: watch.is_some(),
+            stacks: watch.is_some() || (options.stacks != Stacks::Off && start.calls == CallSource::Notify),
             remarks,
         },
     }
@@ -134,6 +151,10 @@ fn pages_source() -> PageSource {
 }
 
 impl Observer for Recorder {
+    fn stack_copies(&self) -> Option<StackCopies> {
+        self.copies.clone()
+    }
+
     fn event(&mut self, mut event: Event) {
         if self.command_line == CommandLine::LeftOut
             && let recording::Body::Exec(exec) = &mut event.body

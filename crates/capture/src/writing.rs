@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use recording::{Event, Writer};
 
+use crate::stacks::Unwinding;
+
 /// Whoever kills the recorder loses no more than this, and half of it for what has not been handed over.
 const FLUSH: Duration = Duration::from_millis(50);
 /// Events handed over together.
@@ -57,13 +59,13 @@ impl Shared {
 
 impl Writing {
     /// Begins to write.
-    pub(crate) fn begin(writer: Writer<File>) -> io::Result<Self> {
+    pub(crate) fn begin(writer: Writer<File>, unwinding: Option<Unwinding>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
         let thread = thread::Builder::new().name("vmatlas-writer".into()).spawn(move || {
             // Whatever ends the thread, nobody waits for it.
             let ended = Ended(theirs);
-            let result = write(&ended.0, writer);
+            let result = write(&ended.0, writer, unwinding);
             if let Err(error) = result {
                 ended.0.lock().error = Some(error);
             }
@@ -130,7 +132,7 @@ impl Drop for Ended {
     }
 }
 
-fn write(shared: &Shared, mut writer: Writer<File>) -> io::Result<()> {
+fn write(shared: &Shared, mut writer: Writer<File>, mut unwinding: Option<Unwinding>) -> io::Result<()> {
     let mut batch = Vec::new();
     loop {
         let asked = {
@@ -145,12 +147,21 @@ fn write(shared: &Shared, mut writer: Writer<File>) -> io::Result<()> {
             mem::swap(&mut state.waiting, &mut batch);
             state.asked
         };
-        for event in &batch {
-            writer.push(event)?;
+        if let Some(unwinding) = &mut unwinding {
+            for event in mem::take(&mut batch) {
+                unwinding.see(event, &mut batch);
+            }
         }
-        batch.clear();
+        for event in batch.drain(..) {
+            writer.push(&event)?;
+        }
         match asked {
-            Asked::Finish => writer.finish()?,
+            Asked::Finish => {
+                if let Some(symbols) = unwinding.as_ref().and_then(Unwinding::symbols) {
+                    writer.push_symbols(&symbols)?;
+                }
+                writer.finish()?;
+            }
             Asked::Flush | Asked::Nothing => writer.flush()?,
         }
         let mut state = shared.lock();

@@ -29,6 +29,8 @@ impl BlockKind {
     pub(crate) const EVENTS: Self = Self(3);
     /// The state of the twin after some event, for seeking.
     pub(crate) const TWIN: Self = Self(5);
+    /// The names of the frames of call chains.
+    pub(crate) const SYMBOLS: Self = Self(6);
     /// Where every block is; the last block of a finished file.
     pub(crate) const INDEX: Self = Self(4);
 }

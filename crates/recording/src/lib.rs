@@ -34,6 +34,7 @@ mod limits;
 mod open;
 mod reader;
 mod sink;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod varint;
@@ -51,4 +52,5 @@ pub use event::{
 pub use header::{CallSource, FaultSource, Header, Machine, PageSource, Run, Sources, example_header};
 pub use reader::{Completeness, Reader};
 pub use sink::EventSink;
+pub use symbols::{ChainEnds, Function, Place, SymbolObject, Symbols};
 pub use writer::Writer;

@@ -13,6 +13,8 @@ use crate::reader::{Completeness, load};
 pub(crate) struct Opened {
     pub(crate) header: Header,
     pub(crate) entries: Vec<Entry>,
+    /// The block with the names of frames.
+    pub(crate) symbols: Option<Entry>,
     /// Blocks with states of the twin.
     pub(crate) twins: Vec<Entry>,
     pub(crate) completeness: Completeness,
@@ -30,11 +32,12 @@ pub(crate) fn open(file: &mut (impl Read + Seek), unpacker: &mut Unpacker) -> Re
         None => scan(file, file_bytes)?,
     };
     let twins = entries.iter().filter(|entry| entry.kind == BlockKind::TWIN).copied().collect();
+    let symbols = entries.iter().rfind(|entry| entry.kind == BlockKind::SYMBOLS).copied();
     // Blocks of other kinds may say what they like in their frames.
     entries.retain(|entry| KNOWN.contains(&entry.kind));
     let first = entries.first().filter(|first| first.kind == BlockKind::HEADER).ok_or(ReadError::NoHeader)?;
     let header = facts::from_payload(&load(file, unpacker, first)?)?;
-    Ok(Opened { header, entries, twins, completeness })
+    Ok(Opened { header, entries, symbols, twins, completeness })
 }
 
 /// Every block of a finished file; `None` if it is not finished.

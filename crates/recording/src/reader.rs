@@ -12,6 +12,7 @@ use crate::frame::{BlockKind, FRAME_BYTES, Frame, Unpacker};
 use crate::header::Header;
 use crate::index::Entry;
 use crate::open::{self, Opened};
+use crate::symbols::Symbols;
 use crate::wire::{Base, Bases, CodedCheckpoint, Decoded, Decoder, get_event};
 
 /// Whether a recording has its end.
@@ -36,6 +37,7 @@ pub struct Reader<R: Read + Seek = File> {
     unpacker: Unpacker,
     header: Header,
     entries: Vec<Entry>,
+    symbols: Option<Entry>,
     twins: Vec<Entry>,
     completeness: Completeness,
     dictionary: DictionaryIn,
@@ -72,12 +74,13 @@ impl<R: Read + Seek> Reader<R> {
     /// As [`Reader::open`].
     pub fn new(mut file: R) -> Result<Self, ReadError> {
         let mut unpacker = Unpacker::new()?;
-        let Opened { header, entries, twins, completeness } = open::open(&mut file, &mut unpacker)?;
+        let Opened { header, entries, symbols, twins, completeness } = open::open(&mut file, &mut unpacker)?;
         Ok(Self {
             file,
             unpacker,
             header,
             entries,
+            symbols,
             twins,
             completeness,
             dictionary: DictionaryIn::default(),
@@ -181,6 +184,16 @@ impl<R: Read + Seek> Reader<R> {
         let entry = entry.ok_or(at(0, Malformed("there is no such state of the twin")))?;
         let (frame, payload) = load_framed(&mut self.file, &mut self.unpacker, &entry)?;
         Ok((frame.first_event, payload))
+    }
+
+    /// Reads the names of the frames of call chains; `None` if they were not recorded.
+    ///
+    /// # Errors
+    /// If the file can't be read or is damaged there.
+    pub fn symbols(&mut self) -> Result<Option<Symbols>, ReadError> {
+        let Some(entry) = self.symbols else { return Ok(None) };
+        let payload = load(&mut self.file, &mut self.unpacker, &entry)?;
+        Symbols::from_payload(&payload).map(Some).map_err(|why| at(entry.offset, why))
     }
 
     fn step(&mut self) -> Result<Option<Event>, ReadError> {

@@ -13,6 +13,7 @@ use crate::header::Header;
 use crate::index::{self, Entry};
 use crate::limits::{BLOCK_BYTES_MAX, BYTES_PER_BLOCK, EVENTS_PER_BLOCK, MAP_ROWS_MAX, PAGE_RUNS_MAX};
 use crate::sink::EventSink;
+use crate::symbols::Symbols;
 use crate::wire::{Bases, Encoder, put_event};
 
 /// Writes a recording, block by block, each with one write.
@@ -133,6 +134,22 @@ impl<W: Write> Writer<W> {
         self.ready()?;
         self.end_block()?;
         self.out.flush()
+    }
+
+    /// Adds the names of frames, after the last event.
+    ///
+    /// # Errors
+    /// Whatever the medium says; if they are larger than a block may be.
+    pub fn push_symbols(&mut self, symbols: &Symbols) -> io::Result<()> {
+        self.flush()?;
+        let payload = symbols.to_payload();
+        if payload.len() > BLOCK_BYTES_MAX {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the names are larger than a block may be",
+            ));
+        }
+        self.write_block(Frame::of(BlockKind::SYMBOLS, 0, self.written, 0), &payload)
     }
 
     /// Writes the index and the trailer. Calling it again does nothing.

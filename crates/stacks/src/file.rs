@@ -152,6 +152,11 @@ impl ObjectFile {
         unpack(packed, packing, size).ok()
     }
 
+    /// Reads some bytes of code.
+    pub(crate) fn code_bytes(&self, addr: ObjectAddr, size: u64) -> Option<Vec<u8>> {
+        self.source.bytes(self.offset_of(addr)?.0, size).ok()
+    }
+
     /// Its call frame information, read when it is first needed.
     pub(crate) fn unwind_table(&self) -> Option<&UnwindTable> {
         self.unwind.get_or_init(|| UnwindTable::read(self)).as_ref()

@@ -9,6 +9,8 @@ pub struct Registers {
     pub ip: VirtAddr,
     /// The general registers in DWARF's order: rax rdx rcx rbx rsi rdi rbp rsp r8 … r15.
     pub general: [u64; 16],
+    /// Which of the general registers are known, one bit each.
+    pub(crate) known: u16,
 }
 
 impl Registers {
@@ -19,12 +21,33 @@ impl Registers {
     /// The number that DWARF gives to the return address.
     pub(crate) const RETURN: usize = 16;
 
+    /// Makes the registers of which all are known.
+    pub fn new(ip: VirtAddr, general: [u64; 16]) -> Self {
+        Self { ip, general, known: u16::MAX }
+    }
+
+    /// Makes the registers of which only these two are known: of a thread that waits in the kernel.
+    pub fn from_ip_sp(ip: VirtAddr, sp: VirtAddr) -> Self {
+        let mut registers = Self { ip, general: [0; 16], known: 0 };
+        registers.set(Self::RSP, sp.0);
+        registers
+    }
+
+    /// The value of a general register, if it is known.
+    pub(crate) fn get(&self, register: usize) -> Option<u64> {
+        (self.known >> register & 1 == 1).then(|| self.general[register])
+    }
+
+    pub(crate) fn set(&mut self, register: usize, value: u64) {
+        self.general[register] = value;
+        self.known |= 1 << register;
+    }
+
     /// Makes the registers of which only these three are known, as the kernel's samples may have them.
     pub fn from_ip_sp_bp(ip: VirtAddr, sp: VirtAddr, bp: u64) -> Self {
-        let mut general = [0; 16];
-        general[Self::RBP] = bp;
-        general[Self::RSP] = sp.0;
-        Self { ip, general }
+        let mut registers = Self::from_ip_sp(ip, sp);
+        registers.set(Self::RBP, bp);
+        registers
     }
 
     /// The stack pointer.

@@ -125,7 +125,11 @@ impl World {
         let UnderWay { call, ref input, predicted, .. } = under_way;
         self.changed.push(Changed { mm: place.mm, what: What::Whole });
         let corrected = match addr {
-            Some(addr) => twin.place(&mut self.shared, call, input, predicted, addr),
+            Some(addr) => {
+                let moved = ranges_of(call, Ok(addr.0), addr);
+                self.changed.push(Changed { mm: place.mm, what: What::Ranges(moved) });
+                twin.place(&mut self.shared, call, input, predicted, addr)
+            }
             None => twin.undo(&mut self.shared, call, predicted),
         };
         match corrected {

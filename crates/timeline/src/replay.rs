@@ -120,7 +120,7 @@ impl<R: Read + Seek> Replay<R> {
         Run::new(self.world, self.reader.completeness(), damage)
     }
 
-    fn peek(&mut self) -> Result<Option<&Event>, ReadError> {
+    pub(crate) fn peek(&mut self) -> Result<Option<&Event>, ReadError> {
         if self.next.is_none() {
             self.next = self.reader.next_event()?;
         }

@@ -64,6 +64,11 @@ impl Run {
         }
     }
 
+    /// The memory that was largest and after how many events: by resident size where pages were read.
+    pub fn peak_at(&self) -> Option<(u64, recording::MmId)> {
+        self.peaks.largest_at().or(self.peaks.virtual_at())
+    }
+
     /// The moment to show first: the largest resident size where pages were read, else the largest virtual size.
     pub fn peak(&self) -> Option<&Peak> {
         self.peaks.of_resident().or(self.peaks.of_virtual())

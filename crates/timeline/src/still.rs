@@ -53,6 +53,16 @@ impl Still {
         }
     }
 
+    /// The lines of its map.
+    pub fn rows(&self) -> Vec<recording::MapRow> {
+        self.twin.as_ref().map(Twin::rows).unwrap_or_default()
+    }
+
+    /// The pages that were read last; empty where none were.
+    pub fn page_runs(&self) -> &[recording::PageRun] {
+        self.pages.as_ref().map_or(&[], |pages| &pages.runs)
+    }
+
     /// Makes the snapshot; `objects` are the executables and libraries seen in the recording.
     pub fn snapshot(&self, objects: &[ObjectEvent]) -> Snapshot {
         let rows = self.twin.as_ref().map(Twin::rows).unwrap_or_default();

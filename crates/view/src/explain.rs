@@ -34,6 +34,8 @@ pub struct Explanation {
     pub accesses: Vec<Access>,
     /// What the first address past the mapping's end is, in words.
     pub past_end: Option<String>,
+    /// What happened to the address, in order; only of recordings.
+    pub story: Vec<crate::story::StoryLine>,
     /// The mapping below and how far its end is, the mapping above and how far its start is.
     pub neighbours: Vec<String>,
 }
@@ -95,6 +97,7 @@ impl Explanation {
             chunk: chunk(snapshot, memory, leaf, address),
             accesses: accesses(snapshot, mapping, at, page),
             past_end: mapping.map(|mapping| past_end(snapshot, mapping, at)),
+            story: Vec::new(),
             neighbours: neighbours(snapshot, address, at, mapping.is_some()),
         }
     }

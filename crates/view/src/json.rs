@@ -14,6 +14,9 @@ pub const MAP_SCHEMA: &str = "vmatlas.map/1";
 /// The name of an explanation's shape.
 pub const EXPLAIN_SCHEMA: &str = "vmatlas.explain/1";
 
+/// The name of the shape of where memory comes from.
+pub const ORIGINS_SCHEMA: &str = "vmatlas.origins/1";
+
 /// The name of a comparison's shape.
 pub const DIFF_SCHEMA: &str = "vmatlas.diff/1";
 

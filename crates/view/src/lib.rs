@@ -12,6 +12,7 @@
 
 pub mod atlas;
 pub mod build;
+mod chains;
 mod curve;
 mod diff;
 mod doctor;
@@ -23,15 +24,18 @@ mod findings;
 mod heap;
 pub mod json;
 mod map;
+mod origins;
 mod pages;
 mod report;
 mod saved;
 mod select;
 mod stacks;
+mod story;
 pub mod text;
 mod together;
 pub mod words;
 
+pub use chains::{Chains, FrameWords, own_frame};
 pub use curve::CurvePoint;
 pub use diff::{Change, DiffView, KindChange, NamedChange};
 pub use doctor::{Availability, Check, Doctor, Facility};
@@ -40,6 +44,7 @@ pub use explain::{Access, Explanation, Outcome, Place};
 pub use findings::{Finding, FindingKind, Limits};
 pub use heap::{ArenaRow, ChunkRow, FreeByBin, HeapView, Pieces};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine, StatusSums};
+pub use origins::{By, OriginRow, OriginsView};
 pub use pages::{Cell, PagesView};
 pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
@@ -48,4 +53,5 @@ pub use report::{
 pub use saved::read_map;
 pub use select::{Filter, Order};
 pub use stacks::{FrameRow, StackRow};
+pub use story::{StoryLine, story, verdict};
 pub use together::ProcessLine;

@@ -81,6 +81,9 @@ impl<O: Observer> Tracer<O> {
             let time = TimeNs(now_ns.saturating_sub(self.zero_ns));
             Some(Event { time, tid, mm, body })
         });
+        if let (Some(copier), Some(Event { body: Body::Call(_), time, .. })) = (&mut self.copier, &event) {
+            copier.copy(tid, *time);
+        }
         let is_made = self.listener.as_ref().is_some_and(|listener| listener.allow(id).is_ok());
         // One that was killed while it waited makes no call.
         if let Some(event) = event.filter(|_| is_made) {

@@ -22,6 +22,7 @@ use crate::checkpoint::{Checkpointer, PagesWanted};
 use crate::link::Message;
 use crate::objects::ObjectsTold;
 use crate::observer::{Observer, Start};
+use crate::stacks::Copier;
 
 /// What the tracer is given.
 pub(crate) struct Setup {
@@ -77,8 +78,10 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
     threads.add(Tid(child.0), child, mm);
     let _ = Message::Exec.send(&to_child);
     drop(to_child);
+    let copier = observer.stack_copies().map(Copier::new);
     let mut tracer = Tracer {
         observer,
+        copier,
         threads,
         borrowers: Borrowers::default(),
         listener: begun.listener,

@@ -29,6 +29,7 @@ use crate::checkpoint::Checkpointer;
 use crate::link::Message;
 use crate::objects::ObjectsTold;
 use crate::observer::Observer;
+use crate::stacks::Copier;
 use borrowers::Borrowers;
 use threads::Threads;
 use two_stops::TwoStops;
@@ -57,6 +58,8 @@ pub(crate) struct Tracer<O> {
     listener: Option<Listener>,
     calls: CallSource,
     two_stops: TwoStops,
+    /// Copies callers' stacks, if they are wanted.
+    copier: Option<Copier>,
     /// Calls that wait for their turns.
     queue: turns::Queue,
     /// The process that executes the command.

@@ -1,5 +1,6 @@
 //! Unwinding: from registers and stack bytes to a chain of callers.
 
+mod callers;
 mod evaluate;
 mod rule;
 mod table;

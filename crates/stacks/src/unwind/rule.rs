@@ -3,6 +3,7 @@
 use abi::VirtAddr;
 
 use super::evaluate::Expression;
+use crate::file::ObjectAddr;
 use crate::registers::{Registers, StackCopy};
 
 /// How the caller's registers are found at one instruction.
@@ -12,6 +13,8 @@ pub(crate) struct Rule {
     pub(crate) cfa: Cfa,
     /// The registers that the function has saved, by DWARF's number; 16 is the return address.
     pub(crate) saved: Box<[(u8, Saved)]>,
+    /// Where the function begins.
+    pub(crate) function: ObjectAddr,
     /// The function is what the kernel returns to from a signal handler: its caller was interrupted anywhere.
     pub(crate) is_signal_frame: bool,
 }
@@ -56,6 +59,8 @@ pub(crate) enum Step {
 pub(crate) enum Stuck {
     /// Stack that was not copied.
     Missing(VirtAddr),
+    /// A register that was not copied.
+    Unsaved,
     /// The call frame information makes no sense.
     Damaged,
 }
@@ -69,7 +74,7 @@ impl Rule {
             Cfa::Expression(expression) => expression.evaluate(of, None, stack)?,
         };
         let mut caller = *of;
-        caller.general[Registers::RSP] = cfa;
+        caller.set(Registers::RSP, cfa);
         let mut return_address = None;
         for (register, saved) in &self.saved {
             let value = match saved {
@@ -82,7 +87,7 @@ impl Rule {
             };
             match (usize::from(*register), value) {
                 (Registers::RETURN, value) => return_address = value,
-                (register @ 0..16, Some(value)) => caller.general[register] = value,
+                (register @ 0..16, Some(value)) => caller.set(register, value),
                 _ => {}
             }
         }
@@ -98,7 +103,7 @@ impl Rule {
     ///  rbp ─► caller's rbp │ return address │ caller's frame …
     /// ```
     pub(crate) fn frame_pointer(of: &Registers, stack: &StackCopy<'_>) -> Result<Step, Stuck> {
-        let frame = of.general[Registers::RBP];
+        let frame = of.get(Registers::RBP).ok_or(Stuck::Unsaved)?;
         if frame == 0 {
             return Ok(Step::Root);
         }
@@ -108,9 +113,9 @@ impl Rule {
         }
         let word = |at: u64| stack.word(at).ok_or(Stuck::Missing(VirtAddr(at)));
         let mut caller = *of;
-        caller.general[Registers::RBP] = word(frame)?;
+        caller.set(Registers::RBP, word(frame)?);
         caller.ip = VirtAddr(word(frame + 8)?);
-        caller.general[Registers::RSP] = caller_sp;
+        caller.set(Registers::RSP, caller_sp);
         Ok(if caller.ip == VirtAddr::NULL { Step::Root } else { Step::Caller(caller) })
     }
 }
@@ -119,7 +124,8 @@ impl Rule {
 pub(crate) fn value(of: &Registers, register: u8) -> Result<u64, Stuck> {
     match usize::from(register) {
         Registers::RETURN => Ok(of.ip.0),
-        register => of.general.get(register).copied().ok_or(Stuck::Damaged),
+        register @ 0..16 => of.get(register).ok_or(Stuck::Unsaved),
+        _ => Err(Stuck::Damaged),
     }
 }
 
@@ -140,7 +146,8 @@ mod tests {
         let bytes = words(&[1, 2, 0xbb, 0x40_1234]);
         let stack = StackCopy::new(VirtAddr(0x1000), &bytes);
         let saved = Box::new([(3, Saved::At(-16)), (16, Saved::At(-8)), (12, Saved::Offset(4))]);
-        let rule = Rule { cfa: Cfa::Register(7, 32), saved, is_signal_frame: false };
+        let function = ObjectAddr(0x40_0000);
+        let rule = Rule { cfa: Cfa::Register(7, 32), saved, function, is_signal_frame: false };
         let Ok(Step::Caller(caller)) = rule.apply(&registers(0x1000, 7), &stack) else { panic!("a caller") };
         assert_eq!((caller.ip.0, caller.sp().0), (0x40_1234, 0x1020));
         assert_eq!((caller.general[3], caller.general[12], caller.general[6]), (0xbb, 0x1024, 7));

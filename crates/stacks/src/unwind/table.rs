@@ -143,7 +143,8 @@ fn rule_of(
         };
         saved.push((register, saved_at));
     }
-    Ok(Rule { cfa, saved: saved.into(), is_signal_frame: entry.is_signal_trampoline() })
+    let function = ObjectAddr(entry.initial_address());
+    Ok(Rule { cfa, saved: saved.into(), function, is_signal_frame: entry.is_signal_trampoline() })
 }
 
 /// Returns the address at which a rule is looked up: inside the call that is to return there, except for the

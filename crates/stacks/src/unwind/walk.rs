@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use abi::VirtAddr;
 use gimli::UnwindContext;
 
+use super::callers::Callers;
 use super::rule::{Rule, Step, Stuck};
 use super::table::inside_call;
 use crate::code_map::CodeMap;
@@ -41,6 +42,8 @@ pub enum End {
         /// The address that was not copied.
         missing: VirtAddr,
     },
+    /// A register is needed that was not copied.
+    Unsaved,
     /// Nothing says who called the last frame: it has no call frame information that makes sense and no frame pointer.
     Lost,
     /// There are more frames than [`FRAMES_MAX`].
@@ -53,6 +56,7 @@ pub struct Unwinder {
     /// By object and address; `None` where a frame pointer is all there is.
     rules: HashMap<(u32, ObjectAddr), Option<Rule>>,
     context: UnwindContext<usize>,
+    callers: Callers,
 }
 
 /// How a frame's address is to be understood.
@@ -83,6 +87,7 @@ impl Unwinder {
             let (step, next_at) = match self.step(code, &current, at, stack) {
                 Ok(found) => found,
                 Err(Stuck::Missing(missing)) => break End::Cut { missing },
+                Err(Stuck::Unsaved) => break End::Unsaved,
                 Err(Stuck::Damaged) => break End::Lost,
             };
             let Step::Caller(caller) = step else { break End::Root };
@@ -102,6 +107,16 @@ impl Unwinder {
             (current, at) = (caller, next_at);
         };
         Chain { frames, stack: pointers, end }
+    }
+
+    /// Tells whether an address is one that a function may return to: it stands right behind a call. Of code that no
+    /// file holds only that it is code.
+    pub fn is_return_address(&mut self, code: &CodeMap, addr: VirtAddr) -> bool {
+        let before = inside_call(addr);
+        match code.locate(before) {
+            Some((object, at)) => self.callers.is_behind_call(object, ObjectAddr(at.0.wrapping_add(1))),
+            None => code.find(before).is_some_and(|code| code.object.is_none()),
+        }
     }
 
     fn step(
@@ -128,7 +143,15 @@ impl Unwinder {
         match self.rules.get(&key) {
             Some(Some(rule)) => {
                 let next = if rule.is_signal_frame { At::Instruction } else { At::Return };
-                Ok((rule.apply(of, stack)?, next))
+                let applied = rule.apply(of, stack);
+                if applied == Err(Stuck::Unsaved)
+                    && let Some(rbp) = self.callers.find(code, object, rule, of, stack)
+                {
+                    let mut found = *of;
+                    found.set(Registers::RBP, rbp);
+                    return Ok((rule.apply(&found, stack)?, next));
+                }
+                Ok((applied?, next))
             }
             _ => Ok((Rule::frame_pointer(of, stack)?, At::Return)),
         }

@@ -40,6 +40,21 @@ fn c_with_and_without_frame_pointers() {
 }
 
 #[test]
+fn with_two_registers_a_chain_is_the_same_as_far_as_it_goes() {
+    for flags in FLAGS {
+        let folder = Folder::new();
+        let Some(program) = build(&folder, "plain.c", flags) else { return };
+        let dump = Dump::of(&program, &[]);
+        let (whole, chain) = (dump.unwind(usize::MAX), dump.unwind_waiting());
+        assert_eq!(chain.frames, whole.frames[..chain.frames.len()], "{flags:?}");
+        // Up to the function that an unknown caller calls through a pointer, at least.
+        let names = dump.names(&chain);
+        let expected = ["dump_stack", "leaf", "inner", "middle", "outer", "main"];
+        assert_eq!(names[..expected.len()], expected, "{flags:?} {:?}", chain.end);
+    }
+}
+
+#[test]
 fn recursion_of_500_frames_and_its_cuts() {
     let folder = Folder::new();
     let Some(program) = build(&folder, "plain.c", &["-fno-optimize-sibling-calls"]) else { return };

@@ -100,7 +100,7 @@ impl Dump {
         });
         let pieces = pieces.collect();
         let code = code_map(std::str::from_utf8(rest).expect("paths of this test are text"));
-        Self { registers: Registers { ip, general }, pieces, code }
+        Self { registers: Registers::new(ip, general), pieces, code }
     }
 
     /// Unwinds with at most this many bytes of each piece.
@@ -110,6 +110,13 @@ impl Dump {
             stack = stack.with(*start, &bytes[..bytes.len().min(bytes_max)]);
         }
         Unwinder::new().unwind(&self.code, &self.registers, &stack)
+    }
+
+    /// Unwinds with the two registers that can be read of a thread that waits in the kernel.
+    pub(crate) fn unwind_waiting(&self) -> Chain {
+        let (start, bytes) = &self.pieces[0];
+        let registers = Registers::from_ip_sp(self.registers.ip, self.registers.sp());
+        Unwinder::new().unwind(&self.code, &registers, &StackCopy::new(*start, bytes))
     }
 
     /// The names of a chain's frames, inlined ones in parentheses, `?` where there is none.

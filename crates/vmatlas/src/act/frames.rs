@@ -52,6 +52,7 @@ pub(super) fn add(view: &mut MapView, found: &Found) {
             End::Cut { missing } => {
                 Some(format!("more of the stack than was copied would be needed, at {missing}"))
             }
+            End::Unsaved => Some("a register is needed that is not known".into()),
             End::Lost => Some("nothing tells who called the last frame".into()),
             End::Deep => Some("there are more frames than are walked".into()),
         };
@@ -62,7 +63,7 @@ pub(super) fn add(view: &mut MapView, found: &Found) {
 fn registers(found: &Found, tid: Tid) -> Result<(Registers, Vec<u8>), String> {
     if found.snapshot.moment == Moment::Now {
         let seen = sys::look::look(tid, STACK_BYTES).map_err(|error| error.to_string())?;
-        return Ok((Registers { ip: seen.ip, general: seen.general }, seen.stack));
+        return Ok((Registers::new(seen.ip, seen.general), seen.stack));
     }
     let thread =
         found.core_threads.iter().find(|thread| thread.tid == tid).ok_or("no registers are known")?;

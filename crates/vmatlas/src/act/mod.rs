@@ -11,6 +11,7 @@ mod frames;
 mod man;
 mod map;
 mod moment;
+mod origins;
 mod place;
 mod record;
 mod report;

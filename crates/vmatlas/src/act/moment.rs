@@ -165,14 +165,14 @@ fn peak_of(target: &str, path: &Path, seeker: &mut Seeker, pid: Pid) -> anyhow::
     Ok(found(target, &still, world.processes().all(), still.snapshot(world.objects())))
 }
 
-fn of_process(world: &World, pid: Pid) -> Option<Still> {
+pub(super) fn of_process(world: &World, pid: Pid) -> Option<Still> {
     let alive = |process: &&Process| process.pid == pid && process.ended.is_none();
     let mm: MmId = world.processes().all().iter().rfind(alive)?.mm;
     world.still(mm)
 }
 
 /// The largest memory that lives.
-fn largest(world: &World) -> Option<Still> {
+pub(super) fn largest(world: &World) -> Option<Still> {
     let size = |sample: timeline::Sample| (sample.resident_bytes, sample.virtual_bytes);
     let memory = world.memories().max_by_key(|memory| size(memory.sample()))?;
     world.still(memory.id)

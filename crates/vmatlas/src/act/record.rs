@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use capture::faults::Budget;
 use capture::{
-    Command, CommandLine, Output, Overwrite, RecordOptions, Recorded, RunError, TraceOptions, WhenToTell,
+    Command, CommandLine, Output, Overwrite, RecordOptions, Recorded, RunError, Stacks, TraceOptions,
+    WhenToTell,
 };
 
-use crate::cli::{Common, Faults, RecordArgs};
+use crate::cli::{Common, Embed, Faults, RecordArgs};
 use crate::exit::WithStatus;
 use crate::screen::{self, Style};
 
@@ -31,6 +32,11 @@ pub(crate) fn act(args: &RecordArgs, common: Common) -> anyhow::Result<ExitCode>
             Faults::Off => None,
         },
         command_line: if args.no_cmdline { CommandLine::LeftOut } else { CommandLine::Kept },
+        stacks: match (args.no_stacks, args.embed_symbols) {
+            (true, _) => Stacks::Off,
+            (false, Embed::No) => Stacks::Addresses,
+            (false, Embed::Yes) => Stacks::Named,
+        },
     };
     let trace = TraceOptions {
         until: if args.wait { WhenToTell::AfterAll } else { WhenToTell::AtOnce },

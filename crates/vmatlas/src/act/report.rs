@@ -7,12 +7,16 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use timeline::Replay;
-use view::Report;
+use view::{By, Report};
 
-use crate::cli::{Common, ReportArgs};
+use super::origins::Told;
+use crate::cli::{ByWhat, Common, ReportArgs};
 use crate::screen::{self, Style};
 
 pub(crate) fn act(args: &ReportArgs, common: Common) -> anyhow::Result<ExitCode> {
+    if let Some(by) = args.by {
+        return by_what(args, by, common);
+    }
     let report = make(&args.file)?;
     let out = io::stdout();
     if args.json {
@@ -20,6 +24,25 @@ pub(crate) fn act(args: &ReportArgs, common: Common) -> anyhow::Result<ExitCode>
     } else {
         let style = Style::of(&out, common.color);
         screen::print(&view::text::report(&report, style.canvas), style, out.lock())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn by_what(args: &ReportArgs, by: ByWhat, common: Common) -> anyhow::Result<ExitCode> {
+    let target = args.file.to_str().context("the file's name is no text")?;
+    let view = Told::read(target, args.process)?.view(match by {
+        ByWhat::Stack => By::Stack,
+        ByWhat::Line => By::Line,
+        ByWhat::Thread => By::Thread,
+        ByWhat::Object => By::Object,
+        ByWhat::Kind => By::Kind,
+    });
+    let out = io::stdout();
+    if args.json {
+        screen::print_json(view::json::ORIGINS_SCHEMA, &view, out.lock())?;
+    } else {
+        let style = Style::of(&out, common.color);
+        screen::print(&view::text::origins(&view, style.canvas), style, out.lock())?;
     }
     Ok(ExitCode::SUCCESS)
 }

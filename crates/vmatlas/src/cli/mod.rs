@@ -21,8 +21,8 @@ pub(crate) use diff::DiffArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use elf::ElfArgs;
 pub(crate) use map::{ExplainArgs, MapArgs, WithinRecording};
-pub(crate) use record::{Faults, RecordArgs};
-pub(crate) use report::ReportArgs;
+pub(crate) use record::{Embed, Faults, RecordArgs};
+pub(crate) use report::{ByWhat, ReportArgs};
 pub(crate) use top::TopArgs;
 pub(crate) use view::ViewArgs;
 

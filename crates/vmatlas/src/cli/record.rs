@@ -31,6 +31,12 @@ pub(crate) struct RecordArgs {
     /// the cost
     #[arg(long)]
     pub(crate) stops: bool,
+    /// Record no callers' stacks
+    #[arg(long)]
+    pub(crate) no_stacks: bool,
+    /// Whether the names of functions, files and lines are put into the recording, so that it can be read elsewhere
+    #[arg(long, value_name = "YES|NO", default_value = "yes", hide_possible_values = true)]
+    pub(crate) embed_symbols: Embed,
     /// Leave the command line out of the recording
     #[arg(long)]
     pub(crate) no_cmdline: bool,
@@ -76,4 +82,11 @@ mod tests {
         assert_eq!(faults("64"), Ok(Faults::OneIn(64)));
         assert!(faults("0").is_err() && faults("-1").is_err() && faults("on").is_err());
     }
+}
+
+/// Whether the names of frames are put into the recording.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Embed {
+    Yes,
+    No,
 }

@@ -1,0 +1,12 @@
+//! Who called: registers and stack bytes are copied while a thread waits at its call, and unwound afterwards on the
+//! thread that writes. Stack bytes never reach the disk.
+
+mod copy;
+mod follow;
+mod intern;
+mod names;
+mod unwinding;
+
+pub(crate) use copy::Copier;
+pub use copy::StackCopies;
+pub(crate) use unwinding::Unwinding;

@@ -1,0 +1,125 @@
+//! On the thread that writes: from copies to chains, and from chains to names.
+
+use std::sync::Arc;
+
+use abi::{Pid, VirtAddr};
+use recording::{Body, ChainEnds, Event, StackId, Symbols};
+use stacks::{End, StackCopy, Unwinder};
+
+use super::copy::StackCopies;
+use super::follow::Follow;
+use super::intern::{Chains, Interned};
+use super::names;
+use crate::recorder::Stacks;
+
+/// Processes of which the lists of functions made at run time are looked for.
+const PIDS_MAX: usize = 1024;
+
+/// Gives events their chains.
+#[derive(Debug)]
+pub(crate) struct Unwinding {
+    waiting: StackCopies,
+    follow: Follow,
+    unwinder: Unwinder,
+    chains: Chains,
+    ends: ChainEnds,
+    /// The chains that the kernel's fault events name.
+    of_kernel: Vec<Arc<[VirtAddr]>>,
+    pids: Vec<Pid>,
+    wanted: Stacks,
+}
+
+impl Unwinding {
+    /// Makes one that takes its copies from here.
+    pub(crate) fn new(waiting: StackCopies, wanted: Stacks) -> Self {
+        Self {
+            waiting,
+            follow: Follow::default(),
+            unwinder: Unwinder::new(),
+            chains: Chains::default(),
+            ends: ChainEnds::default(),
+            of_kernel: Vec::new(),
+            pids: Vec::new(),
+            wanted,
+        }
+    }
+
+    /// Takes an event and hands it on with its chain; a chain that is new goes before it.
+    pub(crate) fn see(&mut self, mut event: Event, out: &mut Vec<Event>) {
+        let fresh = match &event.body {
+            Body::Call(_) => self.of_call(&mut event),
+            Body::Fault(_) => self.of_fault(&mut event),
+            // The kernel's own chains are numbered anew, together with those of calls.
+            Body::Stack(frames) => {
+                self.of_kernel.push(frames.clone());
+                return;
+            }
+            Body::Exec(exec) if self.pids.len() < PIDS_MAX && !self.pids.contains(&exec.pid) => {
+                self.pids.push(exec.pid);
+                None
+            }
+            _ => None,
+        };
+        // A call changes the map after it was made.
+        self.follow.see(&event);
+        out.extend(fresh);
+        out.push(event);
+    }
+
+    /// The kernel follows frame pointers, also through functions that keep none: what is no return address ends the
+    /// chain. Without one the instruction is known.
+    fn of_fault(&mut self, event: &mut Event) -> Option<Event> {
+        let Body::Fault(fault) = &event.body else { return None };
+        let known = fault.stack.and_then(|stack| self.of_kernel.get(stack.0 as usize)).cloned();
+        let mut frames = vec![fault.ip];
+        if let (Some(known), Some(code)) = (known, self.follow.map(event.mm)) {
+            let callers = known.iter().skip_while(|frame| **frame == fault.ip);
+            frames.extend(callers.take_while(|frame| self.unwinder.is_return_address(code, **frame)));
+        }
+        let (id, fresh) = self.intern(event, &frames);
+        if let Body::Fault(fault) = &mut event.body {
+            fault.stack = id;
+        }
+        fresh
+    }
+
+    fn of_call(&mut self, event: &mut Event) -> Option<Event> {
+        let raw = self.waiting.take(event.tid, event.time)?;
+        let code = self.follow.map(event.mm)?;
+        let stack = StackCopy::new(raw.sp, &raw.bytes);
+        let chain = self.unwinder.unwind(code, &raw.registers, &stack);
+        match chain.end {
+            End::Root => self.ends.root += 1,
+            End::Cut { .. } => self.ends.cut += 1,
+            End::Unsaved => self.ends.unsaved += 1,
+            End::Lost | End::Deep => self.ends.lost += 1,
+        }
+        let used = chain.stack.last().map(|top| top.0.saturating_sub(raw.sp.0) as usize);
+        let is_cut = matches!(chain.end, End::Cut { .. });
+        self.waiting.was_needed(&raw, used.filter(|_| !is_cut));
+        let (id, fresh) = self.intern(event, &chain.frames);
+        if let Body::Call(call) = &mut event.body {
+            call.stack = id;
+        }
+        fresh
+    }
+
+    fn intern(&mut self, event: &Event, frames: &[VirtAddr]) -> (Option<StackId>, Option<Event>) {
+        match self.chains.intern(frames, self.follow.map(event.mm)) {
+            Interned::Known(id) => (Some(id), None),
+            Interned::New(id) => {
+                (Some(id), Some(Event { body: Body::Stack(frames.into()), ..event.clone() }))
+            }
+            Interned::Full => (None, None),
+        }
+    }
+
+    /// Names all frames, if that is wanted.
+    pub(crate) fn symbols(&self) -> Option<Symbols> {
+        if self.wanted != Stacks::Named {
+            return None;
+        }
+        let ends = ChainEnds { missed: self.waiting.missed(), ..self.ends };
+        Some(names::of(&self.chains, &self.pids, ends))
+    }
+}
