@@ -6,6 +6,7 @@ use std::io::{Read, Seek};
 use abi::{AddrRange, Advice, Call, PAGE_SIZE, Tid, VirtAddr};
 use recording::{Body, Event, MapRow, MmId, ReadError, SpawnKind, StackId, TimeNs};
 
+use crate::changed::What;
 use crate::processes::ProcessNo;
 use crate::replay::Replay;
 use crate::touched::touched;
@@ -141,7 +142,11 @@ impl Story {
             _ => (None, None),
         };
         for changed in world.changed() {
-            self.look(changed.mm, world, call, |what| step(what, stack));
+            let range = match changed.what {
+                What::Ranges(ranges) => ranges.into_iter().flatten().find(|range| range.contains(self.addr)),
+                What::Whole | What::Gone => None,
+            };
+            self.look(changed.mm, world, (call, range), |what| step(what, stack));
         }
         match body {
             Body::Call(call) => self.advised(*mm, call.call, |what| step(what, stack)),
@@ -165,7 +170,13 @@ impl Story {
     }
 
     /// Looks whether what is at the address has changed.
-    fn look(&mut self, mm: MmId, world: &World, call: Option<Call>, step: impl Fn(Happened) -> Step) {
+    fn look(
+        &mut self,
+        mm: MmId,
+        world: &World,
+        (call, changed): (Option<Call>, Option<AddrRange>),
+        step: impl Fn(Happened) -> Step,
+    ) {
         let here = AddrRange { start: self.addr, end: VirtAddr(self.addr.0.saturating_add(1)) };
         let now = world.memory(mm).and_then(|memory| memory.rows_in(here).into_iter().next());
         let is_over = world.memory(mm).is_none();
@@ -174,9 +185,7 @@ impl Story {
         let what = match (&life.row, &now) {
             (None, None) => return,
             (None, Some(row)) => {
-                let asked = call.and_then(|call| touched(call, None, VirtAddr::NULL)[0]);
-                let range = asked.filter(|range| range.contains(self.addr)).unwrap_or(row.range);
-                Happened::Mapped { call, row: row.clone(), range }
+                Happened::Mapped { call, row: row.clone(), range: changed.unwrap_or(row.range) }
             }
             (Some(_), None) if is_over => Happened::Ended,
             (Some(_), None) => Happened::Unmapped { call },

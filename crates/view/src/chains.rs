@@ -8,7 +8,7 @@ use crate::words;
 pub struct Chains<'a>(Option<&'a Symbols>);
 
 /// A frame in words.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
 pub struct FrameWords {
     /// The function, or where its code is.
     pub function: String,

@@ -70,6 +70,11 @@ struct Piece<'a> {
 }
 
 impl OriginsView {
+    /// No memory at all.
+    pub fn empty(by: By) -> Self {
+        Self { by, pid: None, time_ns: 0, size: 0, resident: 0, rows: Vec::new(), stacks: None }
+    }
+
     /// Adds up the origins of a memory held still.
     pub fn new(
         by: By,

@@ -35,6 +35,7 @@ pub(super) fn read(target: &str, path: &Path) -> anyhow::Result<Found> {
         contents: Some(Box::new(core.memory)),
         core_threads: core.threads,
         facts,
+        recorded: None,
     })
 }
 

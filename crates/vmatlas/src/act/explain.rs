@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use snapshot::{Malloc, Memory};
 use view::Explanation;
 
-use super::{place, target};
+use super::{biography, place, target};
 use crate::cli::{Common, ExplainArgs};
 use crate::screen::{self, Style};
 
@@ -19,12 +19,17 @@ pub(crate) fn act(args: &ExplainArgs, common: Common) -> anyhow::Result<ExitCode
     let leaves = snapshot::classify(&found.snapshot);
     let leaf = leaves.iter().find(|leaf| leaf.range.contains(args.address));
     explanation.place = leaf.and_then(|leaf| place::find(&found, leaf, args.address)).unwrap_or_default();
+    if let Some((path, mm)) = &found.recorded {
+        explanation.story = biography::read(path, *mm, args.address)?;
+    }
     let out = io::stdout();
     if args.json {
         screen::print_json(view::json::EXPLAIN_SCHEMA, &explanation, out.lock())?;
     } else {
         let style = Style::of(&out, common.color);
-        screen::print(&view::text::explain(&explanation, style.canvas), style, out.lock())?;
+        let mut lines = view::text::explain(&explanation, style.canvas);
+        lines.extend(view::text::story(&explanation.story, style.canvas));
+        screen::print(&lines, style, out.lock())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod biography;
 mod check;
 mod completions;
 mod core_file;
@@ -7,6 +8,7 @@ mod diff;
 mod doctor;
 mod elf;
 mod explain;
+mod export;
 mod frames;
 mod man;
 mod map;
@@ -33,6 +35,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Report(args) => report::act(&args, cli.common),
         Verb::Map(args) => map::act(&args, cli.common),
         Verb::Explain(args) => explain::act(&args, cli.common),
+        Verb::Export(args) => export::act(&args),
         Verb::Diff(args) => diff::act(&args, cli.common),
         Verb::Elf(args) => elf::act(&args, cli.common),
         Verb::Doctor(args) => doctor::act(&args, cli.common),

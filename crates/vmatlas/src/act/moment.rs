@@ -69,7 +69,7 @@ pub(super) fn read(
         Some(pid) => format!("{target}: process {pid} does not live at that moment"),
         None => format!("{target}: no memory lives at that moment"),
     })?;
-    Ok(found(target, &still, world.processes().all(), still.snapshot(world.objects())))
+    Ok(found(target, path, &still, world.processes().all(), still.snapshot(world.objects())))
 }
 
 /// Replays a recording on which no states are kept once, if that is worth it, and adds them.
@@ -140,7 +140,7 @@ fn of_run(target: &str, path: &Path, choose: impl FnOnce(&Run) -> Option<Still>)
     let shown = || path.display().to_string();
     let run = Replay::open(path).with_context(shown)?.finish();
     let still = choose(&run).with_context(|| format!("{target}: holds no such memory"))?;
-    Ok(found(target, &still, &run.processes, run.snapshot(&still)))
+    Ok(found(target, path, &still, &run.processes, run.snapshot(&still)))
 }
 
 fn last_of_all(run: &Run) -> Option<Still> {
@@ -162,7 +162,7 @@ fn peak_of(target: &str, path: &Path, seeker: &mut Seeker, pid: Pid) -> anyhow::
     let world = seeker.to_time(time).with_context(shown)?;
     let still = of_process(world, pid);
     let still = still.with_context(|| format!("{target}: process {pid} has no memory of its own"))?;
-    Ok(found(target, &still, world.processes().all(), still.snapshot(world.objects())))
+    Ok(found(target, path, &still, world.processes().all(), still.snapshot(world.objects())))
 }
 
 pub(super) fn of_process(world: &World, pid: Pid) -> Option<Still> {
@@ -178,16 +178,23 @@ pub(super) fn largest(world: &World) -> Option<Still> {
     world.still(memory.id)
 }
 
-fn found(target: &str, still: &Still, processes: &[Process], snapshot: snapshot::Snapshot) -> Found {
+fn found(
+    target: &str,
+    path: &Path,
+    still: &Still,
+    processes: &[Process],
+    snapshot: snapshot::Snapshot,
+) -> Found {
     let process = still.process.and_then(|no| processes.get(no.0));
-    let path = process.and_then(|process| process.programs.last()).map(|program| program.path.clone());
+    let program = process.and_then(|process| process.programs.last()).map(|program| program.path.clone());
     let facts = MapFacts {
         target: words::printable(target.as_bytes()),
         pid: process.map(|process| process.pid.0),
-        program: path.map(|path| words::printable(&path)).unwrap_or_default(),
+        program: program.map(|path| words::printable(&path)).unwrap_or_default(),
         ..MapFacts::default()
     };
-    Found { snapshot, contents: None, core_threads: Vec::new(), facts }
+    let recorded = Some((path.to_owned(), still.mm));
+    Found { snapshot, contents: None, core_threads: Vec::new(), facts, recorded }
 }
 
 /// Divides `FILE@MOMENT` or `FILE#EVENT`; a file that has the whole name is meant as it is.

@@ -81,7 +81,9 @@ fn report(args: &RecordArgs, common: Common, path: &Path) -> anyhow::Result<()> 
         if args.json {
             screen::print_json(view::json::REPORT_SCHEMA, &report, out)
         } else {
-            screen::print(&view::text::report(&report, style.canvas), style, out)
+            let mut lines = view::text::report(&report, style.canvas);
+            lines.extend(super::biography::of_crash(path, style.canvas).unwrap_or_default());
+            screen::print(&lines, style, out)
         }
     };
     match &args.report {

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use abi::Pid;
 use anyhow::Context;
-use recording::ReadError;
+use recording::{MmId, ReadError};
 use snapshot::{LiveError, LiveMemory, Malloc, Memory, Snapshot};
 use timeline::Seeker;
 use view::{Detail, Limits, MapFacts, MapView, StatusSums, words};
@@ -28,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) core_threads: Vec<elf::CoreThread>,
     /// What else is known of it.
     pub(crate) facts: MapFacts,
+    /// Of a recording: its file and which memory this is.
+    pub(crate) recorded: Option<(PathBuf, MmId)>,
 }
 
 impl Found {
@@ -95,7 +97,7 @@ pub(crate) fn read(target: &str, within: WithinRecording) -> anyhow::Result<Foun
         anyhow::bail!("{}: holds no mapping", shown());
     }
     let facts = MapFacts { target: words::printable(target.as_bytes()), ..MapFacts::default() };
-    Ok(Found { snapshot, contents: None, core_threads: Vec::new(), facts })
+    Ok(Found { snapshot, contents: None, core_threads: Vec::new(), facts, recorded: None })
 }
 
 /// Looks at the first bytes of a file.
@@ -168,5 +170,5 @@ pub(super) fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
     };
     // Who may see the map may not always read the memory.
     let contents = LiveMemory::open(pid).ok().map(|memory| Box::new(memory) as Box<dyn Memory>);
-    Ok(Found { snapshot: live.snapshot, contents, core_threads: Vec::new(), facts })
+    Ok(Found { snapshot: live.snapshot, contents, core_threads: Vec::new(), facts, recorded: None })
 }

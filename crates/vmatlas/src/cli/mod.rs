@@ -6,6 +6,7 @@ mod check;
 mod diff;
 mod doctor;
 mod elf;
+mod export;
 mod map;
 mod record;
 mod report;
@@ -20,6 +21,7 @@ pub(crate) use check::CheckArgs;
 pub(crate) use diff::DiffArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use elf::ElfArgs;
+pub(crate) use export::{ExportArgs, To};
 pub(crate) use map::{ExplainArgs, MapArgs, WithinRecording};
 pub(crate) use record::{Embed, Faults, RecordArgs};
 pub(crate) use report::{ByWhat, ReportArgs};
@@ -77,6 +79,8 @@ pub(crate) enum Verb {
     Map(MapArgs),
     /// Say what is at an address, and by which rule
     Explain(ExplainArgs),
+    /// Write where memory comes from in the formats of other tools: pprof, flame graphs, speedscope, JSON, CSV
+    Export(ExportArgs),
     /// Compare two processes, texts or moments, by what the memory is rather than where
     Diff(DiffArgs),
     /// Show an executable's or library's metadata as the mappings it becomes
