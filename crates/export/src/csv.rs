@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn fields_are_quoted_where_they_must_be() {
-        assert_eq!(field("main (a.c:3)"), "main (a.c:3)");
+        assert_eq!(field("main (a.rs)"), "main (a.rs)");
         assert_eq!(field("f(int, \"x\")"), "\"f(int, \"\"x\"\")\"");
     }
 }

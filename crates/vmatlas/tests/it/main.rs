@@ -24,6 +24,7 @@ mod recording;
 mod refused;
 mod run;
 mod scratch;
+mod stories;
 mod terminal;
 mod top;
 mod tty;

@@ -1,0 +1,102 @@
+//! Who and when: the life of an address, what a crash leaves, and resident memory by stack for other tools.
+
+use std::process::Command;
+
+use crate::guest::{Build, guest};
+use crate::run::{Run, has, vmatlas};
+use crate::scratch::Scratch;
+
+/// Runs `vmatlas` with these words; returns its status as a shell shows it, its output and its errors.
+fn run(scratch: &Scratch, words: &[&str]) -> (i32, String, String) {
+    let words: Vec<_> =
+        [vmatlas().to_str().expect("a plain path")].into_iter().chain(words.iter().copied()).collect();
+    let ran = Run::new(scratch, &words).alone();
+    (ran.shell_status(), ran.stdout, ran.stderr)
+}
+
+/// Records a guest; the folder then holds `f.vmatlas`.
+fn recorded(name: &str, args: &[&str]) -> Option<(Scratch, i32, String)> {
+    let program = guest(name, Build::Dynamic)?;
+    let scratch = Scratch::new(name);
+    let mut words =
+        vec!["record", "--faults", "1", "-o", "f.vmatlas", "--", program.to_str().expect("a plain path")];
+    words.extend_from_slice(args);
+    let (status, _, report) = run(&scratch, &words);
+    Some((scratch, status, report))
+}
+
+#[test]
+fn a_crash_leaves_the_life_of_its_address() {
+    let Some((scratch, status, report)) = recorded("after_unmap", &[]) else { return };
+    assert_eq!(status, 139, "the program's own end");
+    let crash = report.find("SIGSEGV at").map(|at| &report[at..]).expect("the report ends with the crash");
+    let order =
+        ["use_buffer", "use after unmap", "mapped by mmap", "make_buffer", "main", "page first touched"];
+    let order =
+        order.iter().chain(&["fill_buffer", "unmapped by munmap", "drop_buffer", "while nothing was mapped"]);
+    let mut rest = crash;
+    for words in order {
+        let at =
+            rest.find(words).unwrap_or_else(|| panic!("{words} is missing or out of order in:\n{crash}"));
+        rest = &rest[at + words.len()..];
+    }
+    // The same by hand: the address stands in the first line.
+    let address = crash.split_whitespace().find(|word| word.starts_with("0x")).expect("an address");
+    let (status, explained, errors) = run(&scratch, &["explain", "f.vmatlas@peak", address]);
+    assert_eq!(status, 0, "{errors}");
+    assert!(explained.contains("mapped by mmap") && explained.contains("drop_buffer"), "{explained}");
+}
+
+#[test]
+fn resident_memory_by_stack_adds_up_in_every_format() {
+    let Some((scratch, status, _)) = recorded("churn", &["2000"]) else { return };
+    assert_eq!(status, 0);
+    let export = |to: &str| {
+        let (status, out, errors) = run(&scratch, &["export", "f.vmatlas", "--to", to]);
+        assert_eq!(status, 0, "{to}: {errors}");
+        out
+    };
+    let json: serde_json::Value = serde_json::from_str(&export("json")).expect("JSON");
+    let resident = json["resident"].as_u64().expect("a number");
+    let rows = json["rows"].as_array().expect("rows");
+    assert_eq!(rows.iter().map(|row| row["resident"].as_u64().unwrap_or(0)).sum::<u64>(), resident);
+    let folded = export("folded");
+    let lines = folded.lines().map(|line| line.rsplit_once(' ').expect("a stack and a number"));
+    assert_eq!(lines.clone().map(|(_, bytes)| bytes.parse::<u64>().expect("bytes")).sum::<u64>(), resident);
+    // Kept: each hundredth mapping, made by main.
+    assert!(lines.clone().any(|(stack, _)| stack.contains(";main;")), "{folded}");
+    let speedscope: serde_json::Value = serde_json::from_str(&export("speedscope")).expect("JSON");
+    let weights = speedscope["profiles"][0]["weights"].as_array().expect("weights");
+    assert_eq!(weights.iter().filter_map(serde_json::Value::as_u64).sum::<u64>(), resident);
+    assert_eq!(export("csv").lines().next(), Some("resident,size,pieces,name,stack"));
+    for by in ["kind", "object", "thread", "line"] {
+        let (status, out, errors) = run(&scratch, &["report", "f.vmatlas", "--by", by, "--json"]);
+        assert_eq!(status, 0, "{by}: {errors}");
+        let view: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(view["resident"].as_u64(), Some(resident), "{by}");
+    }
+}
+
+#[test]
+fn pprof_reads_what_is_written_for_it() {
+    if !has("go") {
+        return;
+    }
+    let Some((scratch, _, _)) = recorded("churn", &["500"]) else { return };
+    let (status, _, errors) = run(&scratch, &["export", "f.vmatlas", "--to", "pprof", "-o", "p.pb.gz"]);
+    assert_eq!(status, 0, "{errors}");
+    let (status, _, errors) = run(&scratch, &["export", "f.vmatlas", "--to", "pprof", "-o", "p.pb.gz"]);
+    assert_eq!((status, errors.contains("exists")), (1, true), "nothing is written over: {errors}");
+    let mut go = Command::new("go");
+    let output = go
+        .args(["tool", "pprof", "-top", "-cum"])
+        .arg(scratch.path("p.pb.gz"))
+        .output()
+        .expect("go was found");
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        println!("SKIPPED: pprof, go tool pprof does not run here");
+        return;
+    }
+    assert!(text.contains("Type: resident") && text.contains(" main"), "{text}");
+}
