@@ -36,6 +36,20 @@ pub enum Mutation {
     GrowthGapIgnored,
     /// `brk` may end right below the next mapping.
     BrkGapIgnored,
+    /// Touched memory takes the page offset of the place it moves to.
+    RemapOffsetReset,
+    /// `MREMAP_DONTUNMAP` leaves the source its anon_vma.
+    DontunmapKeepsAnonVma,
+    /// `MREMAP_DONTUNMAP` leaves the source locked.
+    DontunmapKeepsLock,
+    /// `mlock` counts pages that are locked already.
+    LockCountsTwice,
+    /// Guard markers give no anon_vma.
+    GuardsNoAnonVma,
+    /// Advice ends at the first hole.
+    AdviceEndsAtHole,
+    /// `mseal` seals what there is of a range with holes.
+    SealOverHoles,
 }
 
 impl Mutation {
@@ -55,6 +69,13 @@ impl Mutation {
         Self::DataLimitIgnored,
         Self::GrowthGapIgnored,
         Self::BrkGapIgnored,
+        Self::RemapOffsetReset,
+        Self::DontunmapKeepsAnonVma,
+        Self::DontunmapKeepsLock,
+        Self::LockCountsTwice,
+        Self::GuardsNoAnonVma,
+        Self::AdviceEndsAtHole,
+        Self::SealOverHoles,
     ];
 }
 

@@ -11,6 +11,7 @@ use super::Answer;
 use super::piece::Piece;
 use crate::flags::VmFlags;
 use crate::merge::existing::Change;
+use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::why::Refusal;
 
@@ -38,7 +39,7 @@ impl Op<'_> {
         let (start, len) = lock_pages(addr, len);
         let limit = self.space.limits.memlock.soft >> PAGE_SHIFT;
         let mut locked = (len >> PAGE_SHIFT).wrapping_add(self.space.counters.locked_vm);
-        if locked > limit && !self.caps.ipc_lock {
+        if locked > limit && !self.caps.ipc_lock && !self.profile.mutated(Mutation::LockCountsTwice) {
             locked = locked.wrapping_sub(self.locked_pages_in(start, len));
         }
         if locked > limit && !self.caps.ipc_lock {

@@ -7,6 +7,7 @@ use super::Answer;
 use super::piece::rounded;
 use crate::flags::VmFlags;
 use crate::merge::existing::Change;
+use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::why::Refusal;
 
@@ -17,7 +18,7 @@ impl Op<'_> {
             return Err(Refusal::MsealFlags);
         }
         let range = rounded(addr, len).ok_or(Refusal::MsealFlags)?;
-        if !self.is_mapped_whole(range) {
+        if !self.is_mapped_whole(range) && !self.profile.mutated(Mutation::SealOverHoles) {
             return Err(Refusal::MsealHole);
         }
         let mut rest = range;

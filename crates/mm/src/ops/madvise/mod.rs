@@ -19,6 +19,7 @@ use super::Answer;
 use super::piece::{Piece, rounded};
 use crate::flags::VmFlags;
 use crate::input::{Access, Basis, Input};
+use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::why::Refusal;
 
@@ -45,6 +46,9 @@ impl Op<'_> {
         while !rest.is_empty() {
             let piece = self.piece(rest).ok_or(Refusal::AdviceHole)?;
             hole |= piece.range.start > rest.start;
+            if hole && self.profile.mutated(Mutation::AdviceEndsAtHole) {
+                return Err(Refusal::AdviceHole);
+            }
             self.advise_piece(&piece, advice)?;
             rest.start = piece.range.end;
         }
@@ -90,7 +94,7 @@ impl Op<'_> {
         let start = piece.vma.range.start;
         // So that fork copies the page tables.
         self.space.vmas.update(start, |vma| vma.flags = vma.flags.with(VmFlags::MAYBE_GUARD));
-        if piece.vma.is_anonymous() {
+        if piece.vma.is_anonymous() && !self.profile.mutated(Mutation::GuardsNoAnonVma) {
             self.space.prepare_anon(self.sys, start);
         }
         self.space.guards.insert(piece.range);

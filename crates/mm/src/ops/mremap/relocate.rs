@@ -7,6 +7,7 @@ use crate::file::FileKind;
 use crate::flags::VmFlags;
 use crate::input::Uffd;
 use crate::merge::{Expansion, Proposal};
+use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::vma::{Extra, Vma};
 use crate::why::Refusal;
@@ -75,7 +76,8 @@ impl Op<'_> {
     /// Linux: `mm/vma.c: copy_vma`.
     fn copy(&mut self, vma: &Vma, remap: &Remap) -> VirtAddr {
         let range = AddrRange { start: remap.new_addr, end: VirtAddr(remap.new_addr.0 + remap.new_len) };
-        let untouched = vma.is_anonymous() && vma.anon.is_none();
+        let reset = self.profile.mutated(Mutation::RemapOffsetReset);
+        let untouched = vma.is_anonymous() && (vma.anon.is_none() || reset);
         let own_pages = PageOff(range.start.0 >> PAGE_SHIFT);
         let pgoff = if untouched { own_pages } else { vma.pgoff_at(remap.addr) };
         let proposal = Proposal {
@@ -128,9 +130,13 @@ impl Op<'_> {
     fn leave_source_empty(&mut self, remap: &Remap, copy: VirtAddr) {
         let Some(start) = self.space.vmas.find(remap.addr).map(|vma| vma.range.start) else { return };
         let source = remap.source();
+        let keeps_lock = self.profile.mutated(Mutation::DontunmapKeepsLock);
+        let keeps_anon = self.profile.mutated(Mutation::DontunmapKeepsAnonVma);
         let dropped = self.space.vmas.update(start, |vma| {
-            vma.flags = vma.flags.without(VmFlags::LOCKED_MASK);
-            if start != copy && vma.range == source { vma.anon.take() } else { None }
+            if !keeps_lock {
+                vma.flags = vma.flags.without(VmFlags::LOCKED_MASK);
+            }
+            if start != copy && vma.range == source && !keeps_anon { vma.anon.take() } else { None }
         });
         if let Some(chain) = dropped.flatten() {
             self.sys.anon_vmas.unlink(&chain);
