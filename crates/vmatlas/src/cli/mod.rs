@@ -34,7 +34,7 @@ pub(crate) use view::ViewArgs;
     name = "vmatlas",
     version,
     about = "Where the memory of a Linux process goes, and whether it is what Linux should have done",
-    after_help = "Exit status: 0 fine, 1 failed, 2 wrong usage, 42 no such process.",
+    after_help = "Exit status: 0 fine, 1 failed, 2 wrong usage, 3 twin and kernel differ, 42 no such process; record\nends as the command ended, 126 and 127 as in a shell.",
     disable_help_subcommand = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs",
