@@ -11,7 +11,7 @@ use view::{By, Chains, OriginsView};
 use super::moment::{self, At};
 
 /// The origins of one process's memory at a moment, and the names they are told by.
-pub(super) struct Told {
+pub(crate) struct Told {
     pub(super) symbols: Option<Symbols>,
     pub(super) still: Still,
     pub(super) snapshot: snapshot::Snapshot,
@@ -23,10 +23,15 @@ impl Told {
     /// Reads a recording at the moment that its name tells, its peak where it tells none.
     pub(super) fn read(target: &str, process: Option<i32>) -> anyhow::Result<Self> {
         let (path, at) = moment::split(target);
+        Self::at(&path, at.unwrap_or(At::Peak), process)
+    }
+
+    /// Reads a recording at a moment.
+    pub(crate) fn at(path: &Path, at: At, process: Option<i32>) -> anyhow::Result<Self> {
         let shown = || path.display().to_string();
-        let symbols = Reader::open(&path).with_context(shown)?.symbols().with_context(shown)?;
-        let (until, mm) = until(&path, at.unwrap_or(At::Peak), process).with_context(shown)?;
-        let mut replay = Replay::open(&path).with_context(shown)?;
+        let symbols = Reader::open(path).with_context(shown)?.symbols().with_context(shown)?;
+        let (until, mm) = until(path, at, process).with_context(shown)?;
+        let mut replay = Replay::open(path).with_context(shown)?;
         let origins = Origins::follow(&mut replay, until).with_context(shown)?;
         let world = replay.world();
         let still = match (process, mm) {
@@ -34,7 +39,7 @@ impl Told {
             (None, Some(mm)) => world.still(mm),
             (None, None) => moment::largest(world),
         };
-        let still = still.with_context(|| format!("{target}: no such memory lives at that moment"))?;
+        let still = still.with_context(|| format!("{}: no such memory lives at that moment", shown()))?;
         Ok(Self {
             symbols,
             snapshot: still.snapshot(world.objects()),
@@ -45,7 +50,7 @@ impl Told {
     }
 
     /// Adds them up.
-    pub(super) fn view(&self, by: By) -> OriginsView {
+    pub(crate) fn view(&self, by: By) -> OriginsView {
         let chains = Chains::new(self.symbols.as_ref());
         OriginsView::new(by, &chains, &self.still, &self.snapshot, &self.origins, &self.processes)
     }

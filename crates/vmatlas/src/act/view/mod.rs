@@ -1,5 +1,6 @@
 //! `vmatlas view FILE`.
 
+mod flame;
 mod loaded;
 mod site;
 

@@ -10,10 +10,14 @@ use serde_json::json;
 use snapshot::Snapshot;
 use timeline::Seeker;
 use view::atlas::{Atlas, Rect};
-use view::{Cell, Explanation, PagesView};
+use view::{By, Cell, Explanation, PagesView, StoryLine};
 use web::{Answer, Query, Site};
 
+use super::flame::{self, Measure};
 use super::loaded::Loaded;
+use crate::act::biography;
+use crate::act::moment::At;
+use crate::act::origins::Told;
 
 /// Rectangles kept in memory, of more the largest: about 100 MiB.
 const RECTS_MAX: usize = 300_000;
@@ -92,7 +96,25 @@ impl RecordingSite {
         let address = query.number("address").ok_or_else(|| Answer::Bad("which address?".to_owned()))?;
         let explanation = Explanation::new(&self.snapshot(query)?, &(), VirtAddr(address));
         let because = explanation.leaf.as_ref().map(|leaf| leaf.rule.clone());
-        Ok(json_answer(&json!({ "why": because, "explanation": explanation })))
+        let mm = query.number("mm").and_then(|mm| u32::try_from(mm).ok()).unwrap_or_default();
+        let lines = biography::read(&self.path, MmId(mm), VirtAddr(address)).unwrap_or_default();
+        let lines: Vec<_> = lines.iter().map(story_line).collect();
+        Ok(json_answer(&json!({ "why": because, "explanation": explanation, "lines": lines })))
+    }
+
+    /// Of a stretch of time its last moment, of the whole run its peak.
+    fn flame(&self, query: &Query, duration_ns: u64) -> Result<Answer, Answer> {
+        let measure = match query.text("measure") {
+            Some("mapped") => Measure::Mapped,
+            Some("resident") | None => Measure::Resident,
+            Some(_) => return Ok(json_answer(&json!({ "root": null, "note": "not measured" }))),
+        };
+        let to = query.number("to").filter(|to| *to < duration_ns);
+        let at = to.map_or(At::Peak, |to| At::Time(TimeNs(to)));
+        let told =
+            Told::at(&self.path, at, None).map_err(|error| Answer::Bad(crate::exit::line_of(&error)))?;
+        let is_reversed = query.text("reversed") == Some("true");
+        Ok(json_answer(&flame::graph(&told.view(By::Stack), measure, is_reversed)))
     }
 
     fn pages(&self, query: &Query) -> Result<Answer, Answer> {
@@ -105,6 +127,12 @@ impl RecordingSite {
         let cells: Vec<[&str; 2]> = view.cells.iter().map(|cell| cell_words(*cell)).collect();
         Ok(json_answer(&json!({ "cell_bytes": view.cell_bytes, "cells": cells })))
     }
+}
+
+/// A step of an address's life, as the page takes it.
+fn story_line(line: &StoryLine) -> serde_json::Value {
+    let detail: Vec<String> = line.frames.iter().map(view::FrameWords::line_words).collect();
+    json!({ "time_ns": line.time_ns, "what": format!("{} ({})", line.what, line.who), "detail": detail })
 }
 
 /// A cell's letter and its words; a dot: no page.
@@ -134,7 +162,7 @@ impl Site for RecordingSite {
             "atlas" => Ok(rects(&loaded, query)),
             "story" => self.story(query),
             "pages" => self.pages(query),
-            "flame" => Ok(json_answer(&json!(null))),
+            "flame" => self.flame(query, loaded.atlas.duration_ns),
             _ => Err(Answer::NotFound),
         };
         answer.unwrap_or_else(|answer| answer)
