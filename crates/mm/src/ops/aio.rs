@@ -59,28 +59,42 @@ impl Op<'_> {
         let id = self.do_mmap(request).map_err(|_| Refusal::AioMap)?.range.start;
         self.space.rings.push(Ring { id, bytes, description });
         if let Err(refusal) = self.user_write(ctx, 8) {
-            self.end_ring(id);
+            self.end_ring(|ring| ring.description == description);
             return Err(refusal);
         }
         Ok(0)
     }
 
+    /// The kernel finds the context by a number that it reads from the ring's first page: where another page lies
+    /// there by now, that word is an input.
+    ///
     /// Linux: `fs/aio.c: io_destroy`, `lookup_ioctx`, `kill_ioctx`.
-    pub(crate) fn io_destroy(&mut self, ctx: VirtAddr) -> Answer {
+    pub(crate) fn io_destroy(&mut self, ctx: VirtAddr, input: &Input) -> Answer {
         let lives = self.space.rings.iter().any(|ring| ring.id == ctx);
         if self.user_read(ctx, 4).is_err() || !lives {
             return Err(Refusal::AioContext);
         }
-        self.end_ring(ctx);
+        let page = self.space.vmas.find(ctx).filter(|vma| vma.pgoff_at(ctx) == PageOff(0));
+        let file = page.and_then(|vma| vma.backing.file()).filter(|file| file.kind == FileKind::AioRing);
+        let Some(description) = file.map(|file| file.description) else {
+            let answer = self.take_over(input);
+            if answer.is_ok() {
+                self.end_ring(|ring| ring.id == ctx);
+            }
+            return answer;
+        };
+        let this = |ring: &Ring| ring.id == ctx && ring.description == description;
+        if !self.space.rings.iter().any(this) {
+            return Err(Refusal::AioContext);
+        }
+        self.end_ring(this);
         Ok(0)
     }
 
-    /// Unmaps the ring's range, whatever is there by now.
-    fn end_ring(&mut self, id: VirtAddr) {
-        // Of several contexts with one address the kernel finds the one whose ring is there: the newest, as those
-        // before it lost theirs.
-        let Some(at) = self.space.rings.iter().rposition(|ring| ring.id == id) else { return };
-        let ring = self.space.rings.remove(at);
+    /// Unmaps a ring's range, whatever is there by now.
+    fn end_ring(&mut self, which: impl Fn(&Ring) -> bool) {
+        let Some(at) = self.space.rings.iter().position(which) else { return };
+        let ring = self.space.rings.swap_remove(at);
         // A refusal leaves the mapping where it is: nobody is told.
         let _refused = self.unmap(AddrRange { start: ring.id, end: VirtAddr(ring.id.0 + ring.bytes) });
     }

@@ -111,7 +111,7 @@ impl Op<'_> {
             Call::Shmat { id, addr, flags } => self.shmat(id, addr, flags, input),
             Call::Shmdt { addr } => self.shmdt(addr),
             Call::IoSetup { events, ctx } => self.io_setup(events, ctx, input),
-            Call::IoDestroy { ctx } => self.io_destroy(ctx),
+            Call::IoDestroy { ctx } => self.io_destroy(ctx, input),
             Call::UffdIoctl { fd: _, request, arg } => self.uffd_ioctl(request, arg, input),
             // The new descriptor is not the map's.
             Call::Userfaultfd { .. } => self.take_over(input),

@@ -586,7 +586,10 @@ fn may_ask_the_kernel(call: Call) -> bool {
     match call {
         Call::Mmap { flags, .. } => flags.intersects(MapFlags::MAP_32BIT.with(MapFlags::HUGETLB)),
         Call::Mincore { .. } | Call::Madvise { .. } | Call::Mbind { .. } => true,
-        Call::ProcessMadvise { .. } | Call::UffdIoctl { .. } | Call::IoSetup { .. } => true,
+        Call::ProcessMadvise { .. }
+        | Call::UffdIoctl { .. }
+        | Call::IoSetup { .. }
+        | Call::IoDestroy { .. } => true,
         Call::Msync { flags, .. } => flags.contains(MsyncFlags::SYNC),
         _ => false,
     }
