@@ -43,15 +43,16 @@ impl Op<'_> {
 
     /// Tells whether the last aligned block below the mapping's end lies inside it, and the file's offset too.
     ///
+    /// The sums wrap, as in the kernel: a mapping that ends below the first huge page's end has a place.
+    ///
     /// Linux: `include/linux/huge_mm.h: thp_vma_suitable_order`.
     fn has_huge_place(&self, vma: &Vma) -> bool {
         let size = self.profile.pmd_size;
         let pages = size >> PAGE_SHIFT;
         let AddrRange { start, end } = vma.range;
-        let Some(last) = end.0.checked_sub(size) else { return false };
-        let block = VirtAddr(last & !(size - 1));
+        let block = VirtAddr(end.0.wrapping_sub(size) & !(size - 1));
         let in_step =
             vma.is_anonymous() || (start.0 >> PAGE_SHIFT).wrapping_sub(vma.pgoff.0).is_multiple_of(pages);
-        in_step && block >= start && block.0 + size <= end.0
+        in_step && block >= start && block.0.wrapping_add(size) <= end.0
     }
 }
