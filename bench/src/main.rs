@@ -4,6 +4,7 @@
 //! `bench/runs/<date>-<cpu>-<kernel>/`.
 
 mod clock;
+mod map;
 mod record;
 mod run_dir;
 mod seek;
@@ -31,6 +32,7 @@ const USAGE: &str = "usage: vmatlas-bench VERB [--save] [ARG...]
 verbs:
   record [--rounds N] [PROGRAM...]   whole programs alone, recorded, under strace and perf; bytes an event
   twin [MAPPINGS...]   the set of mappings beside other containers; the real system calls alone
+  map                  `map PID` beside cat smaps, on processes of many mappings, of many threads, of 100 GiB
   seek [EVENTS]        opening a recording of 10 million events, going to any moment of it
 ";
 
@@ -47,6 +49,9 @@ fn main() -> Result<()> {
     match verb.as_str() {
         "seek" => seek::run(&options),
         "record" => record::run(&options),
+        "map" => map::run(&options),
+        // A process to look at, started by `map`.
+        "map-guest" => map::become_guest(&options.rest),
         "twin" => twin::run(&options),
         _ => bail!("no verb {verb}\n{USAGE}"),
     }

@@ -24,6 +24,8 @@ pub fn target(random: &mut Random) {
     damage(&mut front, random);
     front.extend(bytes);
     let Ok(image) = elf::read(&front) else { return };
+    let symbols = elf::symbols(&front).map(|(_, symbols)| symbols).unwrap_or_default();
+    let _ = elf::symbol_at(&symbols, VirtAddr(random.any_size()));
     let parts = elf::parts(&image.segments);
     assert!(
         parts.windows(2).all(|pair| pair[0].range.start <= pair[1].range.start || image.segments.len() > 1)

@@ -3,6 +3,7 @@
 //! A target takes a seed, makes a good input, damages it and reads it. A panic stops the run; the line printed before it
 //! repeats it. Memory is bounded too: the run fails if the process ever had more than 512 MiB resident.
 
+mod core_file;
 mod damage;
 mod elf_file;
 mod random;
@@ -20,7 +21,7 @@ const RESIDENT_MAX_KIB: u64 = 512 << 10;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(target) = target(&arguments) else {
-        eprintln!("usage: vmatlas-fuzz elf|recording|texts [--seconds N] [--seed S]");
+        eprintln!("usage: vmatlas-fuzz core|elf|recording|texts [--seconds N] [--seed S]");
         return ExitCode::from(2);
     };
     let seconds = number(&arguments, "--seconds").unwrap_or(10);
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
 
 fn target(arguments: &[String]) -> Option<fn(&mut Random)> {
     match arguments.first()?.as_str() {
+        "core" => Some(core_file::target),
         "elf" => Some(elf_file::target),
         "recording" => Some(recording_file::target),
         "texts" => Some(texts::target),

@@ -2,8 +2,8 @@
 
 /// What a range of memory is: the leaves of the taxonomy.
 ///
-/// Not told apart yet, and so counted as [`Kind::Anonymous`]: alternate signal stacks, and arenas of allocators
-/// that neither name their memory nor have glibc's shape.
+/// Not told apart, and so counted as [`Kind::Anonymous`]: stacks for signal handlers without a guard, and arenas of
+/// allocators that neither name their memory nor have a shape that is known here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// Code of a program or library.
@@ -24,6 +24,8 @@ pub enum Kind {
     ThreadStack,
     /// The forbidden range below a thread's stack.
     StackGuard,
+    /// A stack for signal handlers.
+    SignalStack,
     /// An allocator's arena.
     Arena,
     /// A block so large that malloc gave it a mapping of its own.
@@ -113,7 +115,7 @@ pub enum Sharing {
 
 impl Kind {
     /// Every kind, in the order of showing.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Text,
         Self::ReadOnlyData,
         Self::Relro,
@@ -123,6 +125,7 @@ impl Kind {
         Self::MainStack,
         Self::ThreadStack,
         Self::StackGuard,
+        Self::SignalStack,
         Self::Arena,
         Self::LargeBlock,
         Self::JitCode,
@@ -144,7 +147,7 @@ impl Kind {
         match self {
             Self::Text | Self::ReadOnlyData | Self::Relro | Self::Data | Self::Bss => Group::Static,
             Self::Heap => Group::Heap,
-            Self::MainStack | Self::ThreadStack | Self::StackGuard => Group::Stacks,
+            Self::MainStack | Self::ThreadStack | Self::StackGuard | Self::SignalStack => Group::Stacks,
             Self::Arena | Self::LargeBlock | Self::JitCode | Self::Reservation | Self::Anonymous => {
                 Group::Anonymous
             }
@@ -166,6 +169,7 @@ impl Kind {
             Self::MainStack => "main stack",
             Self::ThreadStack => "thread stacks",
             Self::StackGuard => "stack guards",
+            Self::SignalStack => "signal stacks",
             Self::Arena => "allocator arenas",
             Self::LargeBlock => "large blocks",
             Self::JitCode => "JIT code",
@@ -195,6 +199,7 @@ impl Kind {
             Self::MainStack => "main_stack",
             Self::ThreadStack => "thread_stack",
             Self::StackGuard => "stack_guard",
+            Self::SignalStack => "signal_stack",
             Self::Arena => "arena",
             Self::LargeBlock => "malloc_block",
             Self::JitCode => "jit_code",

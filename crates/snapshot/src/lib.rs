@@ -36,8 +36,8 @@ pub use classify::{Leaf, Owner, classify, own_address};
 pub use core_file::{Core, CoreError, CoreMemory, read_core};
 pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
 pub use live::{
-    Frames, Live, LiveError, LiveMemory, mapped_path, processes_named, read_live, read_live_pages,
-    with_descendants,
+    Frames, Live, LiveError, LiveMemory, mapped_path, processes_named, read_live, read_live_fast,
+    read_live_pages, with_descendants,
 };
 pub use malloc::{Arena, ArenaRole, Chunk, ChunkState, ChunkSums, Count, Malloc, Verdict, chunk_at};
 pub use memory::Memory;

@@ -40,6 +40,10 @@ pub enum Rule {
     GlibcArena,
     /// It begins with glibc's header of a block with a mapping of its own.
     GlibcBlock,
+    /// Inferred: few pages above a page without rights: as Rust's runtime makes stacks for signal handlers.
+    SignalStackShape,
+    /// Inferred: size and alignment as this allocator takes memory, and the process has it.
+    AllocatorShape(&'static str),
     /// Inferred: memory from a multiple of 64 MiB on, and a reservation to the next: glibc's shape of an arena.
     GlibcArenaShape,
     /// Inferred: the part of such an arena that is not in use yet.
@@ -71,7 +75,12 @@ impl Rule {
     pub const fn is_inferred(self) -> bool {
         matches!(
             self,
-            Self::GlibcArenaShape | Self::GlibcArenaRest | Self::ObjectByProtection | Self::HeapAfterProgram
+            Self::GlibcArenaShape
+                | Self::GlibcArenaRest
+                | Self::ObjectByProtection
+                | Self::HeapAfterProgram
+                | Self::SignalStackShape
+                | Self::AllocatorShape(_)
         )
     }
 }
@@ -79,6 +88,13 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AllocatorShape(name) => {
+                return write!(
+                    f,
+                    "inferred: size and alignment as {name} takes memory, and the process has {name}"
+                );
+            }
+            Self::SignalStackShape => "inferred: few pages above a guard page, as stacks for signal handlers",
             Self::Segment => "inside a segment of a loaded object",
             Self::SegmentCopied => "inside a segment of a loaded object, though not mapped from its file",
             Self::BssTail => "the zeros after an object's last file page",

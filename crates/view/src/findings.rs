@@ -2,7 +2,7 @@
 
 use abi::Prot;
 use serde::{Deserialize, Serialize};
-use snapshot::{Kind, Leaf, Snapshot};
+use snapshot::{Kind, Leaf, Snapshot, Verdict};
 
 use crate::words::{bytes, count, plural, printable};
 
@@ -33,6 +33,10 @@ pub enum FindingKind {
     LargeStack,
     /// The virtual size is close to its limit.
     LargeSize,
+    /// Much of malloc's memory is free and could be given back.
+    RetainedByMalloc,
+    /// Much of malloc's memory is free in small pieces.
+    FragmentedHeap,
 }
 
 /// The limits in force on a process; `None` for none, or not known.
@@ -55,6 +59,7 @@ pub(crate) fn find(snapshot: &Snapshot, leaves: &[Leaf], limits: &Limits) -> Vec
         many_mappings(snapshot, limits),
         large_stack(leaves, limits),
         large_size(snapshot, limits),
+        idle_malloc(snapshot),
     ];
     found.into_iter().flatten().collect()
 }
@@ -139,6 +144,42 @@ fn large_size(snapshot: &Snapshot, limits: &Limits) -> Option<Finding> {
     })
 }
 
+/// Less than this is not worth a remark.
+const IDLE_BYTES_MIN: u64 = 8 << 20;
+
+/// Malloc's memory that is resident and not in use: the arenas that are not live, together.
+fn idle_malloc(snapshot: &Snapshot) -> Option<Finding> {
+    let sums = snapshot.malloc.iter().flat_map(|malloc| &malloc.arenas).filter_map(|arena| arena.sums);
+    let idle: Vec<_> = sums.filter(|sums| sums.verdict() != Verdict::Live).collect();
+    let resident: u64 = idle.iter().map(|sums| sums.resident).sum();
+    let free = idle.iter().map(|sums| sums.resident.saturating_sub(sums.in_use.bytes)).sum();
+    let returnable: u64 = idle.iter().map(|sums| sums.returnable).sum();
+    if free < IDLE_BYTES_MIN {
+        return None;
+    }
+    let [free_text, resident] = [free, resident].map(bytes);
+    Some(if returnable >= free / 2 {
+        Finding {
+            kind: FindingKind::RetainedByMalloc,
+            evidence: format!(
+                "{free_text} of {resident} in malloc's arenas are free, {} of it in whole pages",
+                bytes(returnable)
+            ),
+            advice: "malloc keeps them for later: malloc_trim(0) gives them back, as do a lower M_TRIM_THRESHOLD and \
+                     fewer arenas (MALLOC_ARENA_MAX)."
+                .into(),
+        }
+    } else {
+        Finding {
+            kind: FindingKind::FragmentedHeap,
+            evidence: format!("{free_text} of {resident} in malloc's arenas are free, but in pieces between what is in use"),
+            advice: "Nothing can be given back while what lies between lives on: free what was allocated together \
+                     together, or use an allocator with size classes."
+                .into(),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use snapshot::classify;
@@ -148,6 +189,32 @@ mod tests {
     fn kinds(text: &str, limits: Limits) -> Vec<FindingKind> {
         let snapshot = Snapshot::from_maps_text(text.as_bytes()).expect("good text");
         find(&snapshot, &classify(&snapshot), &limits).iter().map(|finding| finding.kind).collect()
+    }
+
+    #[test]
+    fn idle_memory_of_malloc_is_told_by_what_could_be_given_back() {
+        let found = |returnable, in_use| {
+            let sums = snapshot::ChunkSums {
+                in_use: snapshot::Count { chunks: 1, bytes: in_use },
+                resident: 100 << 20,
+                returnable,
+                ..snapshot::ChunkSums::default()
+            };
+            let arena = snapshot::Arena {
+                state: abi::VirtAddr(0),
+                role: snapshot::ArenaRole::Main,
+                heaps: Vec::new(),
+                threads: 1,
+                system_bytes: 0,
+                sums: Some(sums),
+                unfinished: None,
+            };
+            let malloc = snapshot::Malloc { arenas: vec![arena], blocks: Vec::new() };
+            idle_malloc(&Snapshot { malloc: Some(malloc), ..Snapshot::default() }).map(|finding| finding.kind)
+        };
+        assert_eq!(found(80 << 20, 10 << 20), Some(FindingKind::RetainedByMalloc));
+        assert_eq!(found(1 << 20, 10 << 20), Some(FindingKind::FragmentedHeap));
+        assert_eq!(found(10 << 20, 90 << 20), None);
     }
 
     #[test]

@@ -449,6 +449,11 @@ fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>, facts: 
                 "from a recording: the map by the twin at {map}; pages were not read"
             )));
         }
+        (None, _) if snapshot.moment == Moment::Now && total.pss.is_none() && total.rss.is_some() => {
+            notes.push(meaning(
+                "read fast, by mappings and page tables: PSS, USS and dirty are not known".into(),
+            ));
+        }
         (None, _) if total.rss.is_none() => {
             notes.push(meaning("a text of maps only: it tells sizes, not what is resident".into()));
         }

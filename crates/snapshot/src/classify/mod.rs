@@ -9,6 +9,7 @@
 //!  leaves:   dddddd bbbbbbbbbb aaaaa hhhhhhhhhh aaaa    a = by the mapping as a whole
 //! ```
 
+mod allocators;
 mod arenas;
 mod claim;
 mod heap;
@@ -72,6 +73,7 @@ pub fn classify(snapshot: &Snapshot) -> Vec<Leaf> {
     stacks::claim(snapshot, &mut claims);
     objects::claim(snapshot, &mut claims);
     arenas::claim(snapshot, &mut claims);
+    allocators::claim(snapshot, &mut claims);
     let claims = claim::settle(claims);
     let loaded = objects::executable_files(snapshot);
 

@@ -168,6 +168,27 @@ fn a_glibc_arena_by_its_shape() {
 }
 
 #[test]
+fn allocators_by_shape_only_where_the_process_has_them() {
+    let mut snapshot = Snapshot {
+        mappings: vec![
+            mapping(0xc0_0000_0000, 0xc0_0040_0000, "rw-", 0, 0, ""),
+            mapping(0x7f00_0000_0000, 0x7f00_0040_0000, "rw-", 0, 0, ""),
+            mapping(0x7f10_0000_0000, 0x7f10_0000_1000, "---", 0, 0, ""),
+            mapping(0x7f10_0000_1000, 0x7f10_0000_3000, "rw-", 0, 0, ""),
+        ],
+        ..Snapshot::default()
+    };
+    let kinds = |snapshot: &Snapshot| shown(snapshot).into_iter().map(|(kind, ..)| kind).collect::<Vec<_>>();
+    assert_eq!(kinds(&snapshot), [Kind::Arena, Kind::Anonymous, Kind::StackGuard, Kind::SignalStack]);
+    snapshot.objects.push(Object { path: Arc::from(&b"/usr/lib/libjemalloc.so.2"[..]), ..library() });
+    assert_eq!(
+        shown(&snapshot)[1],
+        (Kind::Arena, 0x7f00_0000_0000, 0x7f00_0040_0000, Rule::AllocatorShape("jemalloc"))
+    );
+    assert!(classify(&snapshot).iter().all(|leaf| leaf.rule.is_inferred()));
+}
+
+#[test]
 fn names_and_paths() {
     let kinds = |name: &str, prot: &str, ino| {
         let snapshot =

@@ -51,7 +51,12 @@ fn one(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode>
         show(&mut view, args, common)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut found = target::read(target, args.within)?;
+    let mut found = if args.fast {
+        let pid = target::process(target)?.with_context(|| format!("{target}: --fast reads a process"))?;
+        target::live_by(target, pid, snapshot::read_live_fast)?
+    } else {
+        target::read(target, args.within)?
+    };
     if let Some(range) = args.pages {
         return draw_pages(found, range, common);
     }

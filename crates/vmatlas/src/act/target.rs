@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use abi::Pid;
 use anyhow::Context;
 use recording::{MmId, ReadError};
-use snapshot::{LiveError, LiveMemory, Malloc, Memory, Snapshot};
+use snapshot::{Live, LiveError, LiveMemory, Malloc, Memory, Snapshot};
 use timeline::Seeker;
 use view::{Detail, Limits, MapFacts, MapView, StatusSums, words};
 
@@ -152,7 +152,16 @@ fn the_only_one(target: &str) -> anyhow::Result<Pid> {
 }
 
 pub(super) fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
-    let live = snapshot::read_live(pid).map_err(|error| match error {
+    live_by(target, pid, snapshot::read_live)
+}
+
+/// Reads a process in the one or the other way.
+pub(super) fn live_by(
+    target: &str,
+    pid: Pid,
+    read: fn(Pid) -> Result<Live, LiveError>,
+) -> anyhow::Result<Found> {
+    let live = read(pid).map_err(|error| match error {
         LiveError::Gone { .. } => WithStatus { status: NO_PROCESS, message: error.to_string() }.into(),
         error => anyhow::Error::from(error),
     })?;

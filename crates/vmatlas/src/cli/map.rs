@@ -35,6 +35,9 @@ pub(crate) struct MapArgs {
     /// The targets; a hexadecimal address behind a single one is explained
     #[arg(value_name = "TARGET", required = true, help = TARGETS_HELP)]
     pub(crate) targets: Vec<String>,
+    /// Read mappings and page tables only: faster, but without PSS, USS, dirty and locked
+    #[arg(long, conflicts_with_all = ["fields", "watch", "tree"])]
+    pub(crate) fast: bool,
     /// Include the descendants of each process
     #[arg(short = 't', long)]
     pub(crate) tree: bool,

@@ -27,5 +27,6 @@ mod scratch;
 mod stories;
 mod terminal;
 mod top;
+mod totals;
 mod tty;
 mod view;
