@@ -18,6 +18,12 @@ pub(super) fn of(machine: &Machine) -> Profile {
         profile.dac_mmap_min_addr = abi::VirtAddr(addr);
         profile.mmap_min_addr = profile.mmap_min_addr.max(profile.dac_mmap_min_addr);
     }
+    if machine.cpus > 0 {
+        profile.possible_cpus = u64::from(machine.cpus);
+    }
+    if let Some(events) = number("fs.aio-max-nr") {
+        profile.aio_max_events = events;
+    }
     let page = machine.page_bytes.max(1);
     profile.overcommit.ram_and_swap = machine.memory_bytes.saturating_add(machine.swap_bytes) / page;
     profile.overcommit.mode = match number("vm.overcommit_memory") {
