@@ -79,7 +79,7 @@ pub fn direction_of(index: u64) -> Direction {
 
 /// Tells whether a program of this number runs near the limit of the count of mappings.
 fn is_crowded(index: u64) -> bool {
-    index % CROWDED_EVERY == CROWDED_EVERY - 3
+    index % CROWDED_EVERY == 97
 }
 
 /// One in so many programs runs near the limit of the count of mappings: it takes as long as hundreds of others.

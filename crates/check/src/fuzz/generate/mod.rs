@@ -6,7 +6,7 @@ mod limits;
 mod map;
 mod rare;
 
-use abi::VirtAddr;
+use abi::{Call, Fd, MapFlags, Prot, VirtAddr};
 use mm::{AddressSpace, Vma};
 
 use super::line::{Act, Line, Privilege};
@@ -19,6 +19,8 @@ pub struct Generator {
     rng: Rng,
     taste: Taste,
     lines_left: u64,
+    /// How many mappings that merge with nothing come next: they climb over the limit of their count.
+    climbs: u64,
 }
 
 /// What a program is fond of: programs that do a little of everything meet few rules twice.
@@ -127,7 +129,7 @@ impl Generator {
             favourite,
         };
         let lines_left = rng.pick(&[20, 60, 120, 120, 250]);
-        Self { rng, taste, lines_left }
+        Self { rng, taste, lines_left, climbs: 0 }
     }
 
     /// Chooses the privileges that the program runs with.
@@ -138,6 +140,7 @@ impl Generator {
     /// Chooses how many mappings to make for a program that runs near the limit of their count.
     pub(crate) fn crowd(&mut self, run: &Run<'_>) -> Line {
         self.lines_left = 150;
+        self.climbs = 8;
         self.taste.favourite = Some(self.rng.pick(&[Kind::Mmap, Kind::Munmap, Kind::Mprotect, Kind::Mremap]));
         self.taste.touches = 0;
         let limit = run.system.profile.max_map_count;
@@ -159,6 +162,16 @@ impl Generator {
     }
 
     fn line(&mut self, run: &Run<'_>) -> Option<Line> {
+        if self.climbs > 0 {
+            self.climbs -= 1;
+            let addr = VirtAddr(CLIMB + 2 * self.climbs * abi::PAGE_SIZE);
+            let flags = MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED;
+            let (len, prot, fd) = (abi::PAGE_SIZE, Prot::RW, Fd(-1));
+            return Some(Line {
+                who: 0,
+                act: Act::Call(Call::Mmap { addr, len, prot, flags, fd, offset: 0 }),
+            });
+        }
         let living: Vec<usize> = run.living().map(|(who, _)| who).collect();
         // Runs of lines by one process are cheaper than turns, and as good.
         let who = if self.rng.percent(80) { run.last_who() } else { self.rng.pick(&living) };
@@ -191,6 +204,8 @@ impl Generator {
     }
 }
 
+/// Where nothing else is mapped.
+const CLIMB: u64 = 0x20_0000_0000;
 /// How many processes a program has at one time.
 const PROCESSES_MAX: usize = 5;
 
