@@ -183,6 +183,7 @@ impl Generator {
             space: &actor.space,
             locks: actor.locks,
             has_uffd: actor.uffd.is_some(),
+            processes: living.len(),
             files: run.file_count(),
             vital: live::Live::vital(),
         };
@@ -216,6 +217,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) space: &'a AddressSpace,
     pub(crate) locks: Locks,
     pub(crate) has_uffd: bool,
+    /// How many processes live.
+    pub(crate) processes: usize,
     pub(crate) files: usize,
     pub(crate) vital: [abi::AddrRange; 2],
 }

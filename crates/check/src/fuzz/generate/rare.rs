@@ -22,10 +22,21 @@ impl Choice<'_> {
         self.space.vmas().filter(of_kind).nth(at).map(|vma| vma.range.start)
     }
 
+    /// The kernel truncates the ring of a destroyed context some time later (`fs/aio.c: free_ioctx` waits for RCU):
+    /// what is left of it, sealed or in a child, would answer by chance.
+    fn destroy_ring(&mut self) -> Option<Act> {
+        let Some(ctx) = self.start_of(FileKind::AioRing) else {
+            return Some(Act::Call(Call::IoDestroy { ctx: VirtAddr(0x1000) }));
+        };
+        let is_ring = |vma: &&mm::Vma| vma.backing.file_kind() == Some(FileKind::AioRing);
+        let is_sealed = |vma: &mm::Vma| vma.flags.contains(mm::VmFlags::SEALED);
+        let would_stay = self.processes > 1 || self.space.vmas().filter(is_ring).any(is_sealed);
+        (!would_stay).then_some(Act::Call(Call::IoDestroy { ctx }))
+    }
+
     pub(super) fn ring(&mut self) -> Option<Act> {
         if self.rng.percent(45) {
-            let ctx = self.start_of(FileKind::AioRing).unwrap_or(VirtAddr(0x1000));
-            return Some(Act::Call(Call::IoDestroy { ctx }));
+            return self.destroy_ring();
         }
         let events = self.rng.pick(&[1, 1, 20, 100, 300, 0, 1 << 31]);
         let word = self.rng.pick(&[0, 0, 0, 0, 0, 1]);
