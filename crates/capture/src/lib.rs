@@ -6,7 +6,7 @@
 //! shell ── front ───────────── program        front and program are the shell's job
 //!            └── tracer ┄┄┄┄┄┄┄┄┘ traces       in a process group of its own; tells an observer
 //! ```
-//! [`record`] runs a program under the observer that writes a recording; [`run`] under any other.
+//! [`record`] runs a program under the observer that writes a recording; [`run()`] under any other.
 //!
 //! Invariant: it knows neither the twin nor any view; it writes nothing to the terminal.
 

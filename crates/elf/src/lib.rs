@@ -1,7 +1,7 @@
 //! What the static part of a memory map needs of an ELF file: segments, sections, RELRO, interpreter, build id.
 //!
-//! [`read`] takes the bytes of a file, or only its first pages: program headers stand at the front, and what a
-//! cut file no longer holds (sections, mostly) is simply absent. [`parts`] turns the segments into the ranges
+//! [`read()`] takes the bytes of a file, or only its first pages: program headers stand at the front, and what a
+//! cut file no longer holds (sections, mostly) is simply absent. [`parts()`] turns the segments into the ranges
 //! text, read-only data, RELRO, data and bss at the file's own addresses; adding a [load bias](Image) gives
 //! those of a process.
 //!

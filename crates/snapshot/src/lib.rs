@@ -3,7 +3,7 @@
 //! A [`Snapshot`] is a plain value: mappings, and as much as is known of pages, objects, heap, threads. It is
 //! built from a recording (by `timeline`), from the texts of `/proc` ([`Snapshot::from_maps_text`]), from a process
 //! ([`read_live`]) or from a core file ([`read_core`]).
-//! [`classify`] divides the map into [`Leaf`]s: every mapped byte is in exactly one, and each leaf names the
+//! [`classify()`] divides the map into [`Leaf`]s: every mapped byte is in exactly one, and each leaf names the
 //! [`Rule`] that chose its [`Kind`]. [`Totals`] adds the leaves up; its sum is the whole map.
 //!
 //! ```

@@ -3,8 +3,8 @@
 //! ```text
 //! Source ──► History of samples ──► App (what is shown, by keys) ──► draw
 //! ```
-//! [`App`] is the whole state and knows no terminal: keys change it, [`draw`] draws it, so a test needs none.
-//! [`run`] joins both to the real one.
+//! [`App`] is the whole state and knows no terminal: keys change it, [`draw()`] draws it, so a test needs none.
+//! [`run()`] joins both to the real one.
 //!
 //! Invariant: it knows no `/proc` and no `ptrace`; samples come from a [`Source`].
 

@@ -1,4 +1,4 @@
-//! The page that shows a recording: served on loopback ([`serve`]), or as one file that needs no server ([`page`]).
+//! The page that shows a recording: served on loopback ([`Server`]), or as one file that needs no server ([`page()`]).
 //!
 //! The page is plain HTML, CSS and scripts in `crates/web/assets`, part of the program; data is JSON that whoever
 //! calls provides. Nothing is loaded from outside, and every name is put in as text, never as markup.

@@ -11,10 +11,13 @@ use crate::page::{Data, page};
 use crate::query::Query;
 use crate::request::{self, Refused, Request};
 
-/// How long a connection may take for one request or one answer.
+/// How long a connection may take for one request or one answer, once it has begun.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a connection may wait before it asks anything: browsers open some in advance, and take one that is
+/// closed just then for a failure.
+const PATIENCE_IDLE: Duration = Duration::from_secs(600);
 /// Connections served at once.
-const CONNECTIONS_MAX: usize = 32;
+const CONNECTIONS_MAX: usize = 64;
 /// What the page may do: nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -107,6 +110,8 @@ fn is_loopback(peer: SocketAddr) -> bool {
 }
 
 fn serve(stream: &TcpStream, address: &Address, site: &dyn Site) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE_IDLE))?;
+    stream.peek(&mut [0])?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let response = match request::read(stream) {

@@ -54,8 +54,8 @@ fn a_process_is_watched_in_a_terminal() {
         return;
     }
     let scratch = Scratch::new("top");
-    let grow =
-        "import time\na = []\nfor i in range(600):\n    a.append(bytearray(1 << 20)); time.sleep(0.1)\n";
+    // Small pieces come from the heap, which grows at its end.
+    let grow = "import time\na = []\nfor i in range(600):\n    a.extend(b'x' * 5000 + bytes([i % 256]) for _ in range(100))\n    time.sleep(0.1)\n";
     let mut child = Command::new("python3").args(["-c", grow]).stdin(Stdio::null()).spawn().expect("python3");
     // A shim executes the interpreter: the name in the view is the program's.
     let command = format!("{} top --interval 0.2 {}", vmatlas().display(), child.id());
@@ -66,7 +66,7 @@ fn a_process_is_watched_in_a_terminal() {
     terminal.press("2");
     terminal.shows("START");
     terminal.press("4");
-    terminal.shows("touched");
+    terminal.shows("grew");
     terminal.press("3");
     terminal.shows("DEEPEST");
     terminal.press("Left");
