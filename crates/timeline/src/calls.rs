@@ -170,6 +170,14 @@ impl World {
     }
 }
 
+/// Whether a mapping record tells of the file that a call maps; of nameless shared memory the file is not known.
+fn is_of_same_file(input: &CallInput, mapped: &MappedEvent) -> bool {
+    match input {
+        CallInput::File(file) => mapped.file == file.id,
+        _ => mapped.file.ino == 0 || mapped.shared,
+    }
+}
+
 /// What a call read, where it may have to be done again at another place.
 fn kept_input(event: &CallEvent) -> CallInput {
     match event.call {
@@ -199,6 +207,8 @@ fn verdict(
     is_mapped: impl Fn(AddrRange) -> bool,
 ) -> Option<Verdict> {
     match under_way.call {
+        // One of exec's own mappings, told late, is not the first call's.
+        Call::Mmap { .. } if !is_of_same_file(&under_way.input, mapped) => None,
         Call::Mmap { len, .. } => {
             let bytes = VirtAddr(len).page_up_wrapping().0;
             if let (Ok(_), Some(range)) = (under_way.predicted, under_way.ranges[0])

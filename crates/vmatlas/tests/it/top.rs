@@ -57,7 +57,11 @@ fn a_process_is_watched_in_a_terminal() {
     // Small pieces come from the heap, which grows at its end.
     let grow = "import time\na = []\nfor i in range(600):\n    a.extend(b'x' * 5000 + bytes([i % 256]) for _ in range(100))\n    time.sleep(0.1)\n";
     let mut child = Command::new("python3").args(["-c", grow]).stdin(Stdio::null()).spawn().expect("python3");
-    // A shim executes the interpreter: the name in the view is the program's.
+    // A shim may stand before the interpreter, and execute it in its place.
+    until("the interpreter", || {
+        let exe = std::fs::read_link(format!("/proc/{}/exe", child.id())).ok()?;
+        exe.file_name()?.to_str()?.starts_with("python").then_some(())
+    });
     let command = format!("{} top --interval 0.2 {}", vmatlas().display(), child.id());
     let terminal = Terminal::start(&scratch, 80, 24, &command);
     let screen = terminal.shows("other anonymous");
