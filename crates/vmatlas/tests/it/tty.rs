@@ -14,7 +14,7 @@ use crate::run::{User, wait};
 use crate::scratch::Scratch;
 
 /// How long something may take to appear.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A terminal and the session in it.
 pub(crate) struct Tty {
