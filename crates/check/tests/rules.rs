@@ -1,4 +1,4 @@
-//! The programs of `corpus/`, on the kernel and on the twin: one for each rule, and every one that once differed.
+//! The programs of `corpus/rules`, one for each rule of the kernel, on it and on the twin.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use check::fuzz::{Depth, Direction, Flags, Program, Stop, Worlds};
 /// The rules of the kernel that a program of calls can show; exec (E24) is shown by whole programs.
 const RULES: std::ops::RangeInclusive<u32> = 1..=25;
 
-fn programs(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus").join(folder);
+fn programs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/rules");
     let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
     files.retain(|file| file.extension().is_some_and(|end| end == "prog"));
@@ -20,10 +20,8 @@ fn programs(folder: &str) -> Vec<PathBuf> {
 fn agree(worlds: &mut Worlds, file: &Path) {
     let text = std::fs::read_to_string(file).expect("a text");
     let program = Program::parse(&text).unwrap_or_else(|line| panic!("{}: {line}", file.display()));
-    let bottom_up = text.contains("# layout BottomUp");
-    let direction = if bottom_up { Direction::BottomUp } else { Direction::TopDown };
     let every = if text.contains(" crowd ") { u32::MAX } else { 1 };
-    match worlds.replay(direction, Depth { every, flags: Flags::AtEnd }, &program) {
+    match worlds.replay(Direction::TopDown, Depth { every, flags: Flags::AtEnd }, &program) {
         Ok(_) => {}
         Err(Stop::Diverged(found)) => panic!("{}: {found}", file.display()),
         Err(Stop::Failed(error)) => panic!("{}: {error}", file.display()),
@@ -32,7 +30,7 @@ fn agree(worlds: &mut Worlds, file: &Path) {
 
 #[test]
 fn every_rule_has_a_program_and_it_agrees() {
-    let files = programs("rules");
+    let files = programs();
     let mut worlds = Worlds::default();
     for rule in RULES.filter(|rule| *rule != 24) {
         let name = format!("e{rule:02}-");
@@ -41,10 +39,4 @@ fn every_rule_has_a_program_and_it_agrees() {
         assert!(files.iter().filter(of_rule).count() > 0, "no program of E{rule}");
     }
     files.iter().for_each(|file| agree(&mut worlds, file));
-}
-
-#[test]
-fn what_once_differed_agrees() {
-    let mut worlds = Worlds::default();
-    programs("").iter().for_each(|file| agree(&mut worlds, file));
 }
