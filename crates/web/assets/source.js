@@ -4,11 +4,23 @@
 (() => {
   const embedded = document.getElementById("data");
 
+  // While a question is open the pointer says so.
+  let open = 0;
+  const showOpen = (change) => {
+    open += change;
+    document.documentElement.classList.toggle("asking", open > 0);
+  };
+
   const fetchJson = async (path, query) => {
     const text = new URLSearchParams(query || {}).toString();
-    const answer = await fetch("api/" + path + (text ? "?" + text : ""));
-    if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
-    return answer.json();
+    showOpen(1);
+    try {
+      const answer = await fetch("api/" + path + (text ? "?" + text : ""));
+      if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
+      return await answer.json();
+    } finally {
+      showOpen(-1);
+    }
   };
 
   // Rectangles that meet a window; all of them are here.

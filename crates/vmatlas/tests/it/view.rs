@@ -122,6 +122,8 @@ fn use_page(browser: &Browser, report: &Value) {
     browser.until(&format!("document.documentElement.dataset.theme !== {theme}"));
     for tab in ["3", "5", "6", "2", "1"] {
         browser.press(&[tab]);
+        // What is asked of the server must be answered before it may end.
+        browser.until("!document.documentElement.classList.contains('asking')");
     }
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
