@@ -11,10 +11,11 @@ use super::divergence::Divergence;
 use super::error::FuzzError;
 use super::generate::Generator;
 use super::line::{Privilege, Program};
+use super::origin::Direction;
 use super::rng::Rng;
 use super::run::{Counted, Depth, Flags, Run, Stop};
 use super::shrink;
-use super::world::{Direction, World};
+use super::world::World;
 
 /// What to do.
 #[derive(Clone, Copy, Debug)]

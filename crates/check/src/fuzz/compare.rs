@@ -7,11 +7,11 @@ use abi::{FileId, FileOff, PAGE_SHIFT};
 use mm::{AddressSpace, Backing, FileKind, ObjectId, VmFlags, Vma};
 use proc_text::{MapsRow, TextError};
 
-use super::world::vm_flags;
+use super::origin::vm_flags;
 
 /// The inodes that shared anonymous memory turned out to have, by the twin's numbers.
 #[derive(Debug, Default)]
-pub(crate) struct Inodes {
+pub struct Inodes {
     by_number: BTreeMap<u64, FileId>,
 }
 
@@ -33,7 +33,10 @@ impl Inodes {
 const VSYSCALL: &[u8] = b"[vsyscall]";
 
 /// Tells whether a text of maps shows exactly the twin's mappings.
-pub(crate) fn same_map(text: &[u8], space: &AddressSpace, inodes: &mut Inodes) -> Result<bool, TextError> {
+///
+/// # Errors
+/// If the text is none of maps.
+pub fn same_map(text: &[u8], space: &AddressSpace, inodes: &mut Inodes) -> Result<bool, TextError> {
     let mut rows = proc_text::maps(text);
     for vma in space.vmas() {
         match rows.next() {

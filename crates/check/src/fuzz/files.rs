@@ -134,7 +134,10 @@ impl Files {
 }
 
 /// Returns what kind of file it is, as far as mapping it differs, and whether it may be executed.
-fn kind(file: &File) -> Result<(FileKind, bool), FuzzError> {
+///
+/// # Errors
+/// If the system does not tell.
+pub fn kind(file: &File) -> Result<(FileKind, bool), FuzzError> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let path = CString::new(path).map_err(|error| FuzzError::Io("naming a file", error.into()))?;
     let system = sys::files::file_system(&path)?;
@@ -149,7 +152,10 @@ fn kind(file: &File) -> Result<(FileKind, bool), FuzzError> {
 }
 
 /// Returns the identity of a file as maps prints it.
-fn identity(file: &File) -> Result<FileId, FuzzError> {
+///
+/// # Errors
+/// If the system does not tell.
+pub fn identity(file: &File) -> Result<FileId, FuzzError> {
     let facts = file.metadata().map_err(|error| FuzzError::Io("asking for a file's identity", error))?;
     let dev = facts.dev();
     let major = (dev >> 8 & 0xfff | dev >> 32 & !0xfff) as u32;

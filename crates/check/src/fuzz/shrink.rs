@@ -3,8 +3,8 @@
 use super::campaign::Worlds;
 use super::divergence::Divergence;
 use super::line::Program;
+use super::origin::Direction;
 use super::run::{Depth, Stop};
-use super::world::Direction;
 
 /// Tries at most so many shorter programs.
 const TRIES_MAX: usize = 3000;

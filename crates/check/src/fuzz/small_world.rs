@@ -9,8 +9,9 @@ use live::Setup;
 use super::divergence::Divergence;
 use super::error::FuzzError;
 use super::line::{Act, Line, Privilege, Program};
+use super::origin::Direction;
 use super::run::{Counted, Depth, Flags, Run, Stop};
-use super::world::{Direction, World};
+use super::world::World;
 
 const PAGES: u64 = 6;
 const BASE: u64 = 0x2_0000_0000;

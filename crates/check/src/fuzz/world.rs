@@ -1,28 +1,14 @@
 //! Where programs run: an origin process, the files open in it, and the twin of both.
 
-use std::fs;
 use std::sync::Arc;
 
-use abi::{Call, DevId, Errno, Fd, FileId, MapFlags, PageOff, Personality, Prot, Rlimit, ShmFlags, VirtAddr};
-use live::{Answer, Live, Process, Setup, Step, Text};
-use mm::{
-    AddressSpace, AdoptedVma, AnonPages, Backing, Caps, DescriptionId, FileKind, Layout, Limits, MapFile,
-    Mutation, ObjectId, OpenMode, Profile, Settings, System, VmFlags,
-};
-use proc_text::SmapsRow;
+use abi::{Call, DevId, Fd, FileId, Rlimit, ShmFlags, VirtAddr};
+use live::{Answer, Live, Setup, Step};
+use mm::{AddressSpace, Caps, DescriptionId, FileKind, MapFile, Mutation, ObjectId, OpenMode, System};
 
 use super::error::FuzzError;
 use super::files::{self, FuzzFile};
-use super::host;
-
-/// How the memory of a world is laid out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
-    /// Mappings are placed from the top down: the usual layout.
-    TopDown,
-    /// Mappings are placed from the bottom up: the legacy layout.
-    BottomUp,
-}
+use super::origin::{Direction, Origin, OriginPlan, unexpected};
 
 /// A System V segment.
 pub(crate) struct Segment {
@@ -49,11 +35,10 @@ pub struct World {
 }
 
 const STACK_LIMIT: Rlimit = Rlimit { soft: 1 << 20, hard: Rlimit::INFINITY };
+/// The descriptions of segments have numbers from here on.
+const SEGMENT_DESCRIPTIONS: u64 = 1 << 21;
 /// The segments: bytes, and where the origin is attached.
 const SEGMENTS: [(u64, u64); 2] = [(3 * 4096 + 100, 0x3_0000_0000), (2 << 20, 0x3_4000_0000)];
-const SMAPS_MAX: usize = 1 << 16;
-/// The descriptions of other files than the programs' have numbers from here on.
-const OTHER_DESCRIPTIONS: u64 = 1 << 20;
 
 impl World {
     /// Starts an origin and learns its memory. The twin has a rule changed where a mutation is given.
@@ -61,25 +46,22 @@ impl World {
     /// # Errors
     /// If the kernel is another than the twin's, or something needed is refused.
     pub fn start(direction: Direction, mutation: Option<Mutation>) -> Result<Self, FuzzError> {
-        let mut profile = host::profile(mutation)?;
         let files = files::make()?;
         let copies: Result<Vec<_>, _> = files.iter().map(|file| file.open.try_clone()).collect();
         let copies = copies.map_err(|error| FuzzError::Io("copying a descriptor", error))?;
-        let (personality, direction) = domain(direction);
-        let files_open = copies.into_iter().map(Into::into).collect();
-        let mut live = Live::start(&Setup { files: files_open, personality, stack_limit: STACK_LIMIT })?;
-        let layout = probe(&mut live, &mut profile, direction)?;
-        let limits = limits(&live)?;
-        let segments = SEGMENTS.iter().map(|(bytes, at)| segment(&mut live, *bytes, *at));
-        let segments = segments.collect::<Result<Vec<_>, _>>()?;
-        let mut system = System::new(profile);
-        let text = read(&mut live, Text::Smaps)?;
-        let program = fs::metadata(format!("/proc/{}/exe", live.pid(live.origin()).unwrap_or_default().0));
-        let program = program.map_err(|error| FuzzError::Io("asking for the origin's program", error))?;
-        let rows = adopted_rows(&text, program.len(), &segments)?;
-        let mut origin = AddressSpace::adopt(&mut system, layout, limits, rows);
-        origin.set_settings(Settings { persona: personality.0 as u32, ..Settings::default() });
-        Ok(Self { live, files, segments, system, origin, caps: host::caps()?, sizes_changed: false })
+        let plan = OriginPlan {
+            files: copies.into_iter().map(Into::into).collect(),
+            direction,
+            stack_limit: STACK_LIMIT,
+            mutation,
+        };
+        let mut segments = Vec::new();
+        let Origin { live, system, space, caps } = Origin::start(plan, |live| {
+            segments =
+                SEGMENTS.iter().map(|(bytes, at)| segment(live, *bytes, *at)).collect::<Result<_, _>>()?;
+            Ok(segments.iter().map(|segment: &Segment| Arc::clone(&segment.map)).collect())
+        })?;
+        Ok(Self { live, files, segments, system, origin: space, caps, sizes_changed: false })
     }
 
     /// Gives every file the size that programs begin with.
@@ -102,119 +84,6 @@ impl World {
     }
 }
 
-/// Returns the execution domain of a layout, or the usual one with a random layout where no other is allowed.
-fn domain(direction: Direction) -> (Personality, Direction) {
-    let mut personality = Personality::ADDR_NO_RANDOMIZE;
-    if direction == Direction::BottomUp {
-        personality = personality | Personality::ADDR_COMPAT_LAYOUT;
-    }
-    if Setup::may_have(personality) {
-        (personality, direction)
-    } else {
-        (Personality::NONE, Direction::TopDown)
-    }
-}
-
-/// Tells whether every run has the same layout, so that a seed says everything.
-pub fn is_repeatable() -> bool {
-    Setup::may_have(Personality::ADDR_NO_RANDOMIZE)
-}
-
-fn read(live: &mut Live, text: Text) -> Result<Vec<u8>, FuzzError> {
-    let origin = live.origin();
-    live.recycle(origin);
-    let ticket = live.push(origin, Step::Read { text, bytes_max: SMAPS_MAX })?;
-    live.run(origin)?;
-    let mut bytes = Vec::new();
-    live.text(ticket, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// Tries out what no file of the system tells, in a process that ends then.
-fn probe(live: &mut Live, profile: &mut Profile, direction: Direction) -> Result<Layout, FuzzError> {
-    let process = live.spawn()?;
-    let first = mmap(live, process, VirtAddr::NULL)?;
-    let bottom_up = direction == Direction::BottomUp;
-    let third = (profile.task_size.0 / 3).next_multiple_of(abi::PAGE_SIZE);
-    let mmap_base = if bottom_up { VirtAddr(third) } else { top_down_base(live, process, first)? };
-    // The lower of the two settings refuses, the higher one moves hints up.
-    let hint = VirtAddr(profile.dac_mmap_min_addr.0.max(abi::PAGE_SIZE));
-    profile.mmap_min_addr = mmap(live, process, hint)?;
-    let here = mmap(live, process, VirtAddr::NULL)?;
-    const PR_SET_VMA: u64 = 0x5356_4d41;
-    const PRCTL: u32 = 157;
-    let args = [PR_SET_VMA, 0, here.0, abi::PAGE_SIZE, 0, 0];
-    let named = live.act(process, Step::Raw { nr: PRCTL, args })?;
-    profile.options.anon_vma_name = named == Answer::Returned(Ok(0));
-    let brk = match live.act(process, Step::Call(Call::Brk { addr: VirtAddr::NULL }))? {
-        Answer::Returned(Ok(addr)) => VirtAddr(addr),
-        other => return Err(unexpected("brk(0)", other)),
-    };
-    live.finish(process)?;
-    let text = fs::read(format!("/proc/{}/stat", live.pid(live.origin()).unwrap_or_default().0));
-    let text = text.map_err(|error| FuzzError::Io("reading the origin's stat", error))?;
-    let stat = proc_text::stat(&text)?;
-    Ok(Layout {
-        mmap_base,
-        mmap_legacy_base: VirtAddr(third),
-        bottom_up,
-        start_brk: stat.start_brk,
-        brk,
-        start_data: stat.start_data,
-        end_data: stat.end_data,
-        start_stack: stat.start_stack,
-    })
-}
-
-/// Returns where mappings end that are placed from the top down: the kernel's own, which exec placed there, are
-/// taken away, and the next one is there.
-fn top_down_base(live: &mut Live, process: Process, first: VirtAddr) -> Result<VirtAddr, FuzzError> {
-    // The stack is at least 128 MiB above (arch/x86/mm/mmap.c: mmap_base).
-    const BELOW_STACK: u64 = 64 << 20;
-    let call = Call::Munmap { addr: first, len: BELOW_STACK };
-    match live.act(process, Step::Call(call))? {
-        Answer::Returned(Ok(_)) => Ok(VirtAddr(mmap(live, process, VirtAddr::NULL)?.0 + abi::PAGE_SIZE)),
-        other => Err(unexpected("munmap", other)),
-    }
-}
-
-fn mmap(live: &mut Live, process: Process, addr: VirtAddr) -> Result<VirtAddr, FuzzError> {
-    let flags = MapFlags::PRIVATE | MapFlags::ANONYMOUS;
-    let call = Call::Mmap { addr, len: abi::PAGE_SIZE, prot: Prot::READ, flags, fd: Fd(-1), offset: 0 };
-    match live.act(process, Step::Call(call))? {
-        Answer::Returned(Ok(at)) => Ok(VirtAddr(at)),
-        other => Err(unexpected("mmap", other)),
-    }
-}
-
-fn unexpected(what: &str, answer: Answer) -> FuzzError {
-    match answer {
-        Answer::Returned(Err(errno)) if errno == Errno::ENOMEM => {
-            FuzzError::Setup(format!("{what} has no memory left: are the limits too low?"))
-        }
-        other => FuzzError::Setup(format!("{what} answered {other:?}")),
-    }
-}
-
-fn limits(live: &Live) -> Result<Limits, FuzzError> {
-    let text = fs::read(format!("/proc/{}/limits", live.pid(live.origin()).unwrap_or_default().0));
-    let text = text.map_err(|error| FuzzError::Io("reading the origin's limits", error))?;
-    let mut limits = Limits::default();
-    for row in proc_text::limits(&text) {
-        let row = row?;
-        let unlimited = |value: Option<u64>| value.unwrap_or(Rlimit::INFINITY);
-        let limit = Rlimit { soft: unlimited(row.soft), hard: unlimited(row.hard) };
-        match row.name {
-            b"Max address space" => limits.address_space = limit,
-            b"Max data size" => limits.data = limit,
-            b"Max stack size" => limits.stack = limit,
-            b"Max locked memory" => limits.memlock = limit,
-            _ => {}
-        }
-    }
-    Ok(limits)
-}
-
 /// Makes a System V segment that lives as long as the origin.
 fn segment(live: &mut Live, bytes: u64, at: u64) -> Result<Segment, FuzzError> {
     const SHMGET: u32 = 29;
@@ -233,7 +102,7 @@ fn segment(live: &mut Live, bytes: u64, at: u64) -> Result<Segment, FuzzError> {
     let object = ObjectId::File(FileId { dev: DevId { major: 0, minor: 1 }, ino: id });
     let map = MapFile {
         object,
-        description: DescriptionId::Known(OTHER_DESCRIPTIONS * 2 + id),
+        description: DescriptionId::Known(SEGMENT_DESCRIPTIONS + id),
         kind: FileKind::SysV,
         mode: OpenMode { read: true, write: true, append_only: false },
         bytes,
@@ -241,67 +110,4 @@ fn segment(live: &mut Live, bytes: u64, at: u64) -> Result<Segment, FuzzError> {
         noexec: false,
     };
     Ok(Segment { id: id as i32, map: Arc::new(map) })
-}
-
-fn adopted_rows(text: &[u8], program_bytes: u64, segments: &[Segment]) -> Result<Vec<AdoptedVma>, FuzzError> {
-    let mut rows = Vec::new();
-    for row in proc_text::smaps(text) {
-        let row = row?;
-        if row.map.name != b"[vsyscall]" {
-            rows.push(adopted(&row, program_bytes, segments)?);
-        }
-    }
-    Ok(rows)
-}
-
-fn adopted(row: &SmapsRow<'_>, program_bytes: u64, segments: &[Segment]) -> Result<AdoptedVma, FuzzError> {
-    let map = &row.map;
-    let flags = row.fields.vm_flags.map(vm_flags);
-    let flags = flags.ok_or_else(|| FuzzError::Setup("smaps tells no VmFlags".into()))?;
-    let backing = match map.name {
-        b"[vdso]" => Backing::Kernel(0),
-        b"[vvar]" => Backing::Kernel(1),
-        b"[vvar_vclock]" => Backing::Kernel(2),
-        _ if map.file.ino == 0 => Backing::Anonymous,
-        _ if map.name.starts_with(b"/SYSV") => {
-            let object = ObjectId::File(map.file);
-            let segment = segments.iter().find(|segment| segment.map.object == object);
-            let segment = segment.ok_or_else(|| FuzzError::Setup("a segment of an unknown number".into()))?;
-            Backing::File(Arc::clone(&segment.map))
-        }
-        _ => Backing::File(Arc::new(MapFile {
-            object: ObjectId::File(map.file),
-            // The arena and the program, each mapped from one description.
-            description: DescriptionId::Known(OTHER_DESCRIPTIONS + map.file.ino),
-            kind: FileKind::Shmem,
-            mode: OpenMode { read: true, write: true, append_only: false },
-            // The arena is sealed: it never reaches past its end.
-            bytes: if map.shared { map.range.len() } else { program_bytes },
-            seals: 0,
-            noexec: false,
-        })),
-    };
-    let is_anonymous = matches!(backing, Backing::Anonymous);
-    let has_pages = row.fields.anonymous.unwrap_or(0) > 0;
-    Ok(AdoptedVma {
-        range: map.range,
-        flags,
-        pgoff: (!is_anonymous).then_some(PageOff(map.offset.0 >> abi::PAGE_SHIFT)),
-        backing,
-        anon: if has_pages { AnonPages::Some } else { AnonPages::None },
-        name: None,
-    })
-}
-
-/// Reads the flags that smaps prints.
-pub(crate) fn vm_flags(words: proc_text::VmFlags<'_>) -> VmFlags {
-    let mut flags = VmFlags::NONE;
-    for (flag, _, code) in VmFlags::NAMED {
-        if let [a, b] = code.as_bytes()
-            && words.has(&[*a, *b])
-        {
-            flags = flags | *flag;
-        }
-    }
-    flags
 }
