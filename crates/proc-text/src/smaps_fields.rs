@@ -32,6 +32,12 @@ macro_rules! smaps_fields {
                 }
                 Ok(())
             }
+
+            /// Returns the sizes that are known, in the kernel's order, with their keys.
+            pub(crate) fn sizes(&self) -> impl Iterator<Item = (&'static [u8], u64)> {
+                let all: [(&'static [u8], Option<u64>); _] = [$( ($key, self.$field), )*];
+                all.into_iter().filter_map(|(key, size)| Some((key, size?)))
+            }
         }
     };
 }
