@@ -13,14 +13,20 @@ pub enum Answer {
     Returned(Result<u64, Errno>),
     /// A load gave this byte.
     Loaded(u8),
+    /// A load of eight bytes gave this.
+    LoadedWord(u64),
     /// A store or a fetch was done.
     Done,
     /// The access raised a signal.
     Fault(Fault),
     /// A fork gave a child.
     Forked(Process),
+    /// A thread was made.
+    Thread(Process),
     /// A text was read: so many bytes of it, to be had from [`crate::Live::text`].
     Text(usize),
+    /// So many bytes were read of something else, to be had from [`crate::Live::bytes`] and its like.
+    Bytes(usize),
 }
 
 /// A signal that an access raised.

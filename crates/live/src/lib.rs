@@ -21,7 +21,9 @@
 //! Invariant: it knows no twin and no policy: it does what it is told and says what happened.
 
 mod answer;
+mod encode;
 mod error;
+mod pages;
 mod seat;
 mod session;
 mod setup;
@@ -29,6 +31,8 @@ mod step;
 
 pub use answer::{Answer, Fault};
 pub use error::LiveError;
+pub use pages::PageRun;
 pub use session::{Live, Process, Ticket};
 pub use setup::Setup;
 pub use step::{Step, Text};
+pub use sys::puppet::hash_page;

@@ -3,14 +3,15 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Errno, Pid, VirtAddr};
+use abi::{AddrRange, Errno, PAGE_SIZE, Pid, VirtAddr};
 use sys::puppet::{self, DATA, Puppet, RING, RawAnswer, RawStep, SEATS};
 
 use crate::answer::{Answer, Fault};
+use crate::encode::REGION_BYTES;
 use crate::error::LiveError;
-use crate::seat::{Seat, nr};
+use crate::seat::{Seat, Shares, nr};
 use crate::setup::Setup;
-use crate::step::{Step, Text};
+use crate::step::Step;
 
 const ORIGIN: usize = 0;
 const TIME_MAX: Duration = Duration::from_secs(20);
@@ -20,7 +21,7 @@ const SLICE: Duration = Duration::from_millis(200);
 
 /// A process of the tree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Process(usize);
+pub struct Process(pub(crate) usize);
 
 /// A step under way, to be exchanged for its answer.
 #[derive(Clone, Copy, Debug)]
@@ -31,18 +32,40 @@ pub struct Ticket {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Call,
     Load,
+    LoadWord,
     Access,
     Fork(usize),
-    Read { at: usize, bytes_max: usize },
+    Thread(usize),
+    Read {
+        at: usize,
+        bytes_max: usize,
+    },
+    Hash {
+        at: usize,
+        range: AddrRange,
+    },
+    Scan {
+        at: usize,
+        runs_max: usize,
+    },
+    /// The call succeeds and fills this in.
+    Vector {
+        at: usize,
+        bytes: usize,
+    },
+    /// The call tells how many bytes it filled in.
+    Bytes {
+        at: usize,
+    },
 }
 
 /// A small process that does steps, and the tree of processes forked from it.
 pub struct Live {
     puppet: Puppet,
-    seats: [Option<Seat>; SEATS],
+    pub(crate) seats: [Option<Seat>; SEATS],
 }
 
 impl Live {
@@ -125,32 +148,12 @@ impl Live {
     /// If there is no room: run what there is, read the answers, [`Live::recycle`].
     pub fn push(&mut self, process: Process, step: Step) -> Result<Ticket, LiveError> {
         let seat = process.0;
-        let (raw, kind) = match step {
-            Step::Call(call) => {
-                let (nr, args) = call.encode_x86_64();
-                (RawStep::Syscall { nr, args }, Kind::Call)
-            }
-            Step::Raw { nr, args } => (RawStep::Syscall { nr, args }, Kind::Call),
-            Step::Load(addr) => (RawStep::Load(addr), Kind::Load),
-            Step::Store(addr, byte) => (RawStep::Store(addr, byte), Kind::Access),
-            Step::Fetch(addr) => (RawStep::Fetch(addr), Kind::Access),
-            Step::Fork => {
-                let child = self.seat_for_child(seat)?;
-                (RawStep::Fork(child), Kind::Fork(child))
-            }
-            Step::Read { text, bytes_max } => {
-                self.open(process, text)?;
-                let at = self.reserve(seat, bytes_max)?;
-                let buffer = Puppet::address(seat, at);
-                let raw = RawStep::Read { slot: text.slot(), buffer, bytes: bytes_max as u64 };
-                (raw, Kind::Read { at, bytes_max })
-            }
-        };
+        let (raw, kind) = self.encode(process, step)?;
         let number = self.push_raw(seat, raw)?;
         Ok(Ticket { number, seat, kind })
     }
 
-    fn push_raw(&mut self, seat: usize, raw: RawStep) -> Result<u32, LiveError> {
+    pub(crate) fn push_raw(&mut self, seat: usize, raw: RawStep) -> Result<u32, LiveError> {
         let first = self.seat(seat)?.first;
         if self.puppet.pushed(seat).wrapping_sub(first) as usize >= RING {
             return Err(LiveError::Full("steps"));
@@ -196,7 +199,7 @@ impl Live {
         self.put(process, &bytes)
     }
 
-    fn reserve(&mut self, seat: usize, bytes: usize) -> Result<usize, LiveError> {
+    pub(crate) fn reserve(&mut self, seat: usize, bytes: usize) -> Result<usize, LiveError> {
         let room = Puppet::seat_bytes() - SCRATCH_BYTES;
         let seat = self.seats[seat].as_mut().ok_or(LiveError::Full("processes"))?;
         let at = seat.used;
@@ -204,18 +207,6 @@ impl Live {
         let end = end.filter(|end| *end <= room).ok_or(LiveError::Full("texts"))?;
         seat.used = end;
         Ok(at)
-    }
-
-    fn open(&mut self, process: Process, text: Text) -> Result<(), LiveError> {
-        if self.seat(process.0)?.opened[text.slot()] {
-            return Ok(());
-        }
-        let path = self.put(process, text.path())?;
-        self.push_raw(process.0, RawStep::Open(path, text.slot()))?;
-        if let Some(seat) = &mut self.seats[process.0] {
-            seat.opened[text.slot()] = true;
-        }
-        Ok(())
     }
 
     /// Lets a process begin what was pushed.
@@ -248,7 +239,7 @@ impl Live {
         }
         let parent = self.seat(seat)?.parent;
         let parent_is_idle = self.puppet.done(parent) == self.puppet.pushed(parent);
-        if seat == ORIGIN || !parent_is_idle {
+        if seat == ORIGIN || !parent_is_idle || self.seat(seat)?.shares == Shares::Memory {
             return Ok(());
         }
         const WNOHANG: u64 = 1;
@@ -281,12 +272,15 @@ impl Live {
         }
     }
 
-    /// Lets a process exit, waits for its end and frees its place. Answers of its steps may still be read until
+    /// Lets a process or thread exit, waits for its end and frees its place. Answers of its steps may still be read until
     /// the next fork.
     ///
     /// # Errors
     /// If it ended otherwise, or not in time.
     pub fn finish(&mut self, process: Process) -> Result<(), LiveError> {
+        if self.seat(process.0)?.shares == Shares::Memory {
+            return self.finish_thread(process);
+        }
         self.push_raw(process.0, RawStep::Syscall { nr: nr::EXIT_GROUP, args: [0; 6] })?;
         self.puppet.publish(process.0);
         let status = self.wait_for(process.0, 0)?;
@@ -296,6 +290,14 @@ impl Live {
             Some(status) => Err(LiveError::Died { signal: status & 0x7f, status: status >> 8 & 0xff }),
             None => Err(LiveError::Hung),
         }
+    }
+
+    fn finish_thread(&mut self, thread: Process) -> Result<(), LiveError> {
+        self.push_raw(thread.0, RawStep::Syscall { nr: nr::EXIT, args: [0; 6] })?;
+        self.puppet.publish(thread.0);
+        let ended = self.puppet.wait_for_thread(thread.0, TIME_MAX);
+        self.seats[thread.0] = None;
+        if ended { Ok(()) } else { Err(LiveError::Hung) }
     }
 
     /// Does one step.
@@ -327,18 +329,22 @@ impl Live {
         Ok(match ticket.kind {
             Kind::Call => Answer::Returned(Errno::from_raw(result)),
             Kind::Load => Answer::Loaded(result as u8),
+            Kind::LoadWord => Answer::LoadedWord(result as u64),
             Kind::Access => Answer::Done,
-            Kind::Fork(child) => match Errno::from_raw(result) {
-                Ok(pid) => {
-                    if let Some(seat) = &mut self.seats[child] {
-                        seat.pid = Some(Pid(pid as i32));
-                    }
-                    Answer::Forked(Process(child))
-                }
-                Err(errno) => {
-                    self.seats[child] = None;
-                    Answer::Returned(Err(errno))
-                }
+            Kind::Fork(child) | Kind::Thread(child) => self.born(child, ticket.kind, result),
+            Kind::Hash { range, .. } => Answer::Bytes(range.pages() as usize * 8),
+            Kind::Scan { runs_max, .. } => match Errno::from_raw(result) {
+                Ok(runs) if runs <= runs_max as u64 => Answer::Bytes(runs as usize * REGION_BYTES),
+                Ok(_) => return Err(LiveError::TextTooLong),
+                Err(errno) => Answer::Returned(Err(errno)),
+            },
+            Kind::Vector { bytes, .. } => match Errno::from_raw(result) {
+                Ok(_) => Answer::Bytes(bytes),
+                Err(errno) => Answer::Returned(Err(errno)),
+            },
+            Kind::Bytes { .. } => match Errno::from_raw(result) {
+                Ok(bytes) => Answer::Bytes(bytes as usize),
+                Err(errno) => Answer::Returned(Err(errno)),
             },
             Kind::Read { bytes_max, .. } => match Errno::from_raw(result) {
                 Ok(bytes) if bytes < bytes_max as u64 => Answer::Text(bytes as usize),
@@ -346,6 +352,25 @@ impl Live {
                 Err(errno) => return Err(LiveError::Child { what: "read its /proc/self", errno }),
             },
         })
+    }
+
+    /// Notes what became of a child.
+    fn born(&mut self, child: usize, kind: Kind, result: i64) -> Answer {
+        match Errno::from_raw(result) {
+            Ok(pid) => {
+                if let Some(seat) = &mut self.seats[child] {
+                    seat.pid = Some(Pid(pid as i32));
+                }
+                match kind {
+                    Kind::Thread(_) => Answer::Thread(Process(child)),
+                    _ => Answer::Forked(Process(child)),
+                }
+            }
+            Err(errno) => {
+                self.seats[child] = None;
+                Answer::Returned(Err(errno))
+            }
+        }
     }
 
     /// Puts a text that was read into `into`, replacing what is there.
@@ -361,17 +386,43 @@ impl Live {
         Ok(())
     }
 
-    fn seat(&self, seat: usize) -> Result<Seat, LiveError> {
+    /// Puts what a step read into `into`, replacing what is there: nothing where the kernel refused. Of hashes there
+    /// are those of the pages before the one that raised a signal.
+    ///
+    /// # Errors
+    /// As [`Live::answer`].
+    pub fn bytes(&mut self, ticket: Ticket, into: &mut Vec<u8>) -> Result<(), LiveError> {
+        into.clear();
+        let (at, bytes) = match (ticket.kind, self.answer(ticket)?) {
+            (
+                Kind::Hash { at, .. } | Kind::Scan { at, .. } | Kind::Vector { at, .. } | Kind::Bytes { at },
+                Answer::Bytes(bytes),
+            ) => (at, bytes),
+            (Kind::Hash { at, range }, Answer::Fault(Fault { addr, .. })) if range.contains(addr) => {
+                (at, ((addr.0 - range.start.0) / PAGE_SIZE * 8) as usize)
+            }
+            _ => return Ok(()),
+        };
+        into.resize(bytes, 0);
+        self.puppet.read(ticket.seat, at, into);
+        Ok(())
+    }
+
+    pub(crate) fn seat(&self, seat: usize) -> Result<Seat, LiveError> {
         self.seats[seat].ok_or(LiveError::Full("processes"))
     }
 
     /// Takes a free seat for a child and pushes what the child must do first.
-    fn seat_for_child(&mut self, parent: usize) -> Result<usize, LiveError> {
+    pub(crate) fn seat_for_child(&mut self, parent: usize, shares: Shares) -> Result<usize, LiveError> {
         let child = self.seats.iter().position(Option::is_none).ok_or(LiveError::Full("processes"))?;
         self.puppet.clear(child);
         // The texts that the parent has open show the parent's memory: the child opens its own.
-        self.seats[child] = Some(Seat { parent, used: DATA, ..Seat::default() });
+        self.seats[child] = Some(Seat { parent, shares, used: DATA, ..Seat::default() });
         self.own_signal_stack(child)?;
+        if shares == Shares::Memory {
+            self.puppet.seat_thread(child);
+            return Ok(child);
+        }
         const PR_SET_PDEATHSIG: u64 = 1;
         let args = [PR_SET_PDEATHSIG, 9, 0, 0, 0, 0];
         self.push_raw(child, RawStep::Syscall { nr: nr::PRCTL, args })?;

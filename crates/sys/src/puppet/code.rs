@@ -7,9 +7,10 @@
 use std::arch::global_asm;
 
 use super::layout::{
-    ARENA, ARENA_BYTES, ARENA_FD, BELL, DONE, KIND_FETCH, KIND_FORK, KIND_LOAD, KIND_OPEN, KIND_READ,
-    KIND_STORE, KIND_SYSCALL, READY, RING, RING_AT, SCRATCH, SLEEPS, SLOTS, STACK_TOP, STEP_ADDR, STEP_ARGS,
-    STEP_CODE, STEP_NR, STEP_RESULT, STEP_SHIFT, STEP_SIGNAL, STEPS,
+    ARENA, ARENA_BYTES, ARENA_FD, BELL, DONE, HASH_FACTOR, HASH_SEED, HASH_TURN, KIND_FETCH, KIND_FORK,
+    KIND_HASH, KIND_LOAD, KIND_LOAD_WORD, KIND_OPEN, KIND_READ, KIND_SLOT_SYSCALL, KIND_STORE,
+    KIND_STORE_WORD, KIND_SYSCALL, KIND_THREAD, READY, RING, RING_AT, SCRATCH, SEATED, SLEEPS, SLOTS,
+    STACK_TOP, STEP_ADDR, STEP_ARGS, STEP_CODE, STEP_NR, STEP_RESULT, STEP_SHIFT, STEP_SIGNAL, STEPS,
 };
 
 global_asm!(
@@ -77,10 +78,22 @@ global_asm!(
     "je 44f",
     "cmp ecx, {kind_open}",
     "je 45f",
-    "cmp ecx, {kind_syscall}",
-    "jne 49f",
-    "mov rax, [r12 + {nr}]",
+    "cmp ecx, {kind_load_word}",
+    "je 53f",
+    "cmp ecx, {kind_store_word}",
+    "je 54f",
+    "cmp ecx, {kind_hash}",
+    "je 55f",
+    "cmp ecx, {kind_thread}",
+    "je 58f",
     "mov rdi, [r12 + {args}]",
+    "cmp ecx, {kind_syscall}",
+    "je 39f",
+    "cmp ecx, {kind_slot_syscall}",
+    "jne 49f",
+    "mov rdi, [r13 + rdi * 8 + {slots}]",
+    "39:",
+    "mov rax, [r12 + {nr}]",
     "mov rsi, [r12 + {args} + 8]",
     "mov rdx, [r12 + {args} + 16]",
     "mov r10, [r12 + {args} + 24]",
@@ -110,10 +123,22 @@ global_asm!(
     "or qword ptr [rsp], 0x100",
     "popfq",
     "jmp rbp",
+    // A thread shares everything and goes to its own seat.
+    "58:",
+    "mov eax, 56",
+    "mov edi, {thread_flags}",
+    "xor esi, esi",
+    "xor edx, edx",
+    "mov r10, [r12 + {args}]",
+    "add r10, {seated}",
+    "xor r8d, r8d",
+    "syscall",
+    "jmp 38f",
     // Fork: the child goes to its own seat.
     "44:",
     "mov eax, 57",
     "syscall",
+    "38:",
     "test rax, rax",
     "jnz 47f",
     "mov r13, [r12 + {args}]",
@@ -132,7 +157,7 @@ global_asm!(
     "mov [r13 + rcx * 8 + {slots}], rax",
     "mov [r12 + {result}], rax",
     "jmp 50f",
-    // Read all: slot, buffer, bytes.
+    // Read all: slot, buffer, bytes, offset.
     "46:",
     "xor ebp, ebp",
     "48:",
@@ -143,7 +168,8 @@ global_asm!(
     "mov rdx, [r12 + {args} + 16]",
     "sub rdx, rbp",
     "jbe 51f",
-    "mov r10, rbp",
+    "mov r10, [r12 + {args} + 24]",
+    "add r10, rbp",
     "mov eax, 17",
     "syscall",
     "test rax, rax",
@@ -156,6 +182,39 @@ global_asm!(
     "52:",
     "mov [r12 + {result}], rax",
     "jmp 50f",
+    // Load and store a word.
+    "53:",
+    "mov rax, [r12 + {args}]",
+    "mov rax, [rax]",
+    "mov [r12 + {result}], rax",
+    "jmp 50f",
+    "54:",
+    "mov rax, [r12 + {args}]",
+    "mov rcx, [r12 + {args} + 8]",
+    "mov [rax], rcx",
+    "jmp 50f",
+    // Hash: the first page, how many, where the hashes go.
+    "55:",
+    "mov rsi, [r12 + {args}]",
+    "mov rdx, [r12 + {args} + 8]",
+    "mov rdi, [r12 + {args} + 16]",
+    "movabs r8, {hash_factor}",
+    "56:",
+    "test rdx, rdx",
+    "jz 50f",
+    "movabs rax, {hash_seed}",
+    "mov ecx, 512",
+    "57:",
+    "xor rax, [rsi]",
+    "imul rax, r8",
+    "rol rax, {hash_turn}",
+    "add rsi, 8",
+    "dec ecx",
+    "jnz 57b",
+    "mov [rdi], rax",
+    "add rdi, 8",
+    "dec rdx",
+    "jmp 56b",
     // A kind that there is not.
     "49:",
     "mov qword ptr [r12 + {result}], -38",
@@ -222,7 +281,27 @@ global_asm!(
     kind_fork = const KIND_FORK,
     kind_open = const KIND_OPEN,
     kind_read = const KIND_READ,
+    kind_load_word = const KIND_LOAD_WORD,
+    kind_store_word = const KIND_STORE_WORD,
+    kind_hash = const KIND_HASH,
+    kind_thread = const KIND_THREAD,
+    kind_slot_syscall = const KIND_SLOT_SYSCALL,
+    hash_seed = const HASH_SEED,
+    hash_factor = const HASH_FACTOR,
+    hash_turn = const HASH_TURN,
+    seated = const SEATED,
+    thread_flags = const THREAD_FLAGS,
 );
+
+/// What threads share: memory, the file system's view, descriptors, signal actions, the process, undos of semaphores; and
+/// the kernel says when one has ended.
+const THREAD_FLAGS: i32 = libc::CLONE_VM
+    | libc::CLONE_FS
+    | libc::CLONE_FILES
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_THREAD
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_CHILD_CLEARTID;
 
 unsafe extern "C" {
     static vmatlas_puppet_begin: u8;

@@ -31,6 +31,8 @@ pub(super) const SLEEPS: usize = 8;
 pub(super) const RING_AT: usize = 12;
 /// Offset in a seat: the bell that the driver sleeps on.
 pub(super) const BELL: usize = 16;
+/// Offset in a seat: not 0 while a thread sits there; the kernel clears it when the thread ends.
+pub(super) const SEATED: usize = 20;
 /// Offset in a seat: eight open descriptors of text files, by slot.
 pub(super) const SLOTS: usize = 64;
 /// Offset in a seat: a word that fetched instructions may write to.
@@ -77,7 +79,24 @@ pub(super) const KIND_FETCH: u32 = 3;
 pub(super) const KIND_FORK: u32 = 4;
 /// Opens a text file into a slot.
 pub(super) const KIND_OPEN: u32 = 5;
-/// Reads the whole text of a slot from its beginning.
+/// Reads a slot's file to its end, or as much as there is room for, from an offset on.
 pub(super) const KIND_READ: u32 = 6;
+/// A load of eight bytes.
+pub(super) const KIND_LOAD_WORD: u32 = 7;
+/// A store of eight bytes.
+pub(super) const KIND_STORE_WORD: u32 = 8;
+/// Loads whole pages and leaves a hash of each.
+pub(super) const KIND_HASH: u32 = 9;
+/// A thread of the same memory; it takes another seat.
+pub(super) const KIND_THREAD: u32 = 10;
+/// A raw system call whose first argument is the descriptor in a slot.
+pub(super) const KIND_SLOT_SYSCALL: u32 = 11;
+
+/// What the hash of a page begins with.
+pub(super) const HASH_SEED: u64 = 0xcbf2_9ce4_8422_2325;
+/// What it is multiplied by, after each word was xored to it.
+pub(super) const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// By how many bits it is turned then.
+pub(super) const HASH_TURN: u32 = 29;
 
 const _: () = assert!(DATA < SEAT_BYTES as usize && RING.is_power_of_two());

@@ -21,16 +21,18 @@ mod tests;
 
 use std::os::fd::AsFd;
 use std::process::Child;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use abi::{AddrRange, Pid, VirtAddr};
 
 use self::arena::Arena;
 use self::layout::{
-    ARENA, ARENA_BYTES, BELL, CODE_AT, DONE, KIND_FETCH, KIND_FORK, KIND_LOAD, KIND_OPEN, KIND_READ,
-    KIND_STORE, KIND_SYSCALL, READY, RING_AT, SEAT_BYTES, SIGNAL_STACK, SIGNAL_STACK_BYTES, SLEEPS,
-    STEP_ADDR, STEP_ARGS, STEP_CODE, STEP_KIND, STEP_NR, STEP_RESULT, STEP_SHIFT, STEP_SIGNAL, STEPS, TEXT,
+    ARENA, ARENA_BYTES, BELL, CODE_AT, DONE, HASH_FACTOR, HASH_SEED, HASH_TURN, KIND_FETCH, KIND_FORK,
+    KIND_HASH, KIND_LOAD, KIND_LOAD_WORD, KIND_OPEN, KIND_READ, KIND_SLOT_SYSCALL, KIND_STORE,
+    KIND_STORE_WORD, KIND_SYSCALL, KIND_THREAD, READY, RING_AT, SEAT_BYTES, SEATED, SIGNAL_STACK,
+    SIGNAL_STACK_BYTES, SLEEPS, STEP_ADDR, STEP_ARGS, STEP_CODE, STEP_KIND, STEP_NR, STEP_RESULT, STEP_SHIFT,
+    STEP_SIGNAL, STEPS, TEXT,
 };
 pub use self::layout::{DATA, FIRST_FILE_FD, RING, SEATS};
 pub use self::start::{Setup, may_have};
@@ -56,7 +58,7 @@ pub enum RawStep {
     Fork(usize),
     /// Opens the file whose name stands at the address, for reading, into one of eight slots.
     Open(VirtAddr, usize),
-    /// Reads a slot's file from its beginning into memory.
+    /// Reads a slot's file into memory.
     Read {
         /// The slot.
         slot: usize,
@@ -64,6 +66,32 @@ pub enum RawStep {
         buffer: VirtAddr,
         /// At most so many bytes.
         bytes: u64,
+        /// From where on.
+        offset: u64,
+    },
+    /// Loads eight bytes.
+    LoadWord(VirtAddr),
+    /// Stores eight bytes.
+    StoreWord(VirtAddr, u64),
+    /// Loads whole pages and leaves a word for each, its hash: [`hash_page`].
+    Hash {
+        /// The first page.
+        addr: VirtAddr,
+        /// How many pages.
+        pages: u64,
+        /// Where their hashes go.
+        into: VirtAddr,
+    },
+    /// Makes a thread; it sits down on the seat.
+    Thread(usize),
+    /// Makes a system call on the file in a slot, which takes the place of the first argument.
+    SlotSyscall {
+        /// The slot.
+        slot: usize,
+        /// Its number.
+        nr: u32,
+        /// Its other arguments.
+        args: [u64; 5],
     },
 }
 
@@ -189,14 +217,7 @@ impl Puppet {
                 return true;
             }
             let Some(left) = time.checked_sub(since.elapsed()) else { return false };
-            let limit = libc::timespec {
-                tv_sec: left.as_secs() as libc::time_t,
-                tv_nsec: left.subsec_nanos().into(),
-            };
-            // SAFETY: the call reads a word that stays mapped and one local structure.
-            unsafe {
-                libc::syscall(libc::SYS_futex, bell.as_ptr(), libc::FUTEX_WAIT, heard, &raw const limit);
-            }
+            futex_wait(bell, heard, left);
         }
     }
 
@@ -212,6 +233,22 @@ impl Puppet {
             code: word(STEP_CODE - STEP_RESULT),
             addr: VirtAddr(long(STEP_ADDR - STEP_RESULT) as u64),
         }
+    }
+
+    /// Says that a thread is about to sit down on a seat, before it is made.
+    pub fn seat_thread(&mut self, seat: usize) {
+        self.arena.word(seat, SEATED).store(1, Ordering::SeqCst);
+    }
+
+    /// Waits until the thread of a seat has ended; `false` if it did not within the time.
+    pub fn wait_for_thread(&self, seat: usize, time: Duration) -> bool {
+        let seated = self.arena.word(seat, SEATED);
+        let since = Instant::now();
+        while seated.load(Ordering::SeqCst) != 0 {
+            let Some(left) = time.checked_sub(since.elapsed()) else { return false };
+            futex_wait(seated, 1, left);
+        }
+        true
     }
 
     /// Writes into a seat's free part (from [`DATA`] on) and returns the address there.
@@ -247,6 +284,20 @@ impl Drop for Puppet {
     }
 }
 
+/// Sleeps while the word has this value, for no longer than the time.
+fn futex_wait(word: &AtomicU32, value: u32, time: Duration) {
+    let limit =
+        libc::timespec { tv_sec: time.as_secs() as libc::time_t, tv_nsec: time.subsec_nanos().into() };
+    // SAFETY: the call reads a word that stays mapped and one local structure.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, &raw const limit) };
+}
+
+/// Returns the hash of a page as [`RawStep::Hash`] computes it: two pages that differ in one word never have the same.
+pub fn hash_page(page: &[u8]) -> u64 {
+    let words = page.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+    words.fold(HASH_SEED, |hash, word| (hash ^ word).wrapping_mul(HASH_FACTOR).rotate_left(HASH_TURN))
+}
+
 fn place(number: u32) -> usize {
     STEPS + ((number as usize % RING) << STEP_SHIFT)
 }
@@ -259,7 +310,16 @@ fn encode(step: RawStep) -> [u8; 96] {
         RawStep::Fetch(addr) => (KIND_FETCH, 0, [addr.0, 0, 0, 0, 0, 0]),
         RawStep::Fork(seat) => (KIND_FORK, 0, [Puppet::address(seat, 0).0, 0, 0, 0, 0, 0]),
         RawStep::Open(path, slot) => (KIND_OPEN, 0, [path.0, slot as u64, 0, 0, 0, 0]),
-        RawStep::Read { slot, buffer, bytes } => (KIND_READ, 0, [slot as u64, buffer.0, bytes, 0, 0, 0]),
+        RawStep::Read { slot, buffer, bytes, offset } => {
+            (KIND_READ, 0, [slot as u64, buffer.0, bytes, offset, 0, 0])
+        }
+        RawStep::LoadWord(addr) => (KIND_LOAD_WORD, 0, [addr.0, 0, 0, 0, 0, 0]),
+        RawStep::StoreWord(addr, word) => (KIND_STORE_WORD, 0, [addr.0, word, 0, 0, 0, 0]),
+        RawStep::Hash { addr, pages, into } => (KIND_HASH, 0, [addr.0, pages, into.0, 0, 0, 0]),
+        RawStep::Thread(seat) => (KIND_THREAD, 0, [Puppet::address(seat, 0).0, 0, 0, 0, 0, 0]),
+        RawStep::SlotSyscall { slot, nr, args: [a, b, c, d, e] } => {
+            (KIND_SLOT_SYSCALL, nr, [slot as u64, a, b, c, d, e])
+        }
     };
     let mut bytes = [0; 96];
     bytes[STEP_KIND..STEP_KIND + 4].copy_from_slice(&kind.to_le_bytes());

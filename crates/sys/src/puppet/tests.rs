@@ -92,7 +92,7 @@ fn its_own_map_is_read() {
     let path = puppet.write(0, DATA, b"/proc/self/maps\0");
     assert!(step(&mut puppet, 0, RawStep::Open(path, 2)).result >= 0);
     let buffer = Puppet::address(0, DATA);
-    let bytes = step(&mut puppet, 0, RawStep::Read { slot: 2, buffer, bytes: 65536 }).result;
+    let bytes = step(&mut puppet, 0, RawStep::Read { slot: 2, buffer, bytes: 65536, offset: 0 }).result;
     let mut text = vec![0; bytes as usize];
     puppet.read(0, DATA, &mut text);
     let text = String::from_utf8(text).expect("ASCII");
