@@ -7,17 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use abi::{Tid, VirtAddr};
 use recording::TimeNs;
-use stacks::Registers;
+use stacks::{End, Registers};
 
-/// Stack copied at a call; all of it only where more than the first part is known or not yet known to be needed.
+/// Stack copied at a call where that is known to do, and where nothing is known.
 const BYTES: usize = 2 << 10;
-const BYTES_MAX: usize = 16 << 10;
+const BYTES_UNKNOWN: usize = 16 << 10;
+/// Not more is copied where it is known at which address the thread's chains end.
+const BYTES_MAX: usize = 2 << 20;
+/// Of the frame of the thread's first function.
+const BYTES_ABOVE: u64 = 256;
+/// What may be copied beyond the first 16 KiB, in each second and at most at once: a small share of the program's time.
+const DEEP_BYTES_PER_SECOND: u64 = 64 << 20;
+const DEEP_BYTES_MAX: u64 = 64 << 20;
 /// Places of which is known how much they need.
 const PLACES_MAX: usize = 1 << 16;
 /// How often a thread is asked for that is not quite asleep yet.
 const TRIES: usize = 24;
-/// Copies that may wait for being unwound (64 MiB); beyond, calls go without a chain.
-const WAITING_MAX: usize = 32 << 10;
+/// Bytes of copies that may wait for being unwound; beyond, calls go without a chain.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Files of threads held open.
 const FILES_MAX: usize = 512;
 
@@ -36,8 +43,11 @@ pub struct StackCopies(Arc<Mutex<Shared>>);
 #[derive(Debug, Default)]
 struct Shared {
     raw: HashMap<(Tid, TimeNs), RawStack>,
+    waiting_bytes: usize,
     /// How much of the stack the chains from a place have needed at most.
     needed: HashMap<[u64; 2], usize>,
+    /// The stack pointer in the first function of a thread.
+    first: HashMap<Tid, VirtAddr>,
     missed: u64,
 }
 
@@ -49,8 +59,11 @@ impl StackCopies {
     /// Hands a copy over: it belongs to the call of this thread at this time.
     pub(crate) fn put(&self, tid: Tid, time: TimeNs, raw: Option<RawStack>) {
         self.with(|shared| match raw {
-            Some(raw) if shared.raw.len() < WAITING_MAX => {
-                shared.raw.insert((tid, time), raw);
+            Some(raw) if shared.waiting_bytes + raw.bytes.len() <= WAITING_BYTES_MAX => {
+                shared.waiting_bytes += raw.bytes.len();
+                if let Some(old) = shared.raw.insert((tid, time), raw) {
+                    shared.waiting_bytes -= old.bytes.len();
+                }
             }
             _ => shared.missed += 1,
         });
@@ -58,18 +71,31 @@ impl StackCopies {
 
     /// Takes the copy that belongs to a call.
     pub(crate) fn take(&self, tid: Tid, time: TimeNs) -> Option<RawStack> {
-        self.with(|shared| shared.raw.remove(&(tid, time)))
+        self.with(|shared| {
+            let raw = shared.raw.remove(&(tid, time))?;
+            shared.waiting_bytes -= raw.bytes.len();
+            Some(raw)
+        })
     }
 
-    /// The chain of a copy needed so much of it; `None`: more than there was.
-    pub(crate) fn was_needed(&self, raw: &RawStack, bytes: Option<usize>) {
+    /// The chain of a copy ended there: at the thread's first function, or where the copy does.
+    pub(crate) fn ended(&self, tid: Tid, raw: &RawStack, last: VirtAddr, end: End) {
         let place = raw.place();
+        let is_cut = matches!(end, End::Cut { .. });
+        let bytes = if is_cut { usize::MAX } else { last.0.saturating_sub(raw.sp.0) as usize };
         self.with(|shared| {
             if shared.needed.len() == PLACES_MAX {
                 shared.needed.clear();
             }
             let needed = shared.needed.entry(place).or_insert(0);
-            *needed = (*needed).max(bytes.unwrap_or(BYTES_MAX));
+            *needed = (*needed).max(bytes);
+            // A handler on a stack of its own ends elsewhere.
+            if end == End::Root && last >= raw.sp {
+                if shared.first.len() == PLACES_MAX {
+                    shared.first.clear();
+                }
+                shared.first.insert(tid, last);
+            }
         });
     }
 
@@ -78,8 +104,16 @@ impl StackCopies {
         self.with(|shared| shared.missed)
     }
 
-    fn is_shallow(&self, place: [u64; 2]) -> bool {
-        self.with(|shared| shared.needed.get(&place).is_some_and(|bytes| *bytes <= BYTES))
+    /// How much to copy of a thread's stack whose chain begins at a place.
+    fn wanted(&self, tid: Tid, sp: VirtAddr, place: [u64; 2]) -> usize {
+        self.with(|shared| {
+            if shared.needed.get(&place).is_some_and(|needed| *needed <= BYTES) {
+                return BYTES;
+            }
+            let rest = shared.first.get(&tid).and_then(|first| first.0.checked_sub(sp.0));
+            let rest = rest.and_then(|rest| usize::try_from(rest + BYTES_ABOVE).ok());
+            rest.filter(|rest| *rest <= BYTES_MAX).unwrap_or(BYTES_UNKNOWN)
+        })
     }
 }
 
@@ -98,31 +132,74 @@ pub(crate) struct Copier {
     waiting: StackCopies,
     /// `/proc/TID/syscall` of threads.
     files: HashMap<Tid, File>,
+    purse: Purse,
+}
+
+/// What may still be spent on deep stacks.
+#[derive(Debug, Default)]
+struct Purse {
+    spent_bytes: u64,
+    since: TimeNs,
+}
+
+impl Purse {
+    /// Tells whether anything is left.
+    fn is_open(&mut self, now: TimeNs) -> bool {
+        let passed = now.0.saturating_sub(self.since.0);
+        let back = u128::from(passed) * u128::from(DEEP_BYTES_PER_SECOND) / 1_000_000_000;
+        if back > 0 {
+            self.spent_bytes = self.spent_bytes.saturating_sub(u64::try_from(back).unwrap_or(u64::MAX));
+            self.since = now;
+        }
+        self.spent_bytes < DEEP_BYTES_MAX
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.spent_bytes += bytes;
+    }
 }
 
 impl Copier {
     /// Makes one that hands its copies over here.
     pub(crate) fn new(waiting: StackCopies) -> Self {
-        Self { waiting, files: HashMap::new() }
+        Self { waiting, files: HashMap::new(), purse: Purse::default() }
     }
 
     /// Copies the stack of a thread that waits in the kernel; its call will be an event of this time.
     pub(crate) fn copy(&mut self, tid: Tid, time: TimeNs) {
-        let raw = self.raw(tid);
+        let raw = self.raw(tid, time);
         self.waiting.put(tid, time, raw);
     }
 
-    fn raw(&mut self, tid: Tid) -> Option<RawStack> {
+    /// A thread begins, and stands before its first instruction: its chains will end where its stack pointer is now. A
+    /// copy of another one has that one's chains.
+    pub(crate) fn begins(&mut self, tid: Tid, copy_of: Option<Tid>) {
+        let own = if copy_of.is_none() { self.ip_and_sp(tid).map(|(_, sp)| sp) } else { None };
+        self.waiting.with(|shared| {
+            let first = own.or_else(|| shared.first.get(&copy_of?).copied());
+            match first {
+                Some(first) => shared.first.insert(tid, first),
+                None => shared.first.remove(&tid),
+            };
+        });
+    }
+
+    fn raw(&mut self, tid: Tid, time: TimeNs) -> Option<RawStack> {
         let (ip, sp) = self.ip_and_sp(tid)?;
         let mut bytes = vec![0; BYTES];
         let read = sys::memory::read(tid, sp, &mut bytes).ok()?;
         bytes.truncate(read);
         let mut raw = RawStack { registers: Registers::from_ip_sp(ip, sp), sp, bytes };
-        if read == BYTES && !self.waiting.is_shallow(raw.place()) {
-            let mut more = vec![0; BYTES_MAX - BYTES];
-            let above = VirtAddr(sp.0.wrapping_add(BYTES as u64));
-            let read = sys::memory::read(tid, above, &mut more).unwrap_or(0);
-            raw.bytes.extend_from_slice(&more[..read]);
+        let mut wanted = if read == BYTES { self.waiting.wanted(tid, sp, raw.place()) } else { read };
+        if wanted > BYTES_UNKNOWN && !self.purse.is_open(time) {
+            wanted = BYTES_UNKNOWN;
+        }
+        if wanted > read {
+            raw.bytes.resize(wanted, 0);
+            let above = VirtAddr(sp.0.wrapping_add(read as u64));
+            let more = sys::memory::read(tid, above, &mut raw.bytes[read..]).unwrap_or(0);
+            raw.bytes.truncate(read + more);
+            self.purse.take(raw.bytes.len().saturating_sub(BYTES_UNKNOWN) as u64);
         }
         Some(raw)
     }
@@ -192,11 +269,37 @@ mod tests {
         assert!(waiting.take(Tid(1), TimeNs(5)).is_some());
         assert!(waiting.take(Tid(1), TimeNs(5)).is_none());
         assert_eq!(waiting.missed(), 1);
-        assert!(!waiting.is_shallow(raw().place()), "not known yet");
-        waiting.was_needed(&raw(), Some(500));
-        assert!(waiting.is_shallow(raw().place()));
-        waiting.was_needed(&raw(), None);
-        waiting.was_needed(&raw(), Some(500));
-        assert!(!waiting.is_shallow(raw().place()));
+    }
+
+    #[test]
+    fn as_much_is_copied_as_the_way_to_the_first_function_is_long() {
+        let waiting = StackCopies::default();
+        let raw = RawStack {
+            registers: Registers::from_ip_sp(VirtAddr(1), VirtAddr(0x10_0000)),
+            sp: VirtAddr(0x10_0000),
+            bytes: vec![7; BYTES],
+        };
+        let (tid, other, place, elsewhere) = (Tid(1), Tid(2), raw.place(), [0, 0]);
+        assert_eq!(waiting.wanted(tid, raw.sp, place), BYTES_UNKNOWN);
+        waiting.ended(tid, &raw, VirtAddr(0x10_0200), End::Root);
+        assert_eq!(waiting.wanted(tid, raw.sp, place), BYTES);
+        assert_eq!(waiting.wanted(other, raw.sp, place), BYTES);
+        assert_eq!(waiting.wanted(other, raw.sp, elsewhere), BYTES_UNKNOWN);
+        assert_eq!(waiting.wanted(tid, VirtAddr(0xe_0200), elsewhere), 0x2_0000 + BYTES_ABOVE as usize);
+        assert_eq!(waiting.wanted(tid, VirtAddr(0x20_0000), elsewhere), BYTES_UNKNOWN, "another stack");
+        waiting.ended(other, &raw, VirtAddr(0x10_0700), End::Cut { missing: VirtAddr(0x10_0800) });
+        assert_eq!(waiting.wanted(other, raw.sp, place), BYTES_UNKNOWN, "once it was cut");
+    }
+
+    #[test]
+    fn deep_stacks_cost_a_share_of_the_time() {
+        let mut purse = Purse::default();
+        let mut taken = |at| {
+            let mut fits = |_: &u64| purse.is_open(TimeNs(at)).then(|| purse.take(1 << 20)).is_some();
+            (0..1000).filter(|no| fits(no)).count()
+        };
+        assert_eq!(taken(0), 64);
+        assert_eq!(taken(1_000_000_000 / 8), 8);
+        assert_eq!(taken(60_000_000_000), 64);
     }
 }

@@ -94,9 +94,8 @@ impl Unwinding {
             End::Unsaved => self.ends.unsaved += 1,
             End::Lost | End::Deep => self.ends.lost += 1,
         }
-        let used = chain.stack.last().map(|top| top.0.saturating_sub(raw.sp.0) as usize);
-        let is_cut = matches!(chain.end, End::Cut { .. });
-        self.waiting.was_needed(&raw, used.filter(|_| !is_cut));
+        let last = chain.stack.last().copied().unwrap_or(raw.sp);
+        self.waiting.ended(event.tid, &raw, last, chain.end);
         let (id, fresh) = self.intern(event, &chain.frames);
         if let Body::Call(call) = &mut event.body {
             call.stack = id;

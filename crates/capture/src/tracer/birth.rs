@@ -51,6 +51,9 @@ impl<O: Observer> Tracer<O> {
             SpawnKind::Thread | SpawnKind::Vfork | SpawnKind::SharedMemory => maker_mm,
         };
         self.threads.add(child, child_pid, child_mm);
+        if let (Some(copier), SpawnKind::Fork | SpawnKind::Vfork) = (&mut self.copier, kind) {
+            copier.begins(child, Some(parent));
+        }
         if kind == SpawnKind::Vfork {
             self.borrowers.begin(child);
         }
@@ -62,7 +65,10 @@ impl<O: Observer> Tracer<O> {
     /// A child that is known stands before its first instruction.
     pub(super) fn born(&mut self, child: Tid) {
         self.newborn.remove(&child);
-        let Some(mm) = self.threads.get(child).map(|thread| thread.mm) else { return };
+        let Some((pid, mm)) = self.threads.get(child).map(|thread| (thread.pid, thread.mm)) else { return };
+        if let Some(copier) = self.copier.as_mut().filter(|_| pid.0 != child.0) {
+            copier.begins(child, None);
+        }
         if self.threads.are_alone(mm)
             && self.threads.memory(mm).is_some_and(|memory| memory.checkpoint_ns == 0)
         {

@@ -26,6 +26,9 @@ impl<O: Observer> Tracer<O> {
         }
         let event = exec_event(tid, former, former_mm);
         self.emit(tid, mm, Body::Exec(event));
+        if let Some(copier) = &mut self.copier {
+            copier.begins(tid, None);
+        }
         for resource in Resource::OF_MEMORY {
             if let Ok(limit) = process::limit(Pid(tid.0), resource) {
                 self.emit(tid, mm, Body::Limit { resource, limit });

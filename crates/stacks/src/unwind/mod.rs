@@ -1,6 +1,7 @@
 //! Unwinding: from registers and stack bytes to a chain of callers.
 
 mod callers;
+mod depth;
 mod evaluate;
 mod rule;
 mod table;

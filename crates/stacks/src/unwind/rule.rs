@@ -15,6 +15,8 @@ pub(crate) struct Rule {
     pub(crate) saved: Box<[(u8, Saved)]>,
     /// Where the function begins.
     pub(crate) function: ObjectAddr,
+    /// Where it ends.
+    pub(crate) function_end: ObjectAddr,
     /// The function is what the kernel returns to from a signal handler: its caller was interrupted anywhere.
     pub(crate) is_signal_frame: bool,
 }
@@ -147,7 +149,8 @@ mod tests {
         let stack = StackCopy::new(VirtAddr(0x1000), &bytes);
         let saved = Box::new([(3, Saved::At(-16)), (16, Saved::At(-8)), (12, Saved::Offset(4))]);
         let function = ObjectAddr(0x40_0000);
-        let rule = Rule { cfa: Cfa::Register(7, 32), saved, function, is_signal_frame: false };
+        let function_end = ObjectAddr(0x40_2000);
+        let rule = Rule { cfa: Cfa::Register(7, 32), saved, function, function_end, is_signal_frame: false };
         let Ok(Step::Caller(caller)) = rule.apply(&registers(0x1000, 7), &stack) else { panic!("a caller") };
         assert_eq!((caller.ip.0, caller.sp().0), (0x40_1234, 0x1020));
         assert_eq!((caller.general[3], caller.general[12], caller.general[6]), (0xbb, 0x1024, 7));

@@ -144,7 +144,9 @@ fn rule_of(
         saved.push((register, saved_at));
     }
     let function = ObjectAddr(entry.initial_address());
-    Ok(Rule { cfa, saved: saved.into(), function, is_signal_frame: entry.is_signal_trampoline() })
+    let function_end = ObjectAddr(entry.initial_address().saturating_add(entry.len()));
+    let is_signal_frame = entry.is_signal_trampoline();
+    Ok(Rule { cfa, saved: saved.into(), function, function_end, is_signal_frame })
 }
 
 /// Returns the address at which a rule is looked up: inside the call that is to return there, except for the

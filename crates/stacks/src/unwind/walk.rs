@@ -6,10 +6,11 @@ use abi::VirtAddr;
 use gimli::UnwindContext;
 
 use super::callers::Callers;
-use super::rule::{Rule, Step, Stuck};
+use super::depth::Depths;
+use super::rule::{Cfa, Rule, Step, Stuck};
 use super::table::inside_call;
 use crate::code_map::CodeMap;
-use crate::file::ObjectAddr;
+use crate::file::{ObjectAddr, ObjectFile};
 use crate::registers::{Registers, StackCopy};
 
 /// A chain is cut after this many frames.
@@ -57,6 +58,7 @@ pub struct Unwinder {
     rules: HashMap<(u32, ObjectAddr), Option<Rule>>,
     context: UnwindContext<usize>,
     callers: Callers,
+    depths: Depths,
 }
 
 /// How a frame's address is to be understood.
@@ -140,21 +142,48 @@ impl Unwinder {
             }
             self.rules.insert(key, rule);
         }
-        match self.rules.get(&key) {
-            Some(Some(rule)) => {
-                let next = if rule.is_signal_frame { At::Instruction } else { At::Return };
-                let applied = rule.apply(of, stack);
-                if applied == Err(Stuck::Unsaved)
-                    && let Some(rbp) = self.callers.find(code, object, rule, of, stack)
-                {
-                    let mut found = *of;
-                    found.set(Registers::RBP, rbp);
-                    return Ok((rule.apply(&found, stack)?, next));
-                }
-                Ok((applied?, next))
-            }
-            _ => Ok((Rule::frame_pointer(of, stack)?, At::Return)),
+        let Some(Some(rule)) = self.rules.get(&key) else {
+            return Ok((Rule::frame_pointer(of, stack)?, At::Return));
+        };
+        let next = if rule.is_signal_frame { At::Instruction } else { At::Return };
+        let applied = rule.apply(of, stack);
+        if applied == Err(Stuck::Unsaved)
+            && let Some(rule) = self.rules.get(&key).cloned().flatten()
+            && let Some(rbp) = self.frame_pointer(code, object, addr, &rule, of, stack)?
+        {
+            let mut found = *of;
+            found.set(Registers::RBP, rbp);
+            return Ok((rule.apply(&found, stack)?, next));
         }
+        Ok((applied?, next))
+    }
+
+    /// Finds rbp for a function whose frame it leads to: by how far the code has moved rsp, where that leads to a word
+    /// that stands behind a call; else by the call of the function itself.
+    fn frame_pointer(
+        &mut self,
+        code: &CodeMap,
+        object: &ObjectFile,
+        addr: ObjectAddr,
+        rule: &Rule,
+        of: &Registers,
+        stack: &StackCopy<'_>,
+    ) -> Result<Option<u64>, Stuck> {
+        let Cfa::Register(register, offset) = rule.cfa else { return Ok(None) };
+        if usize::from(register) != Registers::RBP {
+            return Ok(None);
+        }
+        let depth = object
+            .unwind_table()
+            .and_then(|table| self.depths.at(object, table, rule, addr, &mut self.context));
+        if let Some(cfa) = depth.and_then(|depth| of.sp().0.checked_add_signed(depth)) {
+            let behind = cfa.wrapping_sub(8);
+            let behind = stack.word(behind).ok_or(Stuck::Missing(VirtAddr(behind)))?;
+            if self.is_return_address(code, VirtAddr(behind)) {
+                return Ok(Some(cfa.wrapping_add_signed(-offset)));
+            }
+        }
+        Ok(self.callers.find(code, object, rule, of, stack))
     }
 }
 
