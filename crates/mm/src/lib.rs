@@ -57,6 +57,7 @@ mod merge;
 mod mutation;
 mod op;
 mod ops;
+mod pages;
 mod profile;
 pub mod set;
 mod space;
@@ -73,6 +74,10 @@ pub use flags::VmFlags;
 pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Target, Touch, Uffd};
 pub use mutation::Mutation;
 pub use ops::aio::Ring;
+pub use pages::{
+    Contents, Fault, Faults, Frames, Memory, NoPages, PageInconsistency, PageKind, PageView, Pages, Rss,
+    States, Writable,
+};
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{
     AddressSpace, AdoptedVma, AnonPages, Counters, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack,

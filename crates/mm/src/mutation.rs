@@ -50,6 +50,12 @@ pub enum Mutation {
     AdviceEndsAtHole,
     /// `mseal` seals what there is of a range with holes.
     SealOverHoles,
+    /// A write to the shared zero page writes the shared zero page.
+    ZeroPageKept,
+    /// Fork leaves both sides the right to write.
+    ForkKeepsWrite,
+    /// A page that another process holds too is written without a copy.
+    ReuseShared,
 }
 
 impl Mutation {
@@ -76,6 +82,9 @@ impl Mutation {
         Self::GuardsNoAnonVma,
         Self::AdviceEndsAtHole,
         Self::SealOverHoles,
+        Self::ZeroPageKept,
+        Self::ForkKeepsWrite,
+        Self::ReuseShared,
     ];
 }
 

@@ -7,15 +7,16 @@ use abi::{Errno, VirtAddr};
 use crate::flags::VmFlags;
 use crate::input::{Basis, Caps, Input, Outcome};
 use crate::mutation::Mutation;
+use crate::pages::Memory;
 use crate::profile::Profile;
 use crate::space::AddressSpace;
 use crate::system::{Charger, System};
 use crate::why::{Refusal, Why};
 
 /// One operation under way.
-pub(crate) struct Op<'a> {
-    pub(crate) space: &'a mut AddressSpace,
-    pub(crate) sys: &'a mut System,
+pub(crate) struct Op<'a, M: Memory> {
+    pub(crate) space: &'a mut AddressSpace<M>,
+    pub(crate) sys: &'a mut System<M>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) caps: Caps,
     pub(crate) committed: Option<u64>,
@@ -28,8 +29,8 @@ pub(crate) struct Op<'a> {
     pub(crate) basis: Basis,
 }
 
-impl<'a> Op<'a> {
-    pub(crate) fn new(space: &'a mut AddressSpace, sys: &'a mut System, input: &Input) -> Self {
+impl<'a, M: Memory> Op<'a, M> {
+    pub(crate) fn new(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>, input: &Input) -> Self {
         let profile = Arc::clone(&sys.profile);
         Self {
             space,
@@ -40,6 +41,24 @@ impl<'a> Op<'a> {
             placed: input.placed,
             special_flags: input.special_flags,
             observed: input.observed,
+            addr_errno: None,
+            why: Why::default(),
+            basis: Basis::Predicted,
+        }
+    }
+
+    /// Makes the context of an access by a program without privileges, of which nothing else is known.
+    pub(crate) fn plain(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>) -> Self {
+        let profile = Arc::clone(&sys.profile);
+        Self {
+            space,
+            sys,
+            profile,
+            caps: Caps::default(),
+            committed: None,
+            placed: None,
+            special_flags: None,
+            observed: None,
             addr_errno: None,
             why: Why::default(),
             basis: Basis::Predicted,

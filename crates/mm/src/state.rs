@@ -1,6 +1,7 @@
 //! A system and its address spaces taken apart into plain values, and put together again: for whoever stores them.
 //!
-//! What is put together behaves in every later operation as what was taken apart.
+//! What is put together behaves in every later operation on mappings as what was taken apart. Pages are left out: what
+//! is put together has none yet.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use crate::file::ObjectId;
 use crate::flags::VmFlags;
 use crate::guard::Guards;
 use crate::ops::aio::Ring;
+use crate::pages::Memory;
 use crate::profile::Profile;
 use crate::set::VmaSet;
 use crate::space::{AddressSpace, Counters, Layout, Limits, Settings};
@@ -54,10 +56,10 @@ pub struct SpaceState {
     pub rings: Vec<Ring>,
 }
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Takes the address space apart.
     pub fn state(&self) -> SpaceState {
-        let Self { vmas, layout, counters, limits, def_flags, settings, guards, rings } = self;
+        let Self { vmas, layout, counters, limits, def_flags, settings, guards, rings, pages: _ } = self;
         SpaceState {
             vmas: vmas.iter().cloned().collect(),
             layout: layout.clone(),
@@ -92,14 +94,24 @@ impl AddressSpace {
         counters.locked_vm = counters.locked_vm.max(locked_vm);
         let mut guards = Guards::default();
         markers.into_iter().filter(|range| !range.is_empty()).for_each(|range| guards.insert(range));
-        Some(Self { vmas, layout, counters, limits, def_flags, settings, guards, rings })
+        Some(Self {
+            vmas,
+            layout,
+            counters,
+            limits,
+            def_flags,
+            settings,
+            guards,
+            rings,
+            pages: Default::default(),
+        })
     }
 }
 
-impl System {
+impl<M: Memory> System<M> {
     /// Takes the system apart, its profile and its address spaces left out.
     pub fn state(&self) -> SystemState {
-        let Self { profile: _, committed, anon_vmas, sizes, nameless } = self;
+        let Self { profile: _, committed, anon_vmas, sizes, nameless, pool: _ } = self;
         let sizes = sizes.iter().map(|(object, bytes)| (*object, *bytes)).collect();
         let (anon_vmas, next_anon_vma) = anon_vmas.parents();
         SystemState { committed: *committed, sizes, next_nameless: *nameless, anon_vmas, next_anon_vma }
@@ -110,10 +122,10 @@ impl System {
         profile: Profile,
         state: SystemState,
         spaces: Vec<SpaceState>,
-    ) -> Option<(Self, Vec<AddressSpace>)> {
+    ) -> Option<(Self, Vec<AddressSpace<M>>)> {
         let SystemState { committed, sizes, next_nameless, anon_vmas, next_anon_vma } = state;
         let chains = || spaces.iter().flat_map(|space| &space.vmas).filter_map(|vma| vma.anon.as_ref());
-        let mut sys = Self::new(profile);
+        let mut sys = Self::empty(profile);
         sys.committed = committed;
         sys.nameless = next_nameless;
         sys.anon_vmas = AnonVmas::of_parents(&anon_vmas, next_anon_vma, chains())?;
@@ -179,7 +191,7 @@ mod tests {
         let (mut sys, mut spaces) = family();
         let state = spaces.iter().map(AddressSpace::state).collect();
         let profile = (*sys.profile).clone();
-        let restored = System::of_state(profile, sys.state(), state);
+        let restored = <System>::of_state(profile, sys.state(), state);
         let (mut sys2, mut spaces2) = restored.expect("it was whole");
         assert_eq!(sys.state(), sys2.state());
         for (space, space2) in spaces.iter_mut().zip(&mut spaces2) {
@@ -201,10 +213,10 @@ mod tests {
         let mut state: Vec<SpaceState> = spaces.iter().map(AddressSpace::state).collect();
         let vma = state[0].vmas[0].clone();
         state[0].vmas.push(vma);
-        assert!(System::of_state(profile(), sys.state(), state.clone()).is_none(), "two at one place");
+        assert!(<System>::of_state(profile(), sys.state(), state.clone()).is_none(), "two at one place");
         state[0].vmas.pop();
         // A mapping's anon_vma that the list has not.
         let none = SystemState { anon_vmas: Vec::new(), ..sys.state() };
-        assert!(System::of_state(profile(), none, state).is_none());
+        assert!(<System>::of_state(profile(), none, state).is_none());
     }
 }

@@ -5,12 +5,13 @@ use alloc::sync::Arc;
 
 use crate::anon_vma::AnonVmas;
 use crate::file::{DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
+use crate::pages::{Contents, Memory, NoPages, Pages, States};
 use crate::profile::{OvercommitMode, Profile};
 use crate::why::Refusal;
 
 /// What all processes share.
 #[derive(Clone, Debug)]
-pub struct System {
+pub struct System<M: Memory = NoPages> {
     /// The kernel and its settings.
     pub profile: Arc<Profile>,
     /// Linux: `vm_committed_as`, in pages: what the address spaces of this system have charged.
@@ -19,17 +20,41 @@ pub struct System {
     /// The present sizes of files, where they changed or are the twin's own. Linux: `i_size`.
     pub(crate) sizes: Arc<BTreeMap<ObjectId, u64>>,
     pub(crate) nameless: u64,
+    /// Frames and files' pages.
+    pub(crate) pool: M::Pool,
 }
 
 impl System {
-    /// Makes a system without processes.
+    /// Makes a system without processes that keeps mappings only.
     pub fn new(profile: Profile) -> Self {
+        Self::empty(profile)
+    }
+}
+
+impl System<Pages<States>> {
+    /// Makes a system without processes that keeps the states of pages.
+    pub fn with_states(profile: Profile) -> Self {
+        Self::empty(profile)
+    }
+}
+
+impl System<Pages<Contents>> {
+    /// Makes a system without processes that keeps pages with their contents: loads and stores work.
+    pub fn with_contents(profile: Profile) -> Self {
+        Self::empty(profile)
+    }
+}
+
+impl<M: Memory> System<M> {
+    /// Makes a system without processes.
+    pub(crate) fn empty(profile: Profile) -> Self {
         Self {
             profile: Arc::new(profile),
             committed: 0,
             anon_vmas: AnonVmas::default(),
             sizes: Arc::default(),
             nameless: 0,
+            pool: M::Pool::default(),
         }
     }
 

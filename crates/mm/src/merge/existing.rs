@@ -19,6 +19,7 @@ use super::{Proposal, move_start, sides_bar};
 use crate::anon_vma::AnonChain;
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::{Extra, Vma};
 use crate::why::{MergeBar, Refusal, Side};
 
@@ -53,14 +54,14 @@ impl Neighbour {
     }
 
     /// Gives it the anon_vmas of another, if it has none.
-    fn inherits(&self, op: &mut Op<'_>, source: Option<&AnonChain>) {
+    fn inherits<M: Memory>(&self, op: &mut Op<'_, M>, source: Option<&AnonChain>) {
         if self.anon.is_none() {
             op.inherit_anon(self.range.start, source);
         }
     }
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Gives `range` of a mapping new attributes and returns where the mapping that holds it then starts.
     ///
     /// Linux: `mm/vma.c: vma_modify`, `vma_merge_existing_range`.

@@ -4,16 +4,17 @@ use abi::VirtAddr;
 
 use crate::anon_vma::AnonChain;
 use crate::flags::VmFlags;
+use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::Vma;
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Gives the mapping that starts at `start` an anon_vma if it has none: the next neighbour's if the two
     /// could be one mapping, else the previous one's, else its own.
     ///
     /// Linux: `mm/rmap.c: __anon_vma_prepare`, `mm/vma.c: find_mergeable_anon_vma`.
-    pub(crate) fn prepare_anon(&mut self, sys: &mut System, start: VirtAddr) {
+    pub(crate) fn prepare_anon(&mut self, sys: &mut System<M>, start: VirtAddr) {
         let Some(vma) = self.vmas.find(start).filter(|vma| vma.anon.is_none()) else { return };
         let next = self.vmas.first_ending_after(vma.range.end);
         let prev = self.vmas.last_starting_before(vma.range.start);

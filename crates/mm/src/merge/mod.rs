@@ -14,6 +14,7 @@ use crate::anon_vma::AnonChain;
 use crate::file::Backing;
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::{Extra, Vma};
 use crate::why::MergeBar;
 
@@ -119,7 +120,7 @@ fn sides_bar(left: &Vma, right: &Vma, stops: impl Fn(&MergeBar) -> bool) -> Opti
     bar.filter(stops)
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Gives the mapping at `target` the anon_vmas of another, if it has none.
     ///
     /// Linux: `mm/vma.c: dup_anon_vma`.

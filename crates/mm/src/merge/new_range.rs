@@ -12,6 +12,7 @@ use super::{Proposal, move_start, sides_bar};
 use crate::anon_vma::AnonChain;
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::{MergeBar, Side};
 
@@ -30,7 +31,7 @@ struct Plan {
     right: Option<VirtAddr>,
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Merges a new range with its neighbours and returns where the resulting mapping starts; `None` if it
     /// merges with neither.
     ///

@@ -4,10 +4,11 @@ use abi::VirtAddr;
 
 use super::Proposal;
 use crate::flags::VmFlags;
+use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::why::MergeBar;
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Returns the first rule that keeps the mapping at `a` and the one at `b` from being one; `None` if no rule
     /// does: they never met in a call that merges.
     ///

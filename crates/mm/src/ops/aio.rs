@@ -7,6 +7,7 @@ use super::mmap::Request;
 use crate::file::{DescriptionId, FileKind};
 use crate::input::Input;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// An AIO context that lives.
@@ -25,7 +26,7 @@ const EVENT_BYTES: u64 = 32;
 /// The most events, after doubling.
 const EVENTS_MAX: u64 = 0x1000_0000 / EVENT_BYTES;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `fs/aio.c: io_setup`, `ioctx_alloc`, `aio_setup_ring`.
     pub(crate) fn io_setup(&mut self, events: u64, ctx: VirtAddr, input: &Input) -> Answer {
         self.user_read(ctx, 8)?;

@@ -7,6 +7,7 @@ use super::Answer;
 use crate::file::Backing;
 use crate::input::Input;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// `PKEY_DISABLE_ACCESS` and `PKEY_DISABLE_WRITE`.
@@ -14,7 +15,7 @@ const PKEY_RIGHTS: u64 = 3;
 /// The persona that only asks.
 const ASK: u32 = u32::MAX;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Without keys in the processor the first allocation takes the only key, fails to set its rights and never
     /// gives it back; every further one finds none left.
     ///

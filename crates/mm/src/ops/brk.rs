@@ -13,11 +13,12 @@ use crate::flags::VmFlags;
 use crate::merge::{Expansion, Proposal};
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::space::Placing;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mmap.c: brk`.
     pub(super) fn brk(&mut self, to: VirtAddr) -> Answer {
         if let Err(refusal) = self.move_brk(to) {

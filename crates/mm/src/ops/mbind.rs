@@ -9,6 +9,7 @@ use super::piece::Piece;
 use crate::input::{Input, Pointers};
 use crate::merge::existing::Change;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::{Extra, Policy};
 use crate::why::Refusal;
 
@@ -57,7 +58,7 @@ struct Asked {
     more: bool,
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mempolicy.c: kernel_mbind`, `do_mbind`.
     pub(crate) fn mbind(&mut self, call: Mbind, input: &Input) -> Answer {
         let (mode, mode_flags) = split_mode(call.mode)?;

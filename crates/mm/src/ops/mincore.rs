@@ -4,9 +4,10 @@ use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::Answer;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mincore.c: mincore`.
     pub(crate) fn mincore(&mut self, addr: VirtAddr, len: u64, vec: VirtAddr) -> Answer {
         if !addr.is_page_aligned() {

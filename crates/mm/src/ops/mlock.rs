@@ -13,6 +13,7 @@ use crate::flags::VmFlags;
 use crate::merge::existing::Change;
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// Rounds out to pages as the kernel does, wrapping.
@@ -21,7 +22,7 @@ fn lock_pages(addr: VirtAddr, len: u64) -> (VirtAddr, u64) {
     (addr.page_down(), VirtAddr(len.wrapping_add(into)).page_up_wrapping().0)
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mlock.c: mlock2`.
     pub(crate) fn mlock2(&mut self, addr: VirtAddr, len: u64, flags: MlockFlags) -> Answer {
         // The kernel reads an int.

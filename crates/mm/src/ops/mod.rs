@@ -33,6 +33,7 @@ use self::remote::ProcessMadvise;
 use crate::flags::VmFlags;
 use crate::input::{Basis, Input, Outcome};
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::why::Refusal;
@@ -40,12 +41,12 @@ use crate::why::Refusal;
 /// What an operation answers: the return value, or the check that refused.
 pub(crate) type Answer = Result<u64, Refusal>;
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Does a call as the kernel does it: changes the mappings and answers.
     ///
     /// The arguments are those of the registers; what the kernel reads besides them is `input`. A call without
     /// rules changes nothing and says so in [`Outcome::basis`].
-    pub fn call(&mut self, sys: &mut System, call: Call, input: &Input) -> Outcome {
+    pub fn call(&mut self, sys: &mut System<M>, call: Call, input: &Input) -> Outcome {
         let mut op = Op::new(self, sys, input);
         let answer = op.dispatch(call, input);
         let outcome = op.finish(answer);
@@ -54,7 +55,7 @@ impl AddressSpace {
     }
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     fn dispatch(&mut self, call: Call, input: &Input) -> Answer {
         match call {
             Call::Mmap { addr, len, prot, flags, fd: _, offset } => {

@@ -12,6 +12,7 @@ use crate::flags::VmFlags;
 use crate::merge::existing::Change;
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -22,7 +23,7 @@ const CHARGED: VmFlags = VmFlags(
     VmFlags::ACCOUNT.0 | VmFlags::WRITE.0 | VmFlags::HUGETLB.0 | VmFlags::SHARED.0 | VmFlags::NORESERVE.0,
 );
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Changes the protection of a range.
     ///
     /// Linux: `mm/mprotect.c: do_mprotect_pkey`.
@@ -146,7 +147,10 @@ impl Op<'_> {
             flags = flags.without(VmFlags::ACCOUNT);
         }
         let start = match self.modify(vma, part, Change::flags(vma, flags)) {
-            Ok(start) => start,
+            Ok(start) => {
+                M::protected(self, part);
+                start
+            }
             Err(refusal) => {
                 self.sys.uncharge(charged);
                 return Err(refusal);

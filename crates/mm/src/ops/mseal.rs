@@ -9,9 +9,10 @@ use crate::flags::VmFlags;
 use crate::merge::existing::Change;
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mseal.c: do_mseal`, `mseal_apply`.
     pub(crate) fn mseal(&mut self, addr: VirtAddr, len: u64, flags: u64) -> Answer {
         if flags != 0 {

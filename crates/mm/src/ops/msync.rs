@@ -7,9 +7,10 @@ use crate::file::FileKind;
 use crate::flags::VmFlags;
 use crate::input::{Basis, Input};
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/msync.c: msync`.
     pub(crate) fn msync(&mut self, addr: VirtAddr, len: u64, flags: MsyncFlags, input: &Input) -> Answer {
         // The kernel reads an int.

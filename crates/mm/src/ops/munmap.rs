@@ -11,6 +11,7 @@ use abi::{AddrRange, VirtAddr};
 use super::Answer;
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -27,7 +28,7 @@ pub(crate) struct Gathered {
     pub(crate) accounted: u64,
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mmap.c: munmap`, `mm/vma.c: do_vmi_munmap`.
     pub(crate) fn munmap(&mut self, addr: VirtAddr, len: u64) -> Answer {
         let task_size = self.profile.task_size.0;
@@ -135,5 +136,6 @@ impl Op<'_> {
             self.sys.uncharge(vma.pages());
         }
         self.space.guards.remove(vma.range);
+        M::unmapped(self, &vma);
     }
 }

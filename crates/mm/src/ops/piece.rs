@@ -9,6 +9,7 @@
 use abi::{AddrRange, VirtAddr};
 
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 
 /// The part of a mapping that lies in a range.
@@ -19,7 +20,7 @@ pub(crate) struct Piece {
     pub(crate) range: AddrRange,
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Returns the lowest piece of a range.
     ///
     /// An operation that goes on at the piece's end passes over nothing it would have changed: what merged

@@ -7,6 +7,7 @@ use crate::file::FileKind;
 use crate::flags::VmFlags;
 use crate::input::Access;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -17,7 +18,7 @@ enum BadPage {
     PastEnd(VirtAddr),
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Faults in what is mapped in a range: private writable memory as by writing, the rest as by reading.
     /// Pages that can't be are passed over.
     ///
@@ -94,6 +95,11 @@ impl Op<'_> {
         if access == Access::Write && !piece.vma.flags.contains(VmFlags::SHARED) && reaches {
             self.space.prepare_anon(self.sys, piece.vma.range.start);
         }
+        let end = match bad {
+            None => piece.range.end,
+            Some(BadPage::Guard(at) | BadPage::PastEnd(at)) => at,
+        };
+        M::populate(self, piece.vma.range.start, AddrRange { end, ..piece.range }, access);
         if bad.is_some() { Err(()) } else { Ok(()) }
     }
 

@@ -9,10 +9,11 @@ use super::Answer;
 use super::mmap::{Populate, Request};
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mmap.c: remap_file_pages`.
     pub(crate) fn remap_file_pages(
         &mut self,

@@ -6,6 +6,7 @@ use super::Answer;
 use super::madvise::iovec;
 use crate::input::{Basis, Input, Pointers, Target};
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// `UIO_MAXIOV`.
@@ -24,7 +25,7 @@ pub(crate) struct ProcessMadvise {
     pub(crate) flags: u64,
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Advice for ranges of this process or of another; the mappings of another are not changed here: the only
     /// advice allowed for them touches pages alone.
     ///

@@ -5,9 +5,10 @@ use abi::Resource;
 use super::Answer;
 use crate::input::{Input, Pointers};
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Sets a limit of the process.
     ///
     /// Linux: `kernel/sys.c: do_prlimit`.

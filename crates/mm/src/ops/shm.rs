@@ -10,10 +10,11 @@ use super::mmap::{Populate, Request};
 use crate::file::{FileKind, MapFile, OpenMode};
 use crate::input::Input;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Each attachment opens the segment anew: two of one segment never merge.
     ///
     /// Linux: `ipc/shm.c: do_shmat`.

@@ -7,12 +7,13 @@ use crate::flags::VmFlags;
 use crate::input::{Access, Input, Signal, Touch};
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Does a load, store or instruction fetch of one byte: may grow a stack, and a store into a private mapping
     /// gives it an anon_vma.
     ///
@@ -22,7 +23,7 @@ impl AddressSpace {
     /// The signal that the access raises; a stack may have grown before.
     pub fn touch(
         &mut self,
-        sys: &mut System,
+        sys: &mut System<M>,
         addr: VirtAddr,
         access: Access,
         input: &Input,
@@ -33,9 +34,9 @@ impl AddressSpace {
     }
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Does one access.
-    pub(super) fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
+    pub(crate) fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
         let mut done = Touch::Present;
         let above = self.space.vmas.first_ending_after(addr).ok_or(Signal::SegvMapErr)?;
         let mut start = above.range.start;
@@ -64,6 +65,7 @@ impl Op<'_> {
         if past_end {
             return Err(Signal::BusAdrErr);
         }
+        M::fault(self, start, addr, access)?;
         if access == Access::Exec && !flags.contains(VmFlags::EXEC) {
             return Err(Signal::SegvAccErr);
         }

@@ -6,9 +6,10 @@ use abi::{PAGE_SIZE, VirtAddr};
 
 use crate::input::Access;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Checks that a range lies below the last user address.
     ///
     /// Linux: `arch/x86/include/asm/uaccess_64.h: __access_ok`.

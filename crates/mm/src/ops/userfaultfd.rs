@@ -9,6 +9,7 @@ use crate::flags::VmFlags;
 use crate::input::{Input, Uffd};
 use crate::merge::existing::Change;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::{Extra, Vma};
@@ -34,7 +35,7 @@ mod mode {
 const REGISTER_BYTES: u64 = 24;
 const RANGE_BYTES: u64 = 16;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// `Input::uffd` says which userfaultfd the descriptor is, `Input::words` holds the structure: the start and
     /// length of the range, and for `UFFDIO_REGISTER` the mode.
     ///
@@ -167,11 +168,11 @@ impl Op<'_> {
     }
 }
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Takes every registration with a userfaultfd away: its last descriptor was closed.
     ///
     /// Linux: `mm/userfaultfd.c: userfaultfd_release_all`.
-    pub fn release_userfaultfd(&mut self, sys: &mut System, id: u64) {
+    pub fn release_userfaultfd(&mut self, sys: &mut System<M>, id: u64) {
         let mut op = Op::new(self, sys, &Input::default());
         let mut rest = AddrRange { start: VirtAddr::NULL, end: VirtAddr(u64::MAX) };
         while let Some(piece) = op.piece(rest) {

@@ -5,6 +5,7 @@ use abi::{PAGE_SHIFT, Rlimit};
 use super::{AddressSpace, Counters};
 use crate::flags::VmFlags;
 use crate::input::Caps;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 impl Counters {
@@ -36,7 +37,7 @@ impl Counters {
     }
 }
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Checks that `pages` more of mappings with these flags are within the limits.
     ///
     /// A soft `RLIMIT_DATA` of 0 means the hard one: valgrind sets it so.

@@ -8,6 +8,7 @@ use super::{AddressSpace, Counters, Limits, Settings};
 use crate::file::Backing;
 use crate::flags::VmFlags;
 use crate::guard::Guards;
+use crate::pages::Memory;
 use crate::set::VmaSet;
 use crate::system::System;
 use crate::vma::{Extra, Vma};
@@ -59,7 +60,7 @@ pub struct AdoptedVma {
     pub name: Option<Arc<[u8]>>,
 }
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Takes over a memory from its map.
     ///
     /// Neighbours that hold anonymous pages and could have shared an anon_vma are taken to share one, as if
@@ -68,7 +69,7 @@ impl AddressSpace {
     /// # Preconditions
     /// The rows are disjoint, page-aligned and not empty.
     pub fn adopt(
-        sys: &mut System,
+        sys: &mut System<M>,
         layout: Layout,
         limits: Limits,
         rows: impl IntoIterator<Item = AdoptedVma>,
@@ -82,6 +83,7 @@ impl AddressSpace {
             settings: Settings::default(),
             guards: Guards::default(),
             rings: alloc::vec::Vec::new(),
+            pages: Default::default(),
         };
         let mut touched = alloc::vec::Vec::new();
         for row in rows {
@@ -96,7 +98,7 @@ impl AddressSpace {
         space
     }
 
-    fn adopt_one(&mut self, sys: &mut System, row: AdoptedVma) {
+    fn adopt_one(&mut self, sys: &mut System<M>, row: AdoptedVma) {
         let AdoptedVma { range, flags, pgoff, backing, anon: _, name } = row;
         let pgoff = pgoff.unwrap_or(PageOff(range.start.0 >> PAGE_SHIFT));
         let extra = name.map(|name| Arc::new(Extra { name: Some(name), ..Extra::default() }));
@@ -111,7 +113,7 @@ impl AddressSpace {
     }
 
     /// Says that a scan showed an anonymous page somewhere in `range`: the mappings there have anon_vmas.
-    pub fn learn_anon_vma(&mut self, sys: &mut System, range: AddrRange) {
+    pub fn learn_anon_vma(&mut self, sys: &mut System<M>, range: AddrRange) {
         let starts: alloc::vec::Vec<_> = self
             .vmas
             .range(range)
@@ -125,7 +127,12 @@ impl AddressSpace {
 
     /// Puts mappings as a kernel's map tells them in the place of what is in `range`: state that was not
     /// predicted. Pieces outside `range` stay.
-    pub fn resync(&mut self, sys: &mut System, range: AddrRange, rows: impl IntoIterator<Item = AdoptedVma>) {
+    pub fn resync(
+        &mut self,
+        sys: &mut System<M>,
+        range: AddrRange,
+        rows: impl IntoIterator<Item = AdoptedVma>,
+    ) {
         let mut op = crate::op::Op::new(self, sys, &crate::input::Input::default());
         op.cut_out(range);
         for row in rows {

@@ -20,6 +20,7 @@ use crate::guard::Guards;
 use crate::input::Input;
 use crate::op::Op;
 use crate::ops::mmap::Request;
+use crate::pages::Memory;
 use crate::set::VmaSet;
 use crate::system::System;
 use crate::vma::Vma;
@@ -101,14 +102,19 @@ pub struct KernelPages {
     pub number: u8,
 }
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Makes the memory of a program that was just executed.
     ///
     /// Linux: `fs/binfmt_elf.c: load_elf_binary`.
     ///
     /// # Errors
     /// The check that refused a mapping: the kernel kills the process then.
-    pub fn exec(sys: &mut System, image: &ExecImage, limits: Limits, input: &Input) -> Result<Self, Refusal> {
+    pub fn exec(
+        sys: &mut System<M>,
+        image: &ExecImage,
+        limits: Limits,
+        input: &Input,
+    ) -> Result<Self, Refusal> {
         let mut space = Self {
             vmas: VmaSet::new(),
             layout: image.layout.clone(),
@@ -118,6 +124,7 @@ impl AddressSpace {
             settings: image.settings,
             guards: Guards::default(),
             rings: Default::default(),
+            pages: Default::default(),
         };
         let loaded = Op::new(&mut space, sys, input).load(image);
         if let Err(refusal) = loaded {
@@ -129,7 +136,7 @@ impl AddressSpace {
     }
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     fn load(&mut self, image: &ExecImage) -> Result<(), Refusal> {
         self.load_stack(image.stack)?;
         self.load_file(&image.program)?;

@@ -2,13 +2,14 @@
 
 use super::AddressSpace;
 use crate::flags::VmFlags;
+use crate::pages::Memory;
 use crate::system::System;
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Gives everything back: the process ended, or executed another program.
     ///
     /// Linux: `mm/mmap.c: exit_mmap`.
-    pub fn exit(self, sys: &mut System) {
+    pub fn exit(self, sys: &mut System<M>) {
         for vma in self.vmas() {
             if let Some(chain) = &vma.anon {
                 sys.anon_vmas.unlink(chain);
@@ -17,5 +18,6 @@ impl AddressSpace {
                 sys.uncharge(vma.pages());
             }
         }
+        M::exited(self.pages, &mut sys.pool);
     }
 }

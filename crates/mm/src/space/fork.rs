@@ -4,12 +4,13 @@ use super::{AddressSpace, Counters, Settings};
 use crate::flags::VmFlags;
 use crate::input::Input;
 use crate::input::Uffd;
+use crate::pages::Memory;
 use crate::set::VmaSet;
 use crate::system::{Charger, System};
 use crate::vma::{Extra, Vma};
 use abi::Errno;
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Makes the child's memory.
     ///
     /// ```text
@@ -21,7 +22,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `ENOMEM` if the copy may not be promised; then nothing is left of it.
-    pub fn fork(&mut self, sys: &mut System, input: &Input) -> Result<Self, Errno> {
+    pub fn fork(&mut self, sys: &mut System<M>, input: &Input) -> Result<Self, Errno> {
         let mut child = Self {
             vmas: VmaSet::new(),
             layout: self.layout.clone(),
@@ -31,6 +32,7 @@ impl AddressSpace {
             settings: self.inherited_settings(),
             guards: self.guards.clone(),
             rings: alloc::vec::Vec::new(),
+            pages: Default::default(),
         };
         for vma in self.vmas.iter() {
             if vma.flags.contains(VmFlags::DONTCOPY) {
@@ -53,6 +55,7 @@ impl AddressSpace {
                 child.guards.remove(vma.range);
             }
             child.vmas.insert(copy(vma, sys));
+            M::forked(&mut self.pages, &mut child.pages, &mut sys.pool, vma, &sys.profile);
         }
         Ok(child)
     }
@@ -68,7 +71,7 @@ impl AddressSpace {
 }
 
 /// Copies one mapping for a child. A registration with userfaultfd follows only where that was agreed on.
-fn copy(vma: &Vma, sys: &mut System) -> Vma {
+fn copy<M: Memory>(vma: &Vma, sys: &mut System<M>) -> Vma {
     let mut copy = vma.clone();
     copy.flags = copy.flags.without(VmFlags::LOCKED_MASK);
     copy.anon = match &vma.anon {

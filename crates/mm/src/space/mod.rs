@@ -20,12 +20,14 @@ pub use self::validate::Inconsistency;
 use crate::flags::VmFlags;
 use crate::guard::Guards;
 use crate::ops::aio::Ring;
+use crate::pages::{Memory, NoPages};
 use crate::set::VmaSet;
 use crate::vma::Vma;
 
-/// One process's memory (the kernel's `mm_struct`). A clone is an independent snapshot and costs O(1).
+/// One process's memory (the kernel's `mm_struct`). A clone is an independent snapshot and costs O(1); where
+/// pages are kept, it goes with a clone of its system.
 #[derive(Clone, Debug)]
-pub struct AddressSpace {
+pub struct AddressSpace<M: Memory = NoPages> {
     /// Linux: `mm_mt`.
     pub(crate) vmas: VmaSet<Vma>,
     /// Where things were placed at exec.
@@ -41,6 +43,8 @@ pub struct AddressSpace {
     pub(crate) guards: Guards,
     /// The AIO contexts. Linux: `ioctx_table`.
     pub(crate) rings: Vec<Ring>,
+    /// Page table, RSS, fault counts.
+    pub(crate) pages: M::Table,
 }
 
 /// The kernel's counters, in pages.
@@ -105,7 +109,7 @@ pub struct Settings {
     pub only_key_taken: bool,
 }
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Returns all mappings in the order of their addresses.
     pub fn vmas(&self) -> crate::set::Iter<'_, Vma> {
         self.vmas.iter()

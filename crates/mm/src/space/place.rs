@@ -15,6 +15,7 @@ use crate::flags::VmFlags;
 use crate::input::Basis;
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::profile::Thp;
 use crate::why::Refusal;
 
@@ -71,7 +72,7 @@ impl Placing<'_> {
     }
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Finds the place of a new mapping and checks it.
     ///
     /// Linux: `mm/mmap.c: __get_unmapped_area`.

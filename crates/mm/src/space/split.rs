@@ -3,10 +3,11 @@
 use abi::VirtAddr;
 
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Splits the part of `vma` that starts at `start`, if one more is allowed.
     ///
     /// Linux: `mm/vma.c: split_vma`.

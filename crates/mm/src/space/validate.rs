@@ -6,6 +6,7 @@ use abi::AddrRange;
 
 use super::{AddressSpace, Counters};
 use crate::flags::VmFlags;
+use crate::pages::Memory;
 
 /// A cached number or an order that is wrong: a bug of the twin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +34,7 @@ impl fmt::Display for Inconsistency {
     }
 }
 
-impl AddressSpace {
+impl<M: Memory> AddressSpace<M> {
     /// Recomputes every cached number.
     ///
     /// # Errors

@@ -7,10 +7,11 @@ use crate::flags::VmFlags;
 use crate::input::Basis;
 use crate::op::Op;
 use crate::ops::piece::Piece;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/khugepaged.c: madvise_collapse`.
     pub(super) fn collapse(&mut self, piece: &Piece) -> Result<(), Refusal> {
         if !self.may_collapse(&piece.vma) {

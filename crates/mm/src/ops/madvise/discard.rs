@@ -7,12 +7,13 @@ use crate::flags::VmFlags;
 use crate::input::Basis;
 use crate::op::Op;
 use crate::ops::piece::Piece;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// Up to here every file system of [`FileKind::Regular`] has offsets; past it the answer is the file system's.
 const REGULAR_BYTES_MAX: i64 = 1 << 40;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// `MADV_COLD` and `MADV_PAGEOUT`.
     ///
     /// Linux: `mm/madvise.c: can_madv_lru_vma`.
@@ -39,6 +40,11 @@ impl Op<'_> {
         }
         if advice == Advice::FREE && !vma.is_anonymous() {
             return Err(Refusal::AdviceNotAnonymous);
+        }
+        if advice == Advice::FREE {
+            M::freed(self, piece.range);
+        } else {
+            M::dropped(self, piece.range);
         }
         Ok(())
     }

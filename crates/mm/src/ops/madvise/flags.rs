@@ -8,10 +8,11 @@ use crate::merge::existing::Change;
 use crate::op::Op;
 use crate::ops::mmap::NO_KSM;
 use crate::ops::piece::Piece;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/madvise.c: madvise_vma_behavior`, `madvise_update_vma`.
     pub(super) fn change_flags(&mut self, piece: &Piece, advice: Advice) -> Result<(), Refusal> {
         let flags = advised_flags(&piece.vma, advice)?;

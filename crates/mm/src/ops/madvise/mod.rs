@@ -21,9 +21,10 @@ use crate::flags::VmFlags;
 use crate::input::{Access, Basis, Input};
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/madvise.c: do_madvise`, `is_valid_madvise`.
     pub(crate) fn madvise(&mut self, addr: VirtAddr, len: u64, advice: Advice, input: &Input) -> Answer {
         let advised = self.advise(addr, len, advice);
@@ -97,6 +98,7 @@ impl Op<'_> {
         if piece.vma.is_anonymous() && !self.profile.mutated(Mutation::GuardsNoAnonVma) {
             self.space.prepare_anon(self.sys, start);
         }
+        M::guarded(self, piece.range);
         self.space.guards.insert(piece.range);
         Ok(())
     }

@@ -5,6 +5,7 @@ use abi::{MapFlags, MapType, PAGE_SHIFT, PageOff, Prot};
 use crate::file::{FileKind, MapFile, SEAL_FUTURE_WRITE, SEAL_WRITE};
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// `LEGACY_MAP_MASK`: the flags that `MAP_SHARED_VALIDATE` knows. `MAP_FIXED_NOREPLACE` is not one of them.
@@ -28,7 +29,7 @@ const KNOWN: MapFlags = MapFlags(
         | 0x1f << MapFlags::HUGE_SHIFT,
 );
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Checks a file against what is asked and returns the flags of its mapping.
     ///
     /// Linux: `mm/mmap.c: do_mmap`.

@@ -21,6 +21,7 @@ use crate::flags::VmFlags;
 use crate::input::FileInput;
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::profile::OvercommitMode;
 use crate::space::Placing;
 use crate::why::Refusal;
@@ -52,7 +53,7 @@ pub(crate) enum Populate {
     No,
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `arch/x86/kernel/sys_x86_64.c: mmap`, `mm/mmap.c: ksys_mmap_pgoff`.
     pub(super) fn mmap(&mut self, mut request: Request, offset: u64, file: &FileInput) -> Answer {
         if !offset.is_multiple_of(PAGE_SIZE) {

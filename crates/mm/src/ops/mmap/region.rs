@@ -9,6 +9,7 @@ use crate::flags::VmFlags;
 use crate::input::Basis;
 use crate::merge::{Expansion, Proposal};
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -19,7 +20,7 @@ pub(crate) const NO_KSM: VmFlags = VmFlags(
     VmFlags::SHARED.0 | VmFlags::MAYSHARE.0 | VmFlags::SPECIAL.0 | VmFlags::HUGETLB.0 | VmFlags::DROPPABLE.0,
 );
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Maps a range, in the place of whatever is there.
     ///
     /// Linux: `mm/vma.c: mmap_region`, `__mmap_region`.
@@ -188,7 +189,7 @@ fn is_accountable(flags: VmFlags) -> bool {
     flags.0 & mask.0 == VmFlags::WRITE.0
 }
 
-impl crate::space::AddressSpace {
+impl<M: Memory> crate::space::AddressSpace<M> {
     /// Checks that no memory is or becomes both writable and executable, where the process forbade it.
     ///
     /// Linux: `include/linux/mman.h: map_deny_write_exec`.

@@ -5,9 +5,10 @@ use abi::{PAGE_SHIFT, RemapFlags};
 use super::Remap;
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Checks the registers.
     ///
     /// Linux: `mm/mremap.c: check_mremap_params`.

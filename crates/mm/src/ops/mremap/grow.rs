@@ -6,11 +6,12 @@ use super::Remap;
 use crate::flags::VmFlags;
 use crate::merge::{Expansion, Proposal};
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::space::Placing;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Grows in place where the mapping ends with the source and free space follows, else moves.
     ///
     /// Linux: `mm/mremap.c: expand_vma`.

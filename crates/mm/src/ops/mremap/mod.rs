@@ -23,6 +23,7 @@ use super::Answer;
 use crate::file::FileKind;
 use crate::flags::VmFlags;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -60,7 +61,7 @@ impl Remap {
     }
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mremap.c: do_mremap`.
     pub(crate) fn mremap(&mut self, asked: Remap) -> Answer {
         let mut remap = asked;

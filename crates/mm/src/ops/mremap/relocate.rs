@@ -9,10 +9,11 @@ use crate::input::Uffd;
 use crate::merge::{Expansion, Proposal};
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::vma::{Extra, Vma};
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Makes room at the target, shrinks the source, and moves it.
     ///
     /// Linux: `mm/mremap.c: mremap_to`.
@@ -103,6 +104,7 @@ impl Op<'_> {
     fn move_guards(&mut self, remap: &Remap) {
         if remap.old_len != 0 {
             self.space.guards.relocate(remap.source(), remap.new_addr);
+            M::moved(self, remap.source(), remap.new_addr);
         }
     }
 

@@ -3,12 +3,13 @@
 use super::Args;
 use crate::op::Op;
 use crate::ops::Answer;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 const REFUSE_EXEC_GAIN: u64 = 1;
 const NO_INHERIT: u64 = 2;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `kernel/sys.c: prctl_set_mdwe`.
     pub(super) fn set_mdwe(&mut self, [bits, a, b, c]: Args) -> Answer {
         let lone = bits & NO_INHERIT != 0 && bits & REFUSE_EXEC_GAIN == 0;

@@ -10,9 +10,10 @@ use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::ops::Answer;
 use crate::ops::mmap::NO_KSM;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/ksm.c: ksm_enable_merge_any`, `ksm_disable_merge_any`.
     pub(super) fn set_memory_merge(&mut self, [enable, a, b, c]: Args) -> Answer {
         if !self.profile.options.ksm || a != 0 || b != 0 || c != 0 {

@@ -10,12 +10,13 @@ use abi::PrctlOp;
 use super::Answer;
 use crate::input::Input;
 use crate::op::Op;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// The arguments after the first.
 pub(crate) type Args = [u64; 4];
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `kernel/sys.c: prctl`.
     pub(crate) fn prctl(&mut self, op: PrctlOp, args: Args, input: &Input) -> Answer {
         match op {

@@ -12,6 +12,7 @@ use crate::merge::existing::Change;
 use crate::op::Op;
 use crate::ops::Answer;
 use crate::ops::piece::{Piece, rounded};
+use crate::pages::Memory;
 use crate::vma::{Extra, Vma};
 use crate::why::Refusal;
 
@@ -19,7 +20,7 @@ use crate::why::Refusal;
 const NAME_BYTES_MAX: usize = 80;
 const ANON_NAME: u64 = 0;
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `kernel/sys.c: prctl_set_vma`, `mm/madvise.c: set_anon_vma_name`.
     pub(super) fn set_vma(&mut self, [what, addr, len, pointer]: Args, input: &Input) -> Answer {
         if what != ANON_NAME || !self.profile.options.anon_vma_name {

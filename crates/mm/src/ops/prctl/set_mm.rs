@@ -5,6 +5,7 @@ use super::Args;
 use crate::input::{Input, Pointers};
 use crate::op::Op;
 use crate::ops::Answer;
+use crate::pages::Memory;
 use crate::why::Refusal;
 
 /// `PR_SET_MM_*`.
@@ -72,7 +73,7 @@ impl Fields {
     }
 }
 
-impl Op<'_> {
+impl<M: Memory> Op<'_, M> {
     /// Linux: `kernel/sys.c: prctl_set_mm`.
     ///
     /// `Input::words` holds the eleven addresses: as the program gives them for `PR_SET_MM_MAP`, else as they are

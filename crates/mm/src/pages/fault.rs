@@ -1,0 +1,200 @@
+//! Page faults.
+//!
+//! | entry | access | what happens |
+//! |---|---|---|
+//! | none, anonymous | read | the shared zero page |
+//! | none, anonymous | write | a frame of zeroes |
+//! | none, file | any | the page of the cache; private and written: a copy of it |
+//! | present, no right to write | write, private | the frame itself where no other process can hold it, else a copy |
+//! | present, no right to write | write, shared | the right |
+//! | swapped | any | read back |
+
+use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
+
+use super::frames::{Fill, FrameId, Frames, Holds};
+use super::pte::Pte;
+use super::table::pages_of;
+use super::{Pages, Table};
+use crate::file::{Backing, FileKind};
+use crate::flags::VmFlags;
+use crate::input::{Access, Signal};
+use crate::mutation::Mutation;
+use crate::op::Op;
+use crate::vma::Vma;
+
+/// Tells whether the file behind a shared mapping wants to know of the first write to each page.
+///
+/// Linux: `mm/mmap.c: vma_wants_writenotify`.
+pub(super) fn wants_notice(vma: &Vma) -> bool {
+    let kind = vma.backing.file_kind();
+    vma.flags.contains(VmFlags::SHARED.with(VmFlags::WRITE))
+        && matches!(kind, Some(FileKind::Regular | FileKind::RegularOther))
+}
+
+impl<F: Frames> Op<'_, Pages<F>> {
+    /// Faults one page in. The mapping that starts at `start` allows the access.
+    ///
+    /// Linux: `mm/memory.c: handle_pte_fault`.
+    pub(crate) fn fault_page(
+        &mut self,
+        start: VirtAddr,
+        addr: VirtAddr,
+        access: Access,
+    ) -> Result<(), Signal> {
+        let page = addr.0 >> PAGE_SHIFT;
+        let pte = self.space.pages.tree.get(page);
+        if pte.is_present() {
+            if access == Access::Write && !pte.is_writable() {
+                self.write_protected(start, page, pte);
+            } else {
+                // The processor's own doing.
+                let marked = if access == Access::Write { pte.young().dirty() } else { pte.young() };
+                if marked != pte {
+                    *self.space.pages.tree.entry(page) = marked;
+                }
+            }
+            return Ok(());
+        }
+        if pte.is_swapped() {
+            self.swap_in(start, page, pte, access);
+            return Ok(());
+        }
+        let Some(vma) = self.space.vmas.find(start) else { return Err(Signal::SegvMapErr) };
+        if vma.is_anonymous() {
+            let may_write = vma.flags.contains(VmFlags::WRITE);
+            self.fault_anonymous(page, access, may_write);
+            return Ok(());
+        }
+        self.fault_backed(start, page, access)
+    }
+
+    /// Linux: `mm/memory.c: do_anonymous_page`.
+    fn fault_anonymous(&mut self, page: u64, access: Access, may_write: bool) {
+        let pte = if access == Access::Write {
+            let frame = self.sys.pool.take(Holds::Anon, Fill::Zeroes);
+            self.own(frame);
+            let pte = Pte::of(frame).dirty();
+            if may_write { pte.writable() } else { pte }
+        } else {
+            Pte::of(FrameId::ZERO)
+        };
+        self.install(page, pte);
+        self.space.pages.faults.minor += 1;
+    }
+
+    /// Counts a new anonymous frame: this process's alone.
+    fn own(&mut self, frame: FrameId) {
+        let meta = self.sys.pool.meta_mut(frame);
+        meta.maps = 1;
+        meta.exclusive = true;
+        self.space.pages.rss.anon += 1;
+    }
+
+    fn install(&mut self, page: u64, pte: Pte) {
+        let Table { tree, tlb, .. } = &mut self.space.pages;
+        *tree.entry(page) = pte;
+        tlb.forget(page);
+    }
+
+    /// A write to a page that is there but may not be written yet.
+    ///
+    /// Linux: `mm/memory.c: do_wp_page`.
+    fn write_protected(&mut self, start: VirtAddr, page: u64, pte: Pte) {
+        self.space.pages.faults.minor += 1;
+        let shared = self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::MAYSHARE));
+        let kept_zero = pte.is_zero_page() && self.profile.mutated(Mutation::ZeroPageKept);
+        if shared || kept_zero || self.may_reuse(pte) {
+            self.install(page, pte.writable().dirty().young());
+            return;
+        }
+        self.copy_on_write(page, pte);
+    }
+
+    /// Tells whether an anonymous frame is this process's alone: then it need not be copied.
+    ///
+    /// Linux: `mm/memory.c: wp_can_reuse_anon_folio`.
+    fn may_reuse(&mut self, pte: Pte) -> bool {
+        if pte.is_zero_page() {
+            return false;
+        }
+        let holders = if self.profile.mutated(Mutation::ReuseShared) { 2 } else { 1 };
+        let meta = self.sys.pool.meta_mut(pte.frame());
+        if meta.holds != Holds::Anon {
+            return false;
+        }
+        if !meta.exclusive && meta.maps <= holders && meta.swaps == 0 {
+            meta.exclusive = true;
+        }
+        meta.exclusive
+    }
+
+    /// Linux: `mm/memory.c: wp_page_copy`.
+    fn copy_on_write(&mut self, page: u64, pte: Pte) {
+        let fill = if pte.is_zero_page() { Fill::Zeroes } else { Fill::Copy(pte.frame()) };
+        let frame = self.sys.pool.take(Holds::Anon, fill);
+        if !pte.is_zero_page() {
+            let holds = self.sys.pool.meta(pte.frame()).holds;
+            self.space.pages.rss.remove(holds);
+            self.sys.pool.unmap(pte.frame());
+        }
+        self.own(frame);
+        self.install(page, Pte::of(frame).writable().dirty());
+    }
+
+    /// Reads a page back from swap; a write takes it for itself or copies it at once.
+    ///
+    /// Linux: `mm/memory.c: do_swap_page`.
+    fn swap_in(&mut self, start: VirtAddr, page: u64, pte: Pte, access: Access) {
+        let meta = self.sys.pool.meta_mut(pte.frame());
+        meta.swaps -= 1;
+        meta.maps += 1;
+        let present = Pte::of(pte.frame());
+        let alone = meta.exclusive || meta.maps == 1 && meta.swaps == 0;
+        meta.exclusive = alone;
+        let may_write = self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
+        let Table { rss, faults, .. } = &mut self.space.pages;
+        rss.swap -= 1;
+        rss.anon += 1;
+        faults.major += 1;
+        let present = if alone && may_write { present.writable() } else { present };
+        self.install(page, present);
+        if access == Access::Write {
+            if alone {
+                self.install(page, present.writable().dirty());
+            } else {
+                self.copy_on_write(page, present);
+            }
+        }
+    }
+
+    /// A page of a mapping that has something behind it.
+    fn fault_backed(&mut self, start: VirtAddr, page: u64, access: Access) -> Result<(), Signal> {
+        let Some(vma) = self.space.vmas.find(start) else { return Err(Signal::SegvMapErr) };
+        let holds = match &vma.backing {
+            Backing::Kernel(_) | Backing::Anonymous => Holds::Device,
+            Backing::File(file) => match file.kind {
+                FileKind::Regular | FileKind::RegularOther => Holds::File,
+                FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice => Holds::Shmem,
+                _ => Holds::Device,
+            },
+        };
+        let may_write = vma.flags.contains(VmFlags::WRITE);
+        let frame = self.sys.pool.take(holds, Fill::Zeroes);
+        self.sys.pool.meta_mut(frame).maps = 1;
+        let pte = Pte::of(frame);
+        let pte = if may_write { pte.writable() } else { pte };
+        self.install(page, if access == Access::Write { pte.dirty() } else { pte });
+        self.space.pages.faults.minor += 1;
+        Ok(())
+    }
+
+    /// Faults in every page of a part of a mapping.
+    ///
+    /// Linux: `mm/gup.c: populate_vma_page_range`.
+    pub(crate) fn populate_pages(&mut self, start: VirtAddr, range: AddrRange, access: Access) {
+        for page in pages_of(range) {
+            // The caller knows that each can be.
+            let _refused = self.fault_page(start, VirtAddr(page << PAGE_SHIFT), access);
+        }
+    }
+}

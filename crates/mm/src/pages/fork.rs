@@ -1,0 +1,52 @@
+//! Fork: parent and child hold the same frames, and neither may write them without a copy.
+//!
+//! ```text
+//! parent   AAAA rw        AAAA r   ---- frame: mapped twice, not exclusive
+//!                    ->                 |
+//! child                   AAAA r   -----
+//! ```
+
+use super::Table;
+use super::frames::{Frames, Pool};
+use super::table::{PageTable, pages_of};
+use crate::mutation::Mutation;
+use crate::profile::Profile;
+use crate::vma::Vma;
+
+/// Copies the page tables of a mapping for a child.
+///
+/// Linux: `mm/memory.c: copy_pte_range`, `copy_present_ptes`.
+pub(super) fn copy<F: Frames>(
+    parent: &mut Table,
+    child: &mut Table,
+    pool: &mut Pool<F>,
+    vma: &Vma,
+    profile: &Profile,
+) {
+    let write_stays = profile.mutated(Mutation::ForkKeepsWrite);
+    parent.tlb.flush();
+    parent.tree.walk_mut(pages_of(vma.range), |first, ptes| {
+        let copies = child.tree.leaf(first);
+        let offset = (first % PageTable::LEAF_PAGES) as usize;
+        for (pte, copy) in ptes.iter_mut().zip(&mut copies[offset..]) {
+            if pte.is_none() {
+                continue;
+            }
+            if pte.is_swapped() {
+                let meta = pool.meta_mut(pte.frame());
+                meta.swaps += 1;
+                meta.exclusive = false;
+                child.rss.swap += 1;
+            } else if !pte.is_zero_page() {
+                let meta = pool.meta_mut(pte.frame());
+                meta.maps += 1;
+                meta.exclusive = false;
+                child.rss.add(meta.holds);
+                if !write_stays {
+                    *pte = pte.protected();
+                }
+            }
+            *copy = pte.old();
+        }
+    });
+}

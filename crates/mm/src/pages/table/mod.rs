@@ -1,0 +1,111 @@
+//! The page table: four levels of 512 entries each, as the processor walks them.
+//!
+//! ```text
+//! page number   [ 9 bits | 9 bits | 9 bits | 9 bits ]
+//!                 top      third    second   leaf: 512 entries, 2 MiB of addresses
+//! ```
+//!
+//! Nodes are shared between clones and copied when one changes them. The tables below the top are counted: they are
+//! what `VmPTE` shows.
+
+mod level;
+
+use alloc::sync::Arc;
+use core::ops::Range;
+
+use abi::{AddrRange, PAGE_SHIFT};
+
+use self::level::{Leaf, Level, Node};
+use super::pte::Pte;
+
+/// The page numbers of a range.
+pub(crate) fn pages_of(range: AddrRange) -> Range<u64> {
+    range.start.0 >> PAGE_SHIFT..range.end.0 >> PAGE_SHIFT
+}
+
+type Top = Level<Level<Level<Leaf>>>;
+
+/// A page table.
+#[derive(Clone, Default)]
+pub(crate) struct PageTable {
+    top: Option<Arc<Top>>,
+    /// Linux: `pgtables_bytes`, in tables: all but the top.
+    tables: u64,
+}
+
+impl PageTable {
+    /// The pages below one leaf.
+    pub(crate) const LEAF_PAGES: u64 = 512;
+
+    /// The pages below the whole.
+    pub(crate) const PAGES: u64 = 1 << 36;
+
+    /// Returns the number of tables below the top.
+    pub(crate) fn tables(&self) -> u64 {
+        self.tables
+    }
+
+    /// Returns the entry of a page.
+    pub(crate) fn get(&self, page: u64) -> Pte {
+        self.top.as_ref().map_or(Pte::NONE, |top| top.get(page))
+    }
+
+    /// Returns the entry of a page to change it; tables on the way are made.
+    pub(crate) fn entry(&mut self, page: u64) -> &mut Pte {
+        &mut self.leaf(page)[(page % Self::LEAF_PAGES) as usize]
+    }
+
+    /// Returns the entries of the leaf of a page to change them; tables on the way are made.
+    pub(crate) fn leaf(&mut self, page: u64) -> &mut [Pte; 512] {
+        let top = Arc::make_mut(self.top.get_or_insert_default());
+        &mut top.leaf(page, &mut self.tables).ptes
+    }
+
+    /// Calls `each` with what there is of the entries of a range, in pieces: the first page of each and its entries.
+    pub(crate) fn walk_mut(&mut self, pages: Range<u64>, mut each: impl FnMut(u64, &mut [Pte])) {
+        if let Some(top) = &mut self.top {
+            Arc::make_mut(top).walk_mut(pages, &mut each);
+        }
+    }
+
+    /// As [`PageTable::walk_mut`], for reading.
+    pub(crate) fn walk(&self, pages: Range<u64>, mut each: impl FnMut(u64, &[Pte])) {
+        if let Some(top) = &self.top {
+            top.walk(pages, &mut each);
+        }
+    }
+
+    /// Frees the tables that a range reaches into and of which `used` says that nothing needs their pages.
+    ///
+    /// # Preconditions
+    /// Their entries are none.
+    pub(crate) fn prune(&mut self, pages: Range<u64>, mut used: impl FnMut(Range<u64>) -> bool) {
+        if let Some(top) = &mut self.top {
+            Arc::make_mut(top).prune(0, pages, &mut used, &mut self.tables);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::frames::FrameId;
+
+    #[test]
+    fn tables_are_made_counted_shared_and_freed() {
+        let mut table = PageTable::default();
+        *table.entry(511) = Pte::of(FrameId(1));
+        *table.entry(512) = Pte::swapped(FrameId(2));
+        assert_eq!(table.tables(), 4);
+        let before = table.clone();
+        table.walk_mut(0..600, |first, ptes| {
+            assert!(first == 0 && ptes.len() == 512 || first == 512 && ptes.len() == 88);
+            ptes.fill(Pte::NONE);
+        });
+        assert!(table.get(511).is_none() && before.get(511).is_present() && before.get(512).is_swapped());
+        table.prune(0..600, |span| span.end > 512);
+        assert_eq!(table.tables(), 3);
+        table.prune(0..600, |_| false);
+        assert_eq!((table.tables(), before.tables()), (0, 4));
+    }
+}

@@ -1,0 +1,130 @@
+//! Pages that go: unmapped, dropped by advice, or with their process.
+
+use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
+
+use super::frames::{Frames, Holds, Pool};
+use super::pte::Pte;
+use super::table::{PageTable, pages_of};
+use super::{Pages, Rss, Table};
+use crate::op::Op;
+
+impl Rss {
+    /// Returns the counter of what a frame holds.
+    pub(super) fn of(&mut self, holds: Holds) -> Option<&mut u64> {
+        match holds {
+            Holds::Anon => Some(&mut self.anon),
+            Holds::File => Some(&mut self.file),
+            Holds::Shmem => Some(&mut self.shmem),
+            Holds::Nothing | Holds::Device => None,
+        }
+    }
+
+    pub(super) fn add(&mut self, holds: Holds) {
+        if let Some(counter) = self.of(holds) {
+            *counter += 1;
+        }
+    }
+
+    pub(super) fn remove(&mut self, holds: Holds) {
+        if let Some(counter) = self.of(holds) {
+            *counter -= 1;
+        }
+    }
+}
+
+/// Takes an entry out of a page table: what it held is counted less. What was written goes with it to the file.
+///
+/// Linux: `mm/memory.c: zap_present_folio_ptes`, `zap_nonpresent_ptes`.
+pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, pool: &mut Pool<F>) {
+    let old = core::mem::take(pte);
+    if old.is_swapped() {
+        rss.swap -= 1;
+        pool.unswap(old.frame());
+    } else if old.is_present() && !old.is_zero_page() {
+        let meta = pool.meta_mut(old.frame());
+        meta.dirty |= old.is_dirty() && meta.holds != Holds::Anon;
+        rss.remove(meta.holds);
+        pool.unmap(old.frame());
+    }
+}
+
+/// Ends the memory of a process.
+pub(super) fn end<F: Frames>(table: Table, pool: &mut Pool<F>) {
+    let Table { mut tree, mut rss, faults: _, tlb: _ } = table;
+    tree.walk_mut(0..PageTable::PAGES, |_, ptes| {
+        ptes.iter_mut().for_each(|pte| clear(pte, &mut rss, pool));
+    });
+}
+
+impl<F: Frames> Op<'_, Pages<F>> {
+    /// Drops the pages of a range.
+    ///
+    /// Linux: `mm/memory.c: zap_pte_range`.
+    pub(crate) fn zap(&mut self, range: AddrRange) {
+        let Table { tree, rss, faults: _, tlb } = &mut self.space.pages;
+        let pool = &mut self.sys.pool;
+        tree.walk_mut(pages_of(range), |_, ptes| {
+            ptes.iter_mut().filter(|pte| !pte.is_none()).for_each(|pte| clear(pte, rss, pool));
+        });
+        tlb.forget_range(range);
+    }
+
+    /// Frees the page tables that a range reaches into and no mapping needs.
+    ///
+    /// Linux: `mm/memory.c: free_pgtables`.
+    pub(crate) fn free_tables(&mut self, range: AddrRange) {
+        let vmas = &self.space.vmas;
+        self.space.pages.tree.prune(pages_of(range), |span| {
+            let start = VirtAddr(span.start << PAGE_SHIFT);
+            let end = VirtAddr(span.end << PAGE_SHIFT);
+            vmas.range(AddrRange { start, end }).next().is_some()
+        });
+    }
+
+    /// Frees the tables of 2 MiB that lie in a range as a whole and hold nothing.
+    ///
+    /// Linux: `mm/pt_reclaim.c: try_to_free_pte` (since 6.14).
+    pub(crate) fn reclaim_tables(&mut self, range: AddrRange) {
+        let pages = pages_of(range);
+        let guards = &self.space.guards;
+        self.space.pages.tree.prune(pages.clone(), |span| {
+            let whole = pages.start <= span.start && span.end <= pages.end;
+            let start = VirtAddr(span.start << PAGE_SHIFT);
+            let end = VirtAddr(span.end << PAGE_SHIFT);
+            span.end - span.start > PageTable::LEAF_PAGES || !whole || guards.touch(AddrRange { start, end })
+        });
+    }
+}
+
+impl<F: Frames> Op<'_, Pages<F>> {
+    /// Drops the pages of a range for guard markers, which need page tables.
+    ///
+    /// Linux: `mm/madvise.c: madvise_guard_install`.
+    pub(crate) fn guard_pages(&mut self, range: AddrRange) {
+        self.zap(range);
+        let mut page = range.start.0 >> PAGE_SHIFT;
+        while page < range.end.0 >> PAGE_SHIFT {
+            self.space.pages.tree.leaf(page);
+            page = (page | (PageTable::LEAF_PAGES - 1)) + 1;
+        }
+    }
+
+    /// Marks the pages of a range as clean: they may be dropped until they are written again.
+    ///
+    /// Linux: `mm/madvise.c: madvise_free_pte_range`.
+    pub(crate) fn free_lazily(&mut self, range: AddrRange) {
+        let Table { tree, rss, faults: _, tlb } = &mut self.space.pages;
+        let pool = &mut self.sys.pool;
+        tree.walk_mut(pages_of(range), |_, ptes| {
+            for pte in ptes.iter_mut() {
+                if pte.is_swapped() {
+                    clear(pte, rss, pool);
+                } else if pte.is_present() && !pte.is_zero_page() && pool.meta(pte.frame()).maps == 1 {
+                    *pte = pte.old().clean();
+                    pool.meta_mut(pte.frame()).lazy_free = true;
+                }
+            }
+        });
+        tlb.forget_range(range);
+    }
+}
