@@ -75,8 +75,8 @@ pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal
 pub use mutation::Mutation;
 pub use ops::aio::Ring;
 pub use pages::{
-    Contents, Fault, Faults, Frames, Memory, NoPages, PageInconsistency, PageKind, PageView, Pages, Rss,
-    States, Writable,
+    Contents, Fault, Faults, FileStore, Frames, IoError, Memory, NoPages, PageInconsistency, PageKind,
+    PageView, Pages, Rss, States, Writable,
 };
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{

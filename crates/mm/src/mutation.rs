@@ -56,6 +56,12 @@ pub enum Mutation {
     ForkKeepsWrite,
     /// A page that another process holds too is written without a copy.
     ReuseShared,
+    /// A write to a private mapping of a file writes the page cache.
+    PrivateWritesFile,
+    /// The tail of the last page is written back too.
+    TailWritten,
+    /// `SIGBUS` comes one page late.
+    BusOnePageLate,
 }
 
 impl Mutation {
@@ -85,6 +91,9 @@ impl Mutation {
         Self::ZeroPageKept,
         Self::ForkKeepsWrite,
         Self::ReuseShared,
+        Self::PrivateWritesFile,
+        Self::TailWritten,
+        Self::BusOnePageLate,
     ];
 }
 

@@ -31,6 +31,7 @@ pub(crate) struct Op<'a, M: Memory> {
 
 impl<'a, M: Memory> Op<'a, M> {
     pub(crate) fn new(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>, input: &Input) -> Self {
+        M::begun(space, sys);
         let profile = Arc::clone(&sys.profile);
         Self {
             space,
@@ -49,6 +50,7 @@ impl<'a, M: Memory> Op<'a, M> {
 
     /// Makes the context of an access by a program without privileges, of which nothing else is known.
     pub(crate) fn plain(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>) -> Self {
+        M::begun(space, sys);
         let profile = Arc::clone(&sys.profile);
         Self {
             space,

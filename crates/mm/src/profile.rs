@@ -31,6 +31,8 @@ pub struct Profile {
     pub memory_nodes: u64,
     /// The processors there may ever be (`num_possible_cpus`): an AIO ring has room for so many.
     pub possible_cpus: u64,
+    /// The pages mapped together when one of a file is read (`fault_around_bytes`): a power of two.
+    pub fault_around_pages: u64,
     /// `fs.aio-max-nr`.
     pub aio_max_events: u64,
     /// The options the kernel was built with.
@@ -121,6 +123,7 @@ impl Profile {
             pmd_size: 2 << 20,
             memory_nodes: 1,
             possible_cpus: 2,
+            fault_around_pages: 16,
             aio_max_events: 65_536,
             options: Options {
                 anon_vma_name: false,

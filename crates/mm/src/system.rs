@@ -66,6 +66,7 @@ impl<M: Memory> System<M> {
     /// Says that a file has a new size in bytes: accesses past its last page raise `SIGBUS` from now on.
     pub fn set_file_size(&mut self, object: ObjectId, bytes: u64) {
         Arc::make_mut(&mut self.sizes).insert(object, bytes);
+        M::resized(self, object, bytes);
     }
 
     /// Returns the present size of a mapped file in bytes.

@@ -151,6 +151,7 @@ refusals! {
     MsyncOverflow ENOMEM "mm/msync.c: msync" "the range wraps";
     MsyncHole ENOMEM "mm/msync.c: msync" "a part of the range is not mapped";
     MsyncLocked EBUSY "mm/msync.c: msync" "MS_INVALIDATE of a locked mapping";
+    MsyncIo EIO "mm/msync.c: msync" "the file could not be written";
     MsyncNoSync EINVAL "fs/sync.c: vfs_fsync_range" "the file can't be synchronised";
     MincoreUnaligned EINVAL "mm/mincore.c: mincore" "the address is not a multiple of the page size";
     MincoreRange ENOMEM "mm/mincore.c: mincore" "past the last user address, or not mapped";

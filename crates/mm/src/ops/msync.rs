@@ -7,6 +7,7 @@ use crate::file::FileKind;
 use crate::flags::VmFlags;
 use crate::input::{Basis, Input};
 use crate::op::Op;
+use crate::pages::IoError;
 use crate::pages::Memory;
 use crate::why::Refusal;
 
@@ -34,6 +35,14 @@ impl<M: Memory> Op<'_, M> {
             let vma = &piece.vma;
             if flags.contains(MsyncFlags::INVALIDATE) && vma.flags.contains(VmFlags::LOCKED) {
                 return Err(Refusal::MsyncLocked);
+            }
+            if flags.contains(MsyncFlags::SYNC)
+                && vma.flags.contains(VmFlags::SHARED)
+                && let Some(file) = vma.backing.file()
+            {
+                let first = vma.pgoff_at(piece.range.start).0;
+                M::synced(self, file, first..first + piece.range.pages())
+                    .map_err(|IoError| Refusal::MsyncIo)?;
             }
             if flags.contains(MsyncFlags::SYNC) && vma.flags.contains(VmFlags::SHARED) {
                 match vma.backing.file_kind() {

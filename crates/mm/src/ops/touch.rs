@@ -94,7 +94,8 @@ impl<M: Memory> Op<'_, M> {
             return false;
         }
         let page = vma.pgoff_at(addr.page_down()).0;
-        page >= self.sys.file_size(file).div_ceil(PAGE_SIZE)
+        let late = u64::from(self.profile.mutated(Mutation::BusOnePageLate));
+        page >= self.sys.file_size(file).div_ceil(PAGE_SIZE) + late
     }
 
     /// Lets a stack grow down to `to`.

@@ -116,6 +116,7 @@ impl AddressSpace<Pages<Contents>> {
         addr: VirtAddr,
     ) -> Result<[u8; N], Fault> {
         if let Some(frame) = self.pages.tlb.read(addr.0 >> PAGE_SHIFT)
+            && self.pages.seen == sys.pool.files.now()
             && let Some(word) = sys.pool.bytes.frame(frame)[inside(addr)..].first_chunk()
         {
             return Ok(*word);
@@ -137,6 +138,7 @@ impl AddressSpace<Pages<Contents>> {
         word: [u8; N],
     ) -> Result<(), Fault> {
         if let Some(frame) = self.pages.tlb.write(addr.0 >> PAGE_SHIFT)
+            && self.pages.seen == sys.pool.files.now()
             && let Some(place) = sys.pool.bytes.frame_mut(frame)[inside(addr)..].first_chunk_mut()
         {
             *place = word;
@@ -160,8 +162,8 @@ impl AddressSpace<Pages<Contents>> {
             Access::Exec => self.pages.tlb.exec(page),
         };
         match known {
-            Some(frame) => Ok(frame),
-            None => self.fault_frame(sys, addr, access),
+            Some(frame) if self.pages.seen == sys.pool.files.now() => Ok(frame),
+            _ => self.fault_frame(sys, addr, access),
         }
     }
 

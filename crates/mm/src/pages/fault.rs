@@ -9,11 +9,12 @@
 //! | present, no right to write | write, shared | the right |
 //! | swapped | any | read back |
 
-use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
+use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
+use super::cache::{self, Found, IoError};
 use super::frames::{Fill, FrameId, Frames, Holds};
 use super::pte::Pte;
-use super::table::pages_of;
+use super::table::{PageTable, pages_of};
 use super::{Pages, Table};
 use crate::file::{Backing, FileKind};
 use crate::flags::VmFlags;
@@ -103,6 +104,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
         self.space.pages.faults.minor += 1;
         let shared = self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::MAYSHARE));
         let kept_zero = pte.is_zero_page() && self.profile.mutated(Mutation::ZeroPageKept);
+        if shared {
+            self.sys.pool.meta_mut(pte.frame()).dirty = true;
+        }
         if shared || kept_zero || self.may_reuse(pte) {
             self.install(page, pte.writable().dirty().young());
             return;
@@ -168,24 +172,109 @@ impl<F: Frames> Op<'_, Pages<F>> {
     }
 
     /// A page of a mapping that has something behind it.
+    ///
+    /// Linux: `mm/memory.c: do_read_fault`, `do_cow_fault`, `do_shared_fault`.
     fn fault_backed(&mut self, start: VirtAddr, page: u64, access: Access) -> Result<(), Signal> {
         let Some(vma) = self.space.vmas.find(start) else { return Err(Signal::SegvMapErr) };
-        let holds = match &vma.backing {
-            Backing::Kernel(_) | Backing::Anonymous => Holds::Device,
-            Backing::File(file) => match file.kind {
-                FileKind::Regular | FileKind::RegularOther => Holds::File,
-                FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice => Holds::Shmem,
-                _ => Holds::Device,
-            },
+        let flags = vma.flags;
+        let wants_notice = wants_notice(vma);
+        let Backing::File(file) = &vma.backing else {
+            self.fault_kernel(page, access, flags);
+            return Ok(());
         };
-        let may_write = vma.flags.contains(VmFlags::WRITE);
+        let (object, holds) = (file.object, cache::holds(file.kind));
+        let offset = vma.pgoff_at(VirtAddr(page << PAGE_SHIFT)).0;
+        if access != Access::Write && holds != Holds::Device && self.fault_around(start, page) {
+            self.space.pages.faults.minor += 1;
+            return Ok(());
+        }
+        let (frame, found) =
+            self.sys.pool.page_of(object, offset, holds).map_err(|IoError| Signal::BusAdrErr)?;
+        match found {
+            Found::Read => self.space.pages.faults.major += 1,
+            Found::There => self.space.pages.faults.minor += 1,
+        }
+        self.sys.pool.note_mapped(object);
+        if access != Access::Write {
+            self.map_cached(page, frame, flags, wants_notice);
+        } else if flags.contains(VmFlags::SHARED) || self.profile.mutated(Mutation::PrivateWritesFile) {
+            self.map_cached(page, frame, flags, wants_notice);
+            self.sys.pool.meta_mut(frame).dirty = true;
+            let pte = self.space.pages.tree.get(page);
+            self.install(page, pte.writable().dirty());
+        } else {
+            let copy = self.sys.pool.take(Holds::Anon, Fill::Copy(frame));
+            self.own(copy);
+            self.install(page, Pte::of(copy).writable().dirty());
+        }
+        Ok(())
+    }
+
+    /// Maps a page of the cache.
+    ///
+    /// Linux: `mm/memory.c: set_pte_range`.
+    fn map_cached(&mut self, page: u64, frame: FrameId, flags: VmFlags, wants_notice: bool) {
+        let meta = self.sys.pool.meta_mut(frame);
+        meta.maps += 1;
+        let (holds, dirty) = (meta.holds, meta.dirty);
+        let mut pte = Pte::of(frame);
+        if flags.contains(VmFlags::SHARED.with(VmFlags::WRITE)) && !wants_notice {
+            pte = pte.writable();
+            if dirty {
+                pte = pte.dirty();
+            }
+        }
+        self.space.pages.rss.add(holds);
+        self.install(page, pte);
+    }
+
+    /// Maps what the cache has of the pages around one; tells whether that one is there then.
+    ///
+    /// Linux: `mm/memory.c: do_fault_around`, `mm/filemap.c: filemap_map_pages`.
+    fn fault_around(&mut self, start: VirtAddr, page: u64) -> bool {
+        let Some(vma) = self.space.vmas.find(start).cloned() else { return false };
+        let Some(file) = vma.backing.file() else { return false };
+        let around = self.profile.fault_around_pages.max(1);
+        if around == 1 {
+            return false;
+        }
+        // The window is aligned in the table, and starts later where the mapping does.
+        let table = page & !(PageTable::LEAF_PAGES - 1);
+        let mapped = pages_of(vma.range);
+        let first = (page & !(around - 1)).max(mapped.start);
+        let end = (first + around).min(table + PageTable::LEAF_PAGES).min(mapped.end);
+        let size = self.sys.file_size(file).div_ceil(PAGE_SIZE);
+        let notice = wants_notice(&vma);
+        let mut there = false;
+        for at in first..end {
+            let offset = vma.pgoff.0 + (at - mapped.start);
+            let Some(frame) = self.sys.pool.cached(file.object, offset).filter(|_| offset < size) else {
+                continue;
+            };
+            if self.space.pages.tree.get(at).is_none()
+                && !self.space.guards.contains(VirtAddr(at << PAGE_SHIFT))
+            {
+                self.map_cached(at, frame, vma.flags, notice);
+                there |= at == page;
+            }
+        }
+        if there {
+            self.sys.pool.note_mapped(file.object);
+        }
+        there
+    }
+
+    /// A page of the kernel's own (vdso, vvar): zero here, and counted only where it is a page of memory.
+    fn fault_kernel(&mut self, page: u64, access: Access, flags: VmFlags) {
+        let holds = if flags.contains(VmFlags::PFNMAP) { Holds::Device } else { Holds::File };
         let frame = self.sys.pool.take(holds, Fill::Zeroes);
         self.sys.pool.meta_mut(frame).maps = 1;
-        let pte = Pte::of(frame);
-        let pte = if may_write { pte.writable() } else { pte };
-        self.install(page, if access == Access::Write { pte.dirty() } else { pte });
+        self.space.pages.rss.add(holds);
+        self.install(page, Pte::of(frame));
         self.space.pages.faults.minor += 1;
-        Ok(())
+        if access == Access::Write {
+            self.copy_on_write(page, Pte::of(frame));
+        }
     }
 
     /// Faults in every page of a part of a mapping.

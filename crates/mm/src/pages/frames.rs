@@ -7,6 +7,8 @@ use core::fmt;
 
 use abi::PAGE_SIZE;
 
+use super::cache::Files;
+
 /// The number of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct FrameId(pub(crate) u32);
@@ -70,6 +72,8 @@ pub(crate) trait FrameBytes: Clone + Default + fmt::Debug + 'static {
     fn zero(&mut self, frame: FrameId);
     /// Copies a frame over another.
     fn copy(&mut self, from: FrameId, to: FrameId);
+    /// Changes the bytes of a frame, if there are any.
+    fn change<T>(&mut self, frame: FrameId, change: impl FnOnce(&mut [u8; PAGE]) -> T) -> Option<T>;
 }
 
 /// The bytes of a page.
@@ -83,6 +87,9 @@ impl FrameBytes for States {
     fn grow(&mut self) {}
     fn zero(&mut self, _: FrameId) {}
     fn copy(&mut self, _: FrameId, _: FrameId) {}
+    fn change<T>(&mut self, _: FrameId, _: impl FnOnce(&mut [u8; PAGE]) -> T) -> Option<T> {
+        None
+    }
 }
 
 /// Frames in one allocation: a power of two.
@@ -139,6 +146,10 @@ impl FrameBytes for Contents {
             to[b % CHUNK].copy_from_slice(&from[a % CHUNK]);
         }
     }
+
+    fn change<T>(&mut self, frame: FrameId, change: impl FnOnce(&mut [u8; PAGE]) -> T) -> Option<T> {
+        Some(change(self.frame_mut(frame)))
+    }
 }
 
 /// All frames of a system.
@@ -147,6 +158,7 @@ pub(crate) struct Pool<F> {
     meta: Vec<Meta>,
     free: Vec<FrameId>,
     pub(crate) bytes: F,
+    pub(crate) files: Files,
 }
 
 impl<F: Frames> Default for Pool<F> {
@@ -154,7 +166,7 @@ impl<F: Frames> Default for Pool<F> {
     fn default() -> Self {
         let mut bytes = F::default();
         bytes.grow();
-        Self { meta: vec![Meta::default()], free: Vec::new(), bytes }
+        Self { meta: vec![Meta::default()], free: Vec::new(), bytes, files: Files::default() }
     }
 }
 

@@ -1,15 +1,21 @@
 //! Where operations on mappings meet pages: with [`NoPages`] each of these is nothing.
 
 use core::fmt;
+use core::ops::Range;
 
 use abi::{AddrRange, VirtAddr};
 
+use super::cache::IoError;
 use super::frames::{Frames, Pool};
 use super::{NoPages, Pages, Table};
+use crate::file::{MapFile, ObjectId};
 use crate::flags::VmFlags;
 use crate::input::{Access, Signal};
 use crate::op::Op;
 use crate::profile::Profile;
+use crate::set::VmaSet;
+use crate::space::AddressSpace;
+use crate::system::System;
 use crate::vma::Vma;
 
 /// What happens to pages when something happens to mappings.
@@ -62,6 +68,35 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     {
     }
 
+    /// A part of a shared mapping of a file is written back.
+    fn synced(_op: &mut Op<'_, Self>, _file: &MapFile, _pages: Range<u64>) -> Result<(), IoError>
+    where
+        Self: super::Memory,
+    {
+        Ok(())
+    }
+
+    /// Pages are taken out of a file.
+    fn punched(_op: &mut Op<'_, Self>, _file: &MapFile, _pages: Range<u64>)
+    where
+        Self: super::Memory,
+    {
+    }
+
+    /// A file has a new size.
+    fn resized(_sys: &mut System<Self>, _object: ObjectId, _bytes: u64)
+    where
+        Self: super::Memory,
+    {
+    }
+
+    /// An operation begins: what happened to files' pages in between is followed.
+    fn begun(_space: &mut AddressSpace<Self>, _sys: &mut System<Self>)
+    where
+        Self: super::Memory,
+    {
+    }
+
     /// The page tables of a range move.
     fn moved(_op: &mut Op<'_, Self>, _from: AddrRange, _to: VirtAddr)
     where
@@ -87,7 +122,7 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     }
 
     /// The memory of a process ends.
-    fn exited(_table: Self::Table, _pool: &mut Self::Pool) {}
+    fn exited(_table: Self::Table, _vmas: VmaSet<Vma>, _pool: &mut Self::Pool) {}
 }
 
 impl Hooks for NoPages {
@@ -110,6 +145,7 @@ impl<F: Frames> Hooks for Pages<F> {
     fn unmapped(op: &mut Op<'_, Self>, vma: &Vma) {
         op.zap(vma.range);
         op.free_tables(vma.range);
+        op.forget_nameless(&vma.backing);
     }
 
     fn dropped(op: &mut Op<'_, Self>, range: AddrRange) {
@@ -123,6 +159,22 @@ impl<F: Frames> Hooks for Pages<F> {
 
     fn guarded(op: &mut Op<'_, Self>, range: AddrRange) {
         op.guard_pages(range);
+    }
+
+    fn synced(op: &mut Op<'_, Self>, file: &MapFile, pages: Range<u64>) -> Result<(), IoError> {
+        op.sync_pages(file, pages)
+    }
+
+    fn punched(op: &mut Op<'_, Self>, file: &MapFile, pages: Range<u64>) {
+        op.remove_pages(file, pages);
+    }
+
+    fn resized(sys: &mut System<Self>, object: ObjectId, bytes: u64) {
+        sys.cut(object, bytes);
+    }
+
+    fn begun(space: &mut AddressSpace<Self>, sys: &mut System<Self>) {
+        space.catch_up(sys);
     }
 
     fn moved(op: &mut Op<'_, Self>, from: AddrRange, to: VirtAddr) {
@@ -139,7 +191,7 @@ impl<F: Frames> Hooks for Pages<F> {
         }
     }
 
-    fn exited(table: Table, pool: &mut Pool<F>) {
-        super::zap::end(table, pool);
+    fn exited(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>) {
+        super::zap::end(table, vmas, pool);
     }
 }

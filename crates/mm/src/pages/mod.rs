@@ -19,7 +19,9 @@
 //! ```
 
 mod access;
+mod cache;
 mod fault;
+mod files;
 mod fork;
 mod frames;
 mod hooks;
@@ -36,6 +38,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 pub use self::access::Fault;
+pub use self::cache::{FileStore, IoError};
 pub use self::frames::{Contents, Frames, States};
 pub(crate) use self::hooks::Hooks;
 pub(crate) use self::table::PageTable;
@@ -70,11 +73,13 @@ pub(crate) struct Table {
     /// Linux: `min_flt`, `maj_flt`, of all threads.
     pub(crate) faults: Faults,
     pub(crate) tlb: Tlb,
+    /// How many changes of files' pages it has followed.
+    pub(crate) seen: usize,
 }
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tree: _, rss, faults, tlb: _ } = self;
+        let Self { tree: _, rss, faults, tlb: _, seen: _ } = self;
         f.debug_struct("Table").field("rss", rss).field("faults", faults).finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let write = vma.flags.contains(VmFlags::WRITE);
         let shared = vma.flags.contains(VmFlags::SHARED);
         let notify = super::fault::wants_notice(vma);
-        let Table { tree, rss: _, faults: _, tlb } = &mut self.space.pages;
+        let Table { tree, tlb, .. } = &mut self.space.pages;
         let pool = &self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut().filter(|pte| pte.is_present()) {

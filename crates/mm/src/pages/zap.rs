@@ -1,12 +1,18 @@
 //! Pages that go: unmapped, dropped by advice, or with their process.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
 use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
 use super::frames::{Frames, Holds, Pool};
 use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use super::{Pages, Rss, Table};
+use crate::file::{MapFile, ObjectId};
 use crate::op::Op;
+use crate::set::VmaSet;
+use crate::vma::Vma;
 
 impl Rss {
     /// Returns the counter of what a frame holds.
@@ -49,11 +55,20 @@ pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, pool: &mut Pool<F>)
 }
 
 /// Ends the memory of a process.
-pub(super) fn end<F: Frames>(table: Table, pool: &mut Pool<F>) {
-    let Table { mut tree, mut rss, faults: _, tlb: _ } = table;
+pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>) {
+    let Table { mut tree, mut rss, faults: _, tlb: _, seen: _ } = table;
     tree.walk_mut(0..PageTable::PAGES, |_, ptes| {
         ptes.iter_mut().for_each(|pte| clear(pte, &mut rss, pool));
     });
+    let nameless = |file: &&Arc<MapFile>| matches!(file.object, ObjectId::Nameless(_));
+    let mut files: Vec<_> =
+        vmas.iter().filter_map(|vma| vma.backing.file()).filter(nameless).map(Arc::clone).collect();
+    drop(vmas);
+    while let Some(file) = files.pop() {
+        if Arc::strong_count(&file) == 1 {
+            pool.forget(file.object);
+        }
+    }
 }
 
 impl<F: Frames> Op<'_, Pages<F>> {
@@ -61,7 +76,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     ///
     /// Linux: `mm/memory.c: zap_pte_range`.
     pub(crate) fn zap(&mut self, range: AddrRange) {
-        let Table { tree, rss, faults: _, tlb } = &mut self.space.pages;
+        let Table { tree, rss, tlb, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
             ptes.iter_mut().filter(|pte| !pte.is_none()).for_each(|pte| clear(pte, rss, pool));
@@ -113,7 +128,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     ///
     /// Linux: `mm/madvise.c: madvise_free_pte_range`.
     pub(crate) fn free_lazily(&mut self, range: AddrRange) {
-        let Table { tree, rss, faults: _, tlb } = &mut self.space.pages;
+        let Table { tree, rss, tlb, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut() {

@@ -9,7 +9,8 @@ impl<M: Memory> AddressSpace<M> {
     /// Gives everything back: the process ended, or executed another program.
     ///
     /// Linux: `mm/mmap.c: exit_mmap`.
-    pub fn exit(self, sys: &mut System<M>) {
+    pub fn exit(mut self, sys: &mut System<M>) {
+        M::begun(&mut self, sys);
         for vma in self.vmas() {
             if let Some(chain) = &vma.anon {
                 sys.anon_vmas.unlink(chain);
@@ -18,6 +19,6 @@ impl<M: Memory> AddressSpace<M> {
                 sys.uncharge(vma.pages());
             }
         }
-        M::exited(self.pages, &mut sys.pool);
+        M::exited(self.pages, self.vmas, &mut sys.pool);
     }
 }

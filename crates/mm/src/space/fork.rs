@@ -23,6 +23,7 @@ impl<M: Memory> AddressSpace<M> {
     /// # Errors
     /// `ENOMEM` if the copy may not be promised; then nothing is left of it.
     pub fn fork(&mut self, sys: &mut System<M>, input: &Input) -> Result<Self, Errno> {
+        M::begun(self, sys);
         let mut child = Self {
             vmas: VmaSet::new(),
             layout: self.layout.clone(),

@@ -75,7 +75,11 @@ impl<M: Memory> Op<'_, M> {
                 Ok(())
             }
             FileKind::Shmem if file.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0 => Err(Refusal::HoleSealed),
-            FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice | FileKind::Regular => Ok(()),
+            FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice | FileKind::Regular => {
+                let first = piece.vma.pgoff_at(piece.range.start).0;
+                M::punched(self, file, first..first + piece.range.pages());
+                Ok(())
+            }
             FileKind::AioRing | FileKind::Unmappable => Err(Refusal::HoleUnsupported),
             FileKind::RegularOther | FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::Special => {
                 // Whether the file system can punch holes is not the map's.

@@ -1,6 +1,7 @@
 //! Pages: what is stored can be loaded, and the counters say what the kernel's would.
 
 mod anonymous;
+mod files;
 
 use alloc::vec::Vec;
 
