@@ -5,6 +5,7 @@ use recording::{CallEvent, CallInput, CallResult, FaultEvent, MappedEvent, MmId}
 
 use crate::changed::{Changed, What};
 use crate::growth::Growth;
+use crate::ledger::{Access, Touch};
 use crate::memory::UnderWay;
 use crate::proof::{Correction, CorrectionReason};
 use crate::touched::touched;
@@ -61,6 +62,7 @@ impl World {
             is_confirmed: false,
         };
         memory.remember(place.tid, under_way);
+        self.ledger_call(place, event, predicted, brk);
         if after > before {
             let Place { event: no, time, tid, mm } = place;
             let bytes = after - before;
@@ -161,6 +163,10 @@ impl World {
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         let Some(twin) = memory.twin.as_mut() else { return };
         let grown = twin.touch(&mut self.shared, fault.addr);
+        if let Some(ledger) = memory.ledger.as_mut() {
+            let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
+            ledger.fault(twin.space(), touch, fault.addr, Access::Unknown);
+        }
         if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
             stack.see(range, place.time);
         }

@@ -65,6 +65,7 @@ impl World {
                 }
             }
         }
+        self.ledger_hold(place, checkpoint);
         self.learn(place, checkpoint);
         self.is_lossy = false;
     }
@@ -135,7 +136,7 @@ fn user_rows(rows: &[MapRow]) -> &[MapRow] {
 }
 
 /// What calls under way may or may not have changed yet.
-fn in_flight<'a>(
+pub(crate) fn in_flight<'a>(
     under_way: impl Iterator<Item = (&'a abi::Tid, &'a crate::memory::UnderWay)>,
     checkpoint: &Checkpoint,
 ) -> Vec<AddrRange> {

@@ -51,6 +51,11 @@ impl Faults {
         self.estimated += self.period.max(1);
     }
 
+    /// Tells whether every fault is recorded now.
+    pub(crate) fn is_every(&self) -> bool {
+        self.period == 1
+    }
+
     pub(crate) fn set_period(&mut self, period: u32) {
         self.period = u64::from(period);
         self.is_sampled |= period != 1;

@@ -48,6 +48,8 @@ mod crash;
 mod curve;
 mod growth;
 mod keeper;
+pub mod ledger;
+mod ledgers;
 mod memory;
 mod origins;
 mod owners;
@@ -74,12 +76,15 @@ pub use crash::{Crash, crash};
 pub use curve::{BUCKETS_MAX, Curve, Sample};
 pub use growth::{GROWTHS_MAX, Growth, Growths, StackGrowth};
 pub use keeper::Keeper;
+pub use ledgers::MemorySums;
 pub use memory::{Largest, Memory, PagesRead, ThreadStack};
 pub use origins::{Churn, Origin, Origins, Until, resident};
 pub use owners::Owner;
 pub use peak::{Peak, Peaks};
 pub use processes::{Process, ProcessNo, Processes, Program, Thread};
-pub use proof::{Correction, CorrectionReason, LISTED_MAX, LastCall, Proof, Resync, ResyncReason};
+pub use proof::{
+    Correction, CorrectionReason, LISTED_MAX, LastCall, PagesDiffered, Proof, Resync, ResyncReason,
+};
 pub use replay::Replay;
 pub use run::Run;
 pub use seeker::Seeker;

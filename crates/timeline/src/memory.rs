@@ -8,6 +8,7 @@ use recording::{CallInput, Counters, ExecEvent, MapRow, MmId, PageRun, TimeNs};
 
 use crate::curve::Sample;
 use crate::growth::StackGrowth;
+use crate::ledger::{Ledger, PageSums};
 use crate::proof::LastCall;
 use crate::twin::Twin;
 
@@ -50,6 +51,12 @@ pub struct Memory {
     /// on.
     pub(crate) is_raced: bool,
     pub(crate) recent: VecDeque<Recent>,
+    /// Its pages; `None` until the first checkpoint with pages.
+    pub(crate) ledger: Option<Ledger>,
+    /// Not every fault was seen since the pages were read last.
+    pub(crate) has_gaps: bool,
+    /// What its pages came to when most of it was resident; not kept in saved states.
+    pub(crate) sums: Option<(TimeNs, Box<PageSums>)>,
 }
 
 /// The moments of a memory's largest sizes.
@@ -152,7 +159,15 @@ impl Memory {
             is_unmodelled: false,
             is_raced: false,
             recent: VecDeque::new(),
+            ledger: None,
+            has_gaps: false,
+            sums: None,
         }
+    }
+
+    /// What is known of its pages between checkpoints; `None` until the first checkpoint with pages.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
     }
 
     /// Its size now: virtual and mappings by the twin, resident as of the last checkpoint with pages.

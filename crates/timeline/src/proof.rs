@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use abi::{Call, Tid, VirtAddr};
+use abi::{AddrRange, Call, Tid, VirtAddr};
 use recording::{MmId, TimeNs};
 
 use crate::compare::{Comparison, Difference};
+use crate::ledger::{Held, May};
 
 /// Corrections and resyncs listed one by one; beyond, they are only counted.
 pub const LISTED_MAX: usize = 64;
@@ -46,6 +47,35 @@ pub struct Proof {
     pub resyncs: u64,
     /// The first of them.
     pub resynced: Vec<Resync>,
+    /// Pages at every checkpoint that read them.
+    pub pages: Held,
+    /// Pages at the checkpoints of memories about to end.
+    pub pages_at_exit: Held,
+    /// Checkpoints whose pages were compared.
+    pub page_checkpoints: u64,
+    /// Of these, where the pages add up to the kernel's `RssAnon + RssFile + RssShmem`.
+    pub page_totals_matched: u64,
+    /// The first checkpoints where pages differ.
+    pub pages_differed: Vec<PagesDiffered>,
+}
+
+/// A checkpoint where pages differ and nothing explains it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PagesDiffered {
+    /// The number of the checkpoint's event.
+    pub event: u64,
+    /// When.
+    pub time: TimeNs,
+    /// Whose memory.
+    pub mm: MmId,
+    /// How many pages.
+    pub pages: u64,
+    /// The first of them.
+    pub first: AddrRange,
+    /// What they may have been, by the events.
+    pub twin: May,
+    /// What they are.
+    pub kernel: May,
 }
 
 /// A call that the kernel answered otherwise.
@@ -157,6 +187,7 @@ impl Proof {
             && self.checkpoints == self.checkpoints_matched
             && self.calls_corrected == 0
             && self.calls_unmodelled == 0
+            && self.pages.differing == 0
     }
 }
 

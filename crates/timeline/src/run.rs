@@ -6,6 +6,7 @@ use snapshot::Snapshot;
 use crate::counts::Counts;
 use crate::curve::Curve;
 use crate::growth::Growth;
+use crate::ledgers::MemorySums;
 use crate::peak::{Peak, Peaks};
 use crate::processes::Process;
 use crate::proof::Proof;
@@ -38,12 +39,15 @@ pub struct Run {
     pub peaks: Peaks,
     /// What lived when the recording ended.
     pub alive: Vec<Still>,
+    /// What the pages of each memory came to when most of it was resident.
+    pub page_sums: Vec<MemorySums>,
 }
 
 impl Run {
     pub(crate) fn new(mut world: World, completeness: Completeness, damage: Option<ReadError>) -> Self {
         world.keep_virtual_peak();
         let alive = world.stills();
+        world.keep_all_page_sums();
         for memory in world.memories.values() {
             world.processes.note(memory);
         }
@@ -61,6 +65,7 @@ impl Run {
             objects: world.objects,
             peaks: world.peaks,
             alive,
+            page_sums: world.page_sums,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::changed::{Changed, What};
 use crate::counts::Counts;
 use crate::curve::{Curve, Sample};
 use crate::growth::Growths;
+use crate::ledgers::MemorySums;
 use crate::memory::Memory;
 use crate::peak::Peaks;
 use crate::processes::Processes;
@@ -40,6 +41,8 @@ pub struct World {
     /// Events were lost since the last checkpoint.
     pub(crate) is_lossy: bool,
     pub(crate) limits: HashMap<Resource, Rlimit>,
+    /// What the pages of memories came to, of those that ended; after a seek of those that ended since.
+    pub(crate) page_sums: Vec<MemorySums>,
 }
 
 /// Where an event stands in the recording.
@@ -70,6 +73,7 @@ impl World {
             now: TimeNs(0),
             changed: Vec::new(),
             is_lossy: false,
+            page_sums: Vec::new(),
         }
     }
 
@@ -164,8 +168,12 @@ impl World {
             Body::Lost { source, count } => {
                 *self.counts.lost.entry(*source).or_default() += count;
                 self.is_lossy = true;
+                self.has_gaps_from_here();
             }
-            Body::FaultPeriod { period } => self.counts.faults.set_period(*period),
+            Body::FaultPeriod { period } => {
+                self.counts.faults.set_period(*period);
+                self.has_gaps_from_here();
+            }
             Body::ThreadName(name) => self.processes.name(*tid, name),
             Body::Object(object) => self.objects.push(object.clone()),
             Body::Limit { resource, limit } => self.limit(place, *resource, *limit),
@@ -241,6 +249,10 @@ impl World {
         memory.is_unmodelled = parent.is_unmodelled;
         memory.is_raced = parent.is_raced;
         memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared, child));
+        memory.has_gaps = parent.has_gaps;
+        if let (Some(ledger), Some(twin)) = (&parent.ledger, &memory.twin) {
+            memory.ledger = Some(ledger.fork(twin.space()));
+        }
         self.memories.insert(child, memory);
         self.changed.push(Changed { mm: child, what: What::Whole });
         self.measure(child, place);
@@ -260,9 +272,10 @@ impl World {
         if self.processes.uses(mm) {
             return;
         }
-        let Some(memory) = self.memories.remove(&mm) else { return };
+        let Some(mut memory) = self.memories.remove(&mm) else { return };
         self.changed.push(Changed { mm, what: What::Gone });
         self.processes.note(&memory);
+        self.keep_page_sums(&mut memory);
         self.peaks.keep_last(Still::of(&memory, &self.processes, self.now));
         self.processes.forget(mm);
         self.total = self.total.replace(memory.counted, Sample::default());

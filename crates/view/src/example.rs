@@ -7,6 +7,8 @@ use crate::{
     ObjectRow, Peak, Process, Proof, RecordingFacts, Report, Row, Run,
 };
 
+use crate::report::{PageProof, PagesHeld, Resynced};
+
 const MIB: u64 = 1 << 20;
 const MS: u64 = 1_000_000;
 
@@ -59,6 +61,7 @@ pub(crate) fn report() -> Report {
                 reason: "not explained".into(),
             }],
             corrections: vec!["#17 thread 4243 brk(0x0): the twin says 0x1000, the kernel 0x2000".into()],
+            pages: Some(pages()),
             ..Proof::default()
         },
         notes: vec![
@@ -152,4 +155,28 @@ fn process(pid: i32, parent: Option<i32>, program: &str, resident: u64) -> Proce
         last_resident: Some(resident),
         last_resident_time_ns: Some(410 * MS),
     }
+}
+
+fn pages() -> PageProof {
+    PageProof {
+                checkpoints: 4,
+                totals_matched: 4,
+                all: PagesHeld {
+                    compared: 6_200,
+                    predicted: 5_000,
+                    resynced: 1_199,
+                    resynced_by: vec![Resynced { why: "ready in the page cache".into(), pages: 1_199 }],
+                    differing: 1,
+                    moving: 3,
+                    other_rules: 2,
+                    ..PagesHeld::default()
+                },
+                at_exit: PagesHeld {
+                    anonymous_compared: 700,
+                    anonymous_predicted: 699,
+                    anonymous_differing: 1,
+                    ..PagesHeld::default()
+                },
+                differed: vec!["#21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says anonymous, the kernel absent (1 pages)".into()],
+            }
 }

@@ -297,7 +297,45 @@ mod tests {
                 ],
                 "corrections": [
                   "#17 thread 4243 brk(0x0): the twin says 0x1000, the kernel 0x2000"
-                ]
+                ],
+                "pages": {
+                  "checkpoints": 4,
+                  "totals_matched": 4,
+                  "all": {
+                    "compared": 6200,
+                    "predicted": 5000,
+                    "resynced": 1199,
+                    "resynced_by": [
+                      {
+                        "why": "ready in the page cache",
+                        "pages": 1199
+                      }
+                    ],
+                    "differing": 1,
+                    "anonymous_compared": 0,
+                    "anonymous_predicted": 0,
+                    "anonymous_resynced": 0,
+                    "anonymous_differing": 0,
+                    "moving": 3,
+                    "other_rules": 2
+                  },
+                  "at_exit": {
+                    "compared": 0,
+                    "predicted": 0,
+                    "resynced": 0,
+                    "resynced_by": [],
+                    "differing": 0,
+                    "anonymous_compared": 700,
+                    "anonymous_predicted": 699,
+                    "anonymous_resynced": 0,
+                    "anonymous_differing": 1,
+                    "moving": 0,
+                    "other_rules": 0
+                  },
+                  "differed": [
+                    "#21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says anonymous, the kernel absent (1 pages)"
+                  ]
+                }
               },
               "notes": [
                 {

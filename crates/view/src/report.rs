@@ -292,6 +292,59 @@ pub struct Proof {
     pub differences: Vec<Difference>,
     /// The first corrections, in words.
     pub corrections: Vec<String>,
+    /// How far pages were predicted; `None` where none were read.
+    pub pages: Option<PageProof>,
+}
+
+/// How far the pages of a recording were predicted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PageProof {
+    /// Checkpoints whose pages were compared.
+    pub checkpoints: u64,
+    /// Of these, where the pages add up to `RssAnon + RssFile + RssShmem`.
+    pub totals_matched: u64,
+    /// At every checkpoint.
+    pub all: PagesHeld,
+    /// At those of memories about to end.
+    pub at_exit: PagesHeld,
+    /// The first checkpoints where pages differ and nothing explains it.
+    pub differed: Vec<String>,
+}
+
+/// Pages for which the kernel had to be asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Resynced {
+    /// Why.
+    pub why: String,
+    /// How many.
+    pub pages: u64,
+}
+
+/// Pages of the kernel's beside those of the twin: counts of pages.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct PagesHeld {
+    /// Compared: there by the kernel or by the twin.
+    pub compared: u64,
+    /// Known before and as the kernel has them.
+    pub predicted: u64,
+    /// Where the kernel had to be asked.
+    pub resynced: u64,
+    /// The same by why.
+    pub resynced_by: Vec<Resynced>,
+    /// Other than the twin says, and nothing explains it.
+    pub differing: u64,
+    /// Anonymous pages compared.
+    pub anonymous_compared: u64,
+    /// Anonymous pages known before and as the kernel has them.
+    pub anonymous_predicted: u64,
+    /// Anonymous pages where the kernel had to be asked.
+    pub anonymous_resynced: u64,
+    /// Anonymous pages that differ, and nothing explains it.
+    pub anonymous_differing: u64,
+    /// Not compared: they came or went while they were read.
+    pub moving: u64,
+    /// Not compared: pages of the kernel's own mappings, of devices, of hugetlbfs, under userfaultfd.
+    pub other_rules: u64,
 }
 
 /// A difference between twin and kernel.

@@ -6,6 +6,7 @@ use recording::{Counters, MmId, TimeNs};
 use super::codec::saved;
 use crate::curve::Sample;
 use crate::growth::StackGrowth;
+use crate::ledger::Ledger;
 use crate::memory::{Largest, Memory, PagesRead, ThreadStack, UnderWay};
 use crate::twin::{Parts, Twin};
 
@@ -25,6 +26,8 @@ pub(crate) struct MemoryState {
     under_way: Vec<(Tid, UnderWay)>,
     is_unmodelled: bool,
     is_raced: bool,
+    ledger: Option<Ledger>,
+    has_gaps: bool,
 }
 
 saved! {
@@ -33,7 +36,7 @@ saved! {
     UnderWay { event, time, call, input, predicted, ranges, is_confirmed }
     MemoryState {
         id, exec_event, pages_event, twin, counters, stack, largest, page_checkpoints, stack_areas, counted,
-        limits, under_way, is_unmodelled, is_raced,
+        limits, under_way, is_unmodelled, is_raced, ledger, has_gaps,
     }
 }
 
@@ -57,6 +60,9 @@ impl Memory {
             is_unmodelled,
             is_raced,
             recent: _,
+            ledger,
+            has_gaps,
+            sums: _,
         } = self;
         let mut limits: Vec<_> = limits.iter().map(|(resource, limit)| (*resource, *limit)).collect();
         limits.sort_unstable_by_key(|(resource, _)| *resource);
@@ -77,6 +83,8 @@ impl Memory {
             under_way,
             is_unmodelled: *is_unmodelled,
             is_raced: *is_raced,
+            ledger: ledger.clone(),
+            has_gaps: *has_gaps,
         }
     }
 
@@ -97,6 +105,8 @@ impl Memory {
             under_way,
             is_unmodelled,
             is_raced,
+            ledger,
+            has_gaps,
         } = state;
         Self {
             exec_event,
@@ -111,6 +121,8 @@ impl Memory {
             under_way: under_way.into_iter().collect(),
             is_unmodelled,
             is_raced,
+            ledger,
+            has_gaps,
             ..Self::new(id, None, limits.into_iter().collect())
         }
     }

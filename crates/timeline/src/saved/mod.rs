@@ -4,6 +4,7 @@
 
 pub(crate) mod codec;
 mod events;
+mod ledger;
 mod memory;
 mod mm_values;
 mod processes;

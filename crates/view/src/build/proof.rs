@@ -2,10 +2,11 @@
 
 use proc_text::{MapsRow, write_maps_row};
 use recording::MapRow;
-use timeline::{Resync, Run};
+use timeline::ledger::Held;
+use timeline::{PagesDiffered, Resync, Run};
 
 use super::processes::process_of;
-use crate::report::{Difference, Proof};
+use crate::report::{Difference, PageProof, PagesHeld, Proof, Resynced};
 use crate::words::printable;
 
 pub(super) fn proof(run: &Run) -> Proof {
@@ -28,7 +29,44 @@ pub(super) fn proof(run: &Run) -> Proof {
         inputs: proof.inputs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
         differences: proof.resynced.iter().map(|resync| difference(run, resync)).collect(),
         corrections: proof.corrections.iter().map(ToString::to_string).collect(),
+        pages: (proof.page_checkpoints > 0).then(|| PageProof {
+            checkpoints: proof.page_checkpoints,
+            totals_matched: proof.page_totals_matched,
+            all: held(&proof.pages),
+            at_exit: held(&proof.pages_at_exit),
+            differed: proof.pages_differed.iter().map(|one| differed(run, one)).collect(),
+        }),
     }
+}
+
+fn held(held: &Held) -> PagesHeld {
+    PagesHeld {
+        compared: held.compared,
+        predicted: held.predicted,
+        resynced: held.resynced_all(),
+        resynced_by: held
+            .resynced
+            .iter()
+            .map(|(why, pages)| Resynced { why: why.to_string(), pages: *pages })
+            .collect(),
+        differing: held.differing,
+        anonymous_compared: held.anon_compared,
+        anonymous_predicted: held.anon_predicted,
+        anonymous_resynced: held.anon_resynced,
+        anonymous_differing: held.anon_differing,
+        moving: held.moving,
+        other_rules: held.untold,
+    }
+}
+
+fn differed(run: &Run, one: &PagesDiffered) -> String {
+    let whose =
+        process_of(run, one.mm, 0).map_or_else(String::new, |process| format!("pid {} ", process.pid));
+    let PagesDiffered { event, time, mm: _, pages, first, twin, kernel } = one;
+    let seconds = time.0 as f64 / 1e9;
+    format!(
+        "#{event} {seconds:.6}s {whose}{first}: the twin says {twin}, the kernel {kernel} ({pages} pages)"
+    )
 }
 
 fn difference(run: &Run, resync: &Resync) -> Difference {

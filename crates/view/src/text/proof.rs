@@ -1,7 +1,7 @@
 //! The proof line, and what the recording does not hold.
 
 use super::{Canvas, Line, Role};
-use crate::report::{Difference, NoteKind, Proof, Report};
+use crate::report::{Difference, NoteKind, PageProof, Proof, Report};
 use crate::words::{count, plural, time};
 
 /// How many differences are shown.
@@ -22,6 +22,13 @@ pub(super) fn lines(report: &Report, canvas: Canvas) -> Vec<Line> {
     let proof = &report.proof;
     let role = if proof.whole { Role::Good } else { Role::Bad };
     lines.extend(canvas.sentence(role, &sentence(proof, &report.run.kernel), 0));
+    if let Some(pages) = &proof.pages {
+        let role = if pages.all.differing == 0 { Role::Good } else { Role::Bad };
+        lines.extend(canvas.sentence(role, &page_sentence(pages), 0));
+        for one in pages.differed.iter().take(DIFFERENCES_SHOWN) {
+            lines.extend(canvas.sentence(Role::Bad, &format!("pages differ: {one}"), 2));
+        }
+    }
     for difference in proof.differences.iter().take(DIFFERENCES_SHOWN) {
         lines.extend(self::difference(difference, canvas));
     }
@@ -91,6 +98,44 @@ fn sentence(proof: &Proof, kernel: &str) -> String {
         (proof.calls.saturating_sub(seen), "checked by the maps only"),
         (proof.calls_unmodelled, "not modelled"),
         (proof.calls_unknown, "in memories whose map is not known"),
+    ];
+    push_parts(&mut text, &parts);
+    text
+}
+
+/// How far pages were predicted, in one sentence.
+fn page_sentence(pages: &PageProof) -> String {
+    let PageProof { checkpoints, totals_matched, all, at_exit, differed: _ } = pages;
+    let mut text = format!(
+        "pages: {}/{} predicted at {}, {} asked of the kernel, {} differ",
+        count(all.predicted),
+        count(all.compared),
+        plural(*checkpoints, "checkpoint"),
+        count(all.resynced),
+        count(all.differing),
+    );
+    let why: Vec<String> =
+        all.resynced_by.iter().map(|one| format!("{} {}", count(one.pages), one.why)).collect();
+    if !why.is_empty() {
+        text.push_str(&format!(" (asked: {})", why.join(", ")));
+    }
+    if at_exit.anonymous_compared > 0 {
+        text.push_str(&format!(
+            "; at exit {} anonymous: {} predicted exactly, {} asked, {} differ",
+            count(at_exit.anonymous_compared),
+            count(at_exit.anonymous_predicted),
+            count(at_exit.anonymous_resynced),
+            count(at_exit.anonymous_differing),
+        ));
+    }
+    text.push_str(&format!(
+        "; {}/{} totals equal to the kernel's",
+        count(*totals_matched),
+        count(*checkpoints)
+    ));
+    let parts = [
+        (all.moving, "came or went while they were read"),
+        (all.other_rules, "of mappings with other rules not compared"),
     ];
     push_parts(&mut text, &parts);
     text

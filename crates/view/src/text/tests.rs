@@ -72,6 +72,12 @@ fn eighty_columns() {
           compared (a call was under way), 1 taken over from the kernel after a
           difference; 1,234 calls replayed, 900 confirmed one by one, 1 corrected by the
           kernel, 333 checked by the maps only
+        pages: 5,000/6,200 predicted at 4 checkpoints, 1,199 asked of the kernel, 1
+          differ (asked: 1,199 ready in the page cache); at exit 700 anonymous: 699
+          predicted exactly, 0 asked, 1 differ; 4/4 totals equal to the kernel's, 3 came
+          or went while they were read, 2 of mappings with other rules not compared
+          pages differ: #21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says
+            anonymous, the kernel absent (1 pages)
           at 0.200 s, pid 4242: not explained
             kernel 7f0000000000-7f0000002000 rw-p 00000000 00:00 0
             twin   nothing there
@@ -138,6 +144,12 @@ fn ascii_only() {
           compared (a call was under way), 1 taken over from the kernel after a
           difference; 1,234 calls replayed, 900 confirmed one by one, 1 corrected by the
           kernel, 333 checked by the maps only
+        pages: 5,000/6,200 predicted at 4 checkpoints, 1,199 asked of the kernel, 1
+          differ (asked: 1,199 ready in the page cache); at exit 700 anonymous: 699
+          predicted exactly, 0 asked, 1 differ; 4/4 totals equal to the kernel's, 3 came
+          or went while they were read, 2 of mappings with other rules not compared
+          pages differ: #21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says
+            anonymous, the kernel absent (1 pages)
           at 0.200 s, pid 4242: not explained
             kernel 7f0000000000-7f0000002000 rw-p 00000000 00:00 0
             twin   nothing there

@@ -1,0 +1,101 @@
+//! Page faults.
+
+use abi::{AddrRange, PAGE_SIZE, VirtAddr};
+use mm::{AddressSpace, VmFlags, Vma};
+
+use super::{How, Kind, Ledger, May, Stretch, Touch};
+
+/// How memory was accessed, where that is known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Access {
+    /// Nobody said.
+    Unknown,
+    /// Read or executed.
+    Read,
+    /// Written.
+    Write,
+}
+
+/// A fault of a file's page maps what lies ready around it, at most so much (`mm/memory.c: do_fault_around`;
+/// `fault_around_bytes` of debugfs, 64 KiB by default).
+const AROUND_BYTES: u64 = 16 * PAGE_SIZE;
+/// What one page of the lowest page table reaches over: nothing beyond is mapped around.
+const TABLE_BYTES: u64 = 512 * PAGE_SIZE;
+
+impl Ledger {
+    /// A fault that the program survived.
+    pub fn fault(&mut self, space: &AddressSpace, touch: Touch, addr: VirtAddr, access: Access) {
+        let page = addr.page_down();
+        let Some(vma) = space.find(page) else { return };
+        if !vma.flags.intersects(VmFlags::ACCESS) {
+            return;
+        }
+        let writable = vma.flags.contains(VmFlags::WRITE);
+        let access = if writable || access == Access::Write { access } else { Access::Read };
+        let kind = Kind::of(vma);
+        let before = self.at(page).copied();
+        let was = before.map_or(May::ABSENT, |stretch| stretch.may);
+        if access == Access::Unknown && before.is_some_and(|before| self.races(&before, touch)) {
+            return;
+        }
+        let around = matches!(kind, Kind::PrivateFile | Kind::Shared)
+            && access != Access::Write
+            && was.contains(May::ABSENT);
+        if around {
+            let by = self.toucher(touch, How::Around);
+            let window = window(vma, page);
+            self.become_(window, by, touch.time, |may| {
+                if may.contains(May::ABSENT) { may.or(May::FILE) } else { may }
+            });
+        }
+        let by = self.toucher(touch, How::Fault);
+        let here = AddrRange::new(page, VirtAddr(page.0 + PAGE_SIZE));
+        if around {
+            // It came by itself, not beside another.
+            self.runs.clear(here);
+        }
+        let into = after(kind, access);
+        self.become_(here, by, touch.time, |may| {
+            let may = if around { was } else { may };
+            may.each(&into)
+        });
+    }
+}
+
+/// Two threads that touch a page at the same time both fault: within so much time the second need not have written.
+const RACE_NS: u64 = 1_000_000;
+
+impl Ledger {
+    fn races(&self, before: &Stretch, touch: Touch) -> bool {
+        touch.time.0.saturating_sub(before.last.0) < RACE_NS
+            && self.who(before.by).is_some_and(|who| who.how == How::Fault && who.tid != touch.tid)
+    }
+}
+
+/// What a page in one state becomes by a fault (`mm/memory.c: handle_pte_fault`).
+///
+/// Where a page is there already, only a write can have raised the fault.
+fn after(kind: Kind, access: Access) -> impl Fn(May) -> May {
+    move |state| match (kind, state, access) {
+        (Kind::Anonymous, May::ABSENT, Access::Read) => May::ZERO,
+        (Kind::Anonymous, May::ABSENT, Access::Unknown) => May::ZERO.or(May::ANON),
+        (Kind::Anonymous, May::ABSENT, Access::Write) => May::ANON,
+        (Kind::Anonymous, May::ZERO, Access::Unknown | Access::Write) => May::ANON,
+        (Kind::PrivateFile, May::ABSENT, Access::Read) => May::FILE,
+        (Kind::PrivateFile, May::ABSENT, Access::Unknown) => May::FILE.or(May::ANON),
+        (Kind::PrivateFile, May::ABSENT, Access::Write) => May::ANON,
+        (Kind::PrivateFile, May::FILE, Access::Unknown | Access::Write) => May::ANON,
+        (Kind::Anonymous | Kind::PrivateFile, May::SWAP, _) => May::ANON,
+        (Kind::Shared, May::ABSENT | May::SWAP, _) => May::FILE,
+        (Kind::Untold, ..) => state.or(May::ANON).or(May::FILE),
+        _ => state,
+    }
+}
+
+/// The pages that a fault may map around the one touched: from a border of 64 KiB or the mapping's start on.
+fn window(vma: &Vma, page: VirtAddr) -> AddrRange {
+    let aligned = |bytes: u64| page.0 / bytes * bytes;
+    let start = aligned(AROUND_BYTES).max(vma.range.start.0);
+    let end = (start + AROUND_BYTES).min(vma.range.end.0).min(aligned(TABLE_BYTES) + TABLE_BYTES);
+    AddrRange::new(VirtAddr(start), VirtAddr(end))
+}

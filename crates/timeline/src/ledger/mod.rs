@@ -1,0 +1,178 @@
+//! The ledger of a memory's pages: what each may be, who touched it first, since when.
+//!
+//! Faults and calls are applied as they come; at a checkpoint the kernel's own word is held against it
+//! ([`Ledger::hold`]). A fault event does not say whether it read or wrote, and which pages of a file lie ready beside
+//! the one touched is known to the kernel only: so a page has a *set* of states ([`May`]), and it was predicted where
+//! the set has one member.
+//!
+//! State is kept as runs, not one record a page: neighbours that may be the same and were touched first from the same
+//! place by the same thread are one.
+
+mod effects;
+mod fault;
+mod hold;
+mod may;
+pub(crate) mod runs;
+mod sums;
+pub(crate) mod touchers;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use abi::{AddrRange, Tid, VirtAddr};
+use mm::{AddressSpace, Backing, FileKind, VmFlags, Vma};
+use recording::{PageRun, StackId, TimeNs};
+
+pub use effects::Done;
+pub use fault::Access;
+pub(crate) use hold::EVERYWHERE;
+pub use hold::{Held, Moving, Reason, Sight};
+pub use may::May;
+pub use runs::Stretch;
+pub use sums::{FirstToucher, PageSums};
+pub use touchers::{How, Toucher, ToucherId};
+
+use runs::Runs;
+use touchers::Touchers;
+
+/// When something was touched, by whom, from where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Touch {
+    /// When.
+    pub time: TimeNs,
+    /// By which thread.
+    pub tid: Tid,
+    /// From where.
+    pub stack: Option<StackId>,
+}
+
+/// What is known of a memory's pages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    pub(crate) runs: Runs,
+    pub(crate) touchers: Arc<Touchers>,
+}
+
+/// What decides how a mapping's pages come and go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// Zeros until they are written.
+    Anonymous,
+    /// The file's until they are written.
+    PrivateFile,
+    /// The file's.
+    Shared,
+    /// The kernel's own mappings, devices, pages of hugetlbfs, memory under userfaultfd: other rules, which are not
+    /// known here.
+    Untold,
+}
+
+impl Kind {
+    fn of(vma: &Vma) -> Self {
+        if vma.uffd().is_some() || vma.flags.intersects(VmFlags::IO.with(VmFlags::PFNMAP)) {
+            return Self::Untold;
+        }
+        let shared = vma.flags.contains(VmFlags::MAYSHARE);
+        match (&vma.backing, vma.backing.file_kind()) {
+            (Backing::Anonymous, _) => Self::Anonymous,
+            (Backing::Kernel(_), _) => Self::Untold,
+            (_, Some(FileKind::ZeroDevice)) if !shared => Self::Anonymous,
+            (
+                _,
+                Some(
+                    FileKind::Hugetlb
+                    | FileKind::HugetlbGib
+                    | FileKind::AioRing
+                    | FileKind::Special
+                    | FileKind::Unmappable
+                    | FileKind::ZeroDevice,
+                ),
+            ) => Self::Untold,
+            _ if shared => Self::Shared,
+            _ => Self::PrivateFile,
+        }
+    }
+}
+
+impl Ledger {
+    /// Begins with what the kernel says is there.
+    pub fn adopt(kernel: &[PageRun], touch: Touch) -> Self {
+        let mut ledger = Self::default();
+        let by = ledger.toucher(touch, How::Before);
+        for run in kernel {
+            let may = May::told(run.state);
+            if may != May::ABSENT {
+                let stretch = Stretch { may, by, first: touch.time, last: touch.time };
+                ledger.runs.update(run.range, |_| Some(stretch));
+            }
+        }
+        ledger
+    }
+
+    /// Returns the ledger of a child that a fork makes, from its mappings and the parent's.
+    ///
+    /// Pages are copied where the mapping has an `anon_vma`, or such pages as can't be faulted in again; those of files
+    /// the child faults in itself (`mm/memory.c: vma_needs_copy`).
+    #[must_use]
+    pub fn fork(&self, child: &AddressSpace) -> Self {
+        const COPIED: VmFlags =
+            VmFlags(VmFlags::PFNMAP.0 | VmFlags::MIXEDMAP.0 | VmFlags::UFFD_WP.0 | VmFlags::MAYBE_GUARD.0);
+        let mut runs = Runs::default();
+        let copies = |vma: &&Vma| {
+            !vma.flags.contains(VmFlags::WIPEONFORK) && (vma.anon.is_some() || vma.flags.intersects(COPIED))
+        };
+        for vma in child.vmas().filter(copies) {
+            for (range, stretch) in self.runs.within(vma.range) {
+                runs.update(range, |_| Some(stretch));
+            }
+        }
+        Self { runs, touchers: self.touchers.clone() }
+    }
+
+    /// The run that a page is in; `None` where nothing is there.
+    pub fn at(&self, addr: VirtAddr) -> Option<&Stretch> {
+        self.runs.at(addr)
+    }
+
+    /// Every run, ascending.
+    pub fn runs(&self) -> impl Iterator<Item = (AddrRange, &Stretch)> {
+        self.runs.iter()
+    }
+
+    /// How many runs there are.
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Tells whether no page is there.
+    pub fn is_empty(&self) -> bool {
+        self.runs.len() == 0
+    }
+
+    /// Who touched the pages of a run first.
+    pub fn who(&self, by: ToucherId) -> Option<Toucher> {
+        self.touchers.get(by)
+    }
+
+    fn toucher(&mut self, touch: Touch, how: How) -> ToucherId {
+        let Touch { time: _, tid, stack } = touch;
+        Arc::make_mut(&mut self.touchers).id(Toucher { tid, stack, how })
+    }
+
+    /// Changes what the pages of a range may be. Those that were not there were touched first by `by`.
+    fn become_(&mut self, range: AddrRange, by: ToucherId, time: TimeNs, mut into: impl FnMut(May) -> May) {
+        self.runs.update(range, |old| {
+            let was = old.map_or(May::ABSENT, |old| old.may);
+            let may = into(was);
+            if may == May::ABSENT || may == May(0) {
+                return None;
+            }
+            Some(match old {
+                Some(old) if !was.contains(May::ABSENT) || was.contains(may) => Stretch { may, ..old },
+                _ => Stretch { may, by, first: time, last: time },
+            })
+        });
+    }
+}

@@ -1,0 +1,196 @@
+//! The ledger on mappings of its own.
+
+use abi::{AddrRange, Advice, Call, Errno, Fd, MapFlags, PAGE_SIZE, Prot, RemapFlags, Tid, VirtAddr};
+use mm::{AddressSpace, Input, Layout, Limits, Profile, System};
+use recording::{PageRun, PageState, StackId, TimeNs};
+
+use super::{Access, Done, How, Ledger, May, Moving, Reason, Sight, Touch};
+
+const BASE: u64 = 0x2_0000_0000;
+
+/// A memory of its own with its ledger.
+struct World {
+    sys: System,
+    space: AddressSpace,
+    ledger: Ledger,
+    now: u64,
+}
+
+fn page(at: u64) -> VirtAddr {
+    VirtAddr(BASE + at * PAGE_SIZE)
+}
+
+fn range(from: u64, to: u64) -> AddrRange {
+    AddrRange::new(page(from), page(to))
+}
+
+impl World {
+    fn new() -> Self {
+        let mut sys = System::new(Profile::linux_6_18_x86_64());
+        let layout = Layout { mmap_base: VirtAddr(0x7000_0000_0000), ..Layout::default() };
+        let space = AddressSpace::adopt(&mut sys, layout, Limits::default(), []);
+        Self { sys, space, ledger: Ledger::default(), now: 0 }
+    }
+
+    fn touch(&mut self) -> Touch {
+        self.now += 1;
+        Touch { time: TimeNs(self.now), tid: Tid(7), stack: Some(StackId(3)) }
+    }
+
+    fn call(&mut self, call: Call) -> Result<u64, Errno> {
+        let brk = self.space.layout().brk;
+        let result = self.space.call(&mut self.sys, call, &Input::default()).result;
+        let touch = self.touch();
+        self.ledger.call(&self.space, touch, Done { call, result, brk, ranges: &[] });
+        result
+    }
+
+    fn map(&mut self, from: u64, to: u64, prot: Prot, flags: MapFlags) {
+        let flags = flags.with(MapFlags::PRIVATE).with(MapFlags::ANONYMOUS).with(MapFlags::FIXED);
+        let (addr, len) = (page(from), (to - from) * PAGE_SIZE);
+        self.call(Call::Mmap { addr, len, prot, flags, fd: Fd(-1), offset: 0 }).expect("room");
+    }
+
+    fn fault(&mut self, at: u64, access: Access) {
+        let touch = self.touch();
+        self.ledger.fault(&self.space, touch, page(at), access);
+    }
+
+    fn advise(&mut self, from: u64, to: u64, advice: Advice) {
+        let (addr, len) = (page(from), (to - from) * PAGE_SIZE);
+        self.call(Call::Madvise { addr, len, advice }).expect("it is mapped");
+    }
+
+    fn states(&self, from: u64, to: u64) -> String {
+        let letter = |at| match self.ledger.at(page(at)).map_or(May::ABSENT, |stretch| stretch.may) {
+            May::ABSENT => '.',
+            May::ZERO => 'z',
+            May::ANON => 'A',
+            May::GUARD => 'g',
+            may if may == May::ZERO.or(May::ANON) => '?',
+            _ => '!',
+        };
+        (from..to).map(letter).collect()
+    }
+}
+
+#[test]
+fn a_fault_may_have_read_or_written_and_a_second_one_has_written() {
+    let mut world = World::new();
+    world.map(0, 6, Prot::RW, MapFlags::NONE);
+    world.map(8, 10, Prot::READ, MapFlags::NONE);
+    world.fault(1, Access::Unknown);
+    world.fault(2, Access::Read);
+    world.fault(3, Access::Write);
+    world.fault(8, Access::Unknown);
+    world.fault(7, Access::Unknown);
+    assert_eq!(world.states(0, 10), ".?zA....z.");
+    world.fault(1, Access::Unknown);
+    world.fault(2, Access::Unknown);
+    assert_eq!(world.states(0, 10), ".AAA....z.");
+}
+
+#[test]
+fn two_threads_at_one_page_may_both_have_read() {
+    let mut world = World::new();
+    world.map(0, 2, Prot::RW, MapFlags::NONE);
+    for at in 0..2 {
+        world.fault(at, Access::Unknown);
+    }
+    for (at, time) in [(0, 10), (1, 10_000_000)] {
+        let other = Touch { time: TimeNs(time), tid: Tid(8), stack: None };
+        world.ledger.fault(&world.space, other, page(at), Access::Unknown);
+    }
+    assert_eq!(world.states(0, 2), "?A");
+}
+
+#[test]
+fn calls_bring_pages_in_and_drop_them() {
+    let mut world = World::new();
+    world.map(0, 8, Prot::RW, MapFlags::POPULATE);
+    world.map(8, 10, Prot::READ, MapFlags::POPULATE);
+    assert_eq!(world.states(0, 11), "AAAAAAAAzz.");
+    world.advise(1, 3, Advice::DONTNEED);
+    world.advise(5, 6, Advice::GUARD_INSTALL);
+    world.advise(4, 7, Advice::DONTNEED);
+    assert_eq!(world.states(0, 10), "A..A.g.Azz");
+    world.call(Call::Munmap { addr: page(7), len: 2 * PAGE_SIZE }).expect("it is mapped");
+    assert_eq!(world.states(0, 10), "A..A.g...z");
+    let touched = world.ledger.at(page(0)).expect("it is there");
+    assert_eq!(world.ledger.who(touched.by).map(|who| who.how), Some(How::Call));
+}
+
+#[test]
+fn pages_move_with_their_mapping() {
+    let mut world = World::new();
+    world.map(0, 4, Prot::RW, MapFlags::NONE);
+    world.fault(1, Access::Write);
+    world.fault(3, Access::Write);
+    let flags = RemapFlags::MAYMOVE | RemapFlags::FIXED;
+    let (old_len, new_len) = (4 * PAGE_SIZE, 2 * PAGE_SIZE);
+    world.call(Call::Mremap { addr: page(0), old_len, new_len, flags, new_addr: page(10) }).expect("room");
+    assert_eq!(world.states(0, 14), "...........A..");
+}
+
+#[test]
+fn a_child_has_what_has_an_anon_vma() {
+    let mut world = World::new();
+    world.map(0, 2, Prot::RW, MapFlags::NONE);
+    world.map(4, 6, Prot::READ, MapFlags::NONE);
+    world.fault(0, Access::Write);
+    world.fault(4, Access::Read);
+    world
+        .space
+        .touch(&mut world.sys, page(0), mm::Access::Write, &Input::default())
+        .expect("it may be written");
+    let child = world.space.fork(&mut world.sys, &Input::default()).expect("room");
+    world.ledger = world.ledger.fork(&child);
+    assert_eq!(world.states(0, 6), "A.....");
+}
+
+#[test]
+fn what_the_kernel_says_is_taken_over_and_told_apart() {
+    let mut world = World::new();
+    world.map(0, 8, Prot::RW, MapFlags::NONE);
+    world.fault(0, Access::Unknown);
+    world.fault(1, Access::Write);
+    world.fault(2, Access::Write);
+    let run = |from, to, state| PageRun { range: range(from, to), state };
+    let kernel = [
+        run(0, 2, PageState::PRESENT),
+        run(4, 5, PageState::PRESENT),
+        run(5, 6, PageState::PRESENT.with(PageState::HUGE)),
+    ];
+    let touch = world.touch();
+    let all = (range(0, 8), &kernel[..]);
+    let held = world.ledger.hold(&world.space, all, touch, Sight::Whole, Moving::Still);
+    assert_eq!((held.compared, held.predicted, held.differing), (5, 1, 2));
+    assert_eq!(
+        held.resynced.into_iter().collect::<Vec<_>>(),
+        [(Reason::ReadOrWrite, 1), (Reason::HugePage, 1)]
+    );
+    assert_eq!(held.first, Some((range(2, 3), May::ANON, May::ABSENT)));
+    assert_eq!(world.states(0, 8), "AA..AA..");
+    let again = world.ledger.hold(&world.space, all, touch, Sight::Whole, Moving::Still);
+    assert_eq!((again.compared, again.predicted), (4, 4));
+}
+
+#[test]
+fn twenty_million_pages_in_any_order_are_few_runs() {
+    let mut world = World::new();
+    let pages = 20_000_000;
+    world.map(0, 26_214_400, Prot::RW, MapFlags::NORESERVE);
+    // Blocks in an order that is none: each of 4096 pages, touched page by page at its borders only.
+    let blocks = pages / 4096;
+    for step in 0..blocks {
+        let block = step * 2_654_435_761 % blocks;
+        let touch = world.touch();
+        let by = world.ledger.toucher(touch, How::Fault);
+        let whole = range(block * 4096, (block + 1) * 4096);
+        world.ledger.become_(whole, by, touch.time, |_| May::ANON);
+        world.fault(block * 4096, Access::Write);
+    }
+    assert_eq!(world.ledger.len(), 1);
+    let touchers = world.ledger.first_touchers();
+    assert_eq!(touchers[0].bytes, blocks * 4096 * PAGE_SIZE);
+}
