@@ -148,7 +148,13 @@ impl<F: Frames> System<Pages<F>> {
     /// Sets the size of a file (`ftruncate`): pages past the end go from every mapping, private copies too.
     ///
     /// Linux: `mm/truncate.c: truncate_setsize`, `mm/shmem.c: shmem_setattr`.
-    pub fn truncate(&mut self, object: ObjectId, kind: FileKind, bytes: u64) {
+    ///
+    /// # Errors
+    /// What is behind it could not be cut; nothing has changed then.
+    pub fn truncate(&mut self, object: ObjectId, kind: FileKind, bytes: u64) -> Result<(), IoError> {
+        if let Some(store) = self.pool.files.objects.get(&object).and_then(|object| object.store.as_ref()) {
+            store.set_size(bytes)?;
+        }
         let old = self.size_of(object);
         if bytes > old {
             self.zero_tail(object, kind, old, bytes.max(old.next_multiple_of(PAGE_SIZE)));
@@ -157,6 +163,7 @@ impl<F: Frames> System<Pages<F>> {
         if bytes < old {
             self.cut(object, bytes);
         }
+        Ok(())
     }
 
     /// A file that grows: what was written past its end through a mapping is not in it. Memory-only files keep it.

@@ -157,7 +157,7 @@ fn the_tail_of_the_last_page_is_zero_and_never_written() {
     assert_eq!(disk.bytes(), [1; 5000]);
     assert_eq!(world.load(0, tail), Ok(0), "writing back cleared it");
     world.store(0, tail, 9).expect("the page is there");
-    world.sys.truncate(FILE, KIND, 3 * PAGE_SIZE);
+    world.sys.truncate(FILE, KIND, 3 * PAGE_SIZE).expect("the disk is sound");
     assert_eq!((world.load(0, tail), world.load(0, page(2))), (Ok(0), Ok(0)));
 }
 
@@ -172,14 +172,14 @@ fn truncation_takes_pages_from_under_every_mapping() {
     world.load(0, page(1)).expect("readable");
     world.store(0, page(12), 5).expect("writable");
     world.store(0, page(10), 6).expect("writable");
-    world.sys.truncate(FILE, KIND, PAGE_SIZE + 1);
+    world.sys.truncate(FILE, KIND, PAGE_SIZE + 1).expect("the disk is sound");
     world.catch_up();
     assert_eq!([1, 2, 3].map(|at| world.kind(0, at)), [PageKind::File, PageKind::None, PageKind::None]);
     assert_eq!(world.spaces[0].rss().anon, 1, "a private copy past the end goes too");
     assert_eq!(world.load(child, page(2)).map_err(|fault| fault.signal), Err(Signal::BusAdrErr));
     assert_eq!((world.load(0, byte(1, 0)), world.load(0, byte(1, 1))), (Ok(1), Ok(0)));
     assert_eq!(world.load(0, page(10)), Ok(6));
-    world.sys.truncate(FILE, KIND, 4 * PAGE_SIZE);
+    world.sys.truncate(FILE, KIND, 4 * PAGE_SIZE).expect("the disk is sound");
     assert_eq!((world.load(0, page(3)), world.load(0, page(12))), (Ok(0), Ok(0)));
 }
 
