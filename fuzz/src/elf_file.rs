@@ -30,7 +30,7 @@ pub fn target(random: &mut Random) {
     assert!(
         parts.windows(2).all(|pair| pair[0].range.start <= pair[1].range.start || image.segments.len() > 1)
     );
-    let file = ElfFile::new(b"f", &image);
+    let file = ElfFile::new(b"f", &image, b"");
     let _ = view::text::elf_file(&file, Canvas { columns: 80, glyphs: Glyphs::Unicode });
 
     let id = FileId { dev: DevId { major: 8, minor: 1 }, ino: 7 };
@@ -53,6 +53,7 @@ pub fn target(random: &mut Random) {
         file: id,
         path: Arc::from(&b"/f"[..]),
         build_id: Arc::from(&b""[..]),
+        soname: elf::soname(&front[..], &image.segments).unwrap_or_default().into(),
         segments: image.segments,
     };
     let heap = mappings.first().map(|m| m.range);

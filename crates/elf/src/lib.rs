@@ -1,4 +1,5 @@
-//! What the static part of a memory map needs of an ELF file: segments, sections, RELRO, interpreter, build id.
+//! What the static part of a memory map needs of an ELF file: segments, sections, RELRO, interpreter, build id,
+//! soname.
 //!
 //! [`read()`] takes the bytes of a file, or only its first pages: program headers stand at the front, and what a
 //! cut file no longer holds (sections, mostly) is simply absent. [`parts()`] turns the segments into the ranges
@@ -21,6 +22,7 @@ mod image;
 mod mappings;
 mod parts;
 mod read;
+mod soname;
 mod symbols;
 mod words;
 
@@ -32,4 +34,5 @@ pub use image::{Image, LinkKind, Section, Segment, SegmentKind};
 pub use mappings::{LoadMapping, load_mappings};
 pub use parts::{Part, PartKind, parts, span};
 pub use read::read;
+pub use soname::soname;
 pub use symbols::{Symbol, SymbolKind, SymbolTable, symbol_at, symbols};

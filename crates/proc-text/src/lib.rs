@@ -30,6 +30,7 @@ mod smaps_fields;
 mod smaps_write;
 mod stat;
 mod status;
+mod sysvipc;
 
 pub use auxv::auxv;
 pub use error::{Expected, TextError};
@@ -44,3 +45,4 @@ pub use smaps_fields::{SmapsFields, VmFlags};
 pub use smaps_write::{write_rollup, write_smaps_fields, write_smaps_row};
 pub use stat::{Stat, stat};
 pub use status::{Status, status};
+pub use sysvipc::{SysvShmRow, sysv_shm};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proc_text::TextError;
+use proc_text::{SmapsFields, TextError};
 
 use crate::sums::MappingSums;
 use crate::value::{Mapping, Snapshot};
@@ -12,6 +12,8 @@ use crate::value::{Mapping, Snapshot};
 pub(crate) struct Rows {
     mappings: Vec<Mapping>,
     sums: Vec<MappingSums>,
+    /// Whether a mapping came without them: then none are kept.
+    lacks_sums: bool,
     /// Lines of the pieces before.
     lines: usize,
     last_name: Arc<[u8]>,
@@ -31,7 +33,7 @@ impl Rows {
                 let expected = proc_text::Expected::Ascending;
                 return Err(in_whole(TextError { line, column: 1, expected }, self.lines));
             }
-            self.sums.push(MappingSums::from_smaps(&row.fields));
+            self.push_sums(&row.fields);
             let name = self.shared_name(map.name);
             self.mappings.push(Mapping {
                 range: map.range,
@@ -47,11 +49,18 @@ impl Rows {
     }
 
     /// A snapshot of what was taken in.
-    pub(crate) fn finish(mut self) -> Snapshot {
-        if self.sums.iter().any(|sum| sum.rss.is_none()) {
-            self.sums.clear();
-        }
+    pub(crate) fn finish(self) -> Snapshot {
         Snapshot { mappings: self.mappings, sums: self.sums, ..Snapshot::default() }
+    }
+
+    fn push_sums(&mut self, fields: &SmapsFields<'_>) {
+        if fields.rss.is_none() && !self.lacks_sums {
+            self.lacks_sums = true;
+            self.sums = Vec::new();
+        }
+        if !self.lacks_sums {
+            self.sums.push(MappingSums::from_smaps(fields));
+        }
     }
 
     /// A name, kept once where neighbours share it.

@@ -21,7 +21,9 @@
 
 mod classify;
 mod core_file;
+mod file;
 mod from_text;
+mod huge;
 mod kind;
 mod live;
 mod malloc;
@@ -32,12 +34,13 @@ mod sums;
 mod totals;
 mod value;
 
-pub use classify::{Leaf, Owner, classify, own_address};
+pub use classify::{Leaf, Owner, classify, load_bias, own_address};
 pub use core_file::{Core, CoreError, CoreMemory, read_core};
+pub use huge::HugeSample;
 pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
 pub use live::{
-    Frames, Live, LiveError, LiveMemory, mapped_path, processes_named, read_live, read_live_fast,
-    read_live_pages, with_descendants,
+    Frames, Live, LiveError, LiveMemory, Peer, Peers, mapped_path, peers, processes_named, read_live,
+    read_live_fast, read_live_pages, shares_ipc, with_descendants,
 };
 pub use malloc::{Arena, ArenaRole, Chunk, ChunkState, ChunkSums, Count, Malloc, Verdict, chunk_at};
 pub use memory::Memory;

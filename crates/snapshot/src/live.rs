@@ -2,32 +2,37 @@
 
 mod frames;
 mod memory;
+mod peers;
 mod processes;
 mod scan;
 mod stream;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use abi::{AddrRange, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
+use abi::{AddrRange, FileOff, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
+use elf::ReadAt;
 use proc_text::{PagemapEntry, TextError};
 
 pub use frames::Frames;
 pub use memory::LiveMemory;
+pub use peers::{Peer, Peers, peers, shares_ipc};
 pub use processes::{processes_named, with_descendants};
 
-use crate::classify::classify;
+use crate::classify::divided_or_stacks;
+use crate::file::Pieces;
+use crate::huge::HugeSample;
 use crate::pages::{PageRun, PageState};
 use crate::sums::MappingSums;
 use crate::value::{Moment, Object, Snapshot, Thread};
 
 /// How much of an executable is read: its program headers stand in the first page of any linker's file.
-const HEADER_BYTES: u64 = 64 << 10;
+const HEADER_BYTES: usize = 64 << 10;
 
 /// A running process as it was read.
 #[derive(Clone, PartialEq, Debug)]
@@ -116,10 +121,11 @@ pub fn read_live(pid: Pid) -> Result<Live, LiveError> {
     let process = Process { pid, dir: PathBuf::from(format!("/proc/{pid}")) };
     let (snapshot, rollup) = std::thread::scope(|scope| {
         let rollup = scope.spawn(|| process.read("smaps_rollup").ok());
-        (stream::smaps(&process), rollup.join().ok().flatten())
+        (stream::rows(&process, "smaps"), rollup.join().ok().flatten())
     });
     let mut live = finish(&process, snapshot?, rollup)?;
     live.snapshot.pages = process.pages_of_divided(&live.snapshot);
+    live.snapshot.huge = process.huge_pages(&live);
     Ok(live)
 }
 
@@ -131,14 +137,12 @@ pub fn read_live(pid: Pid) -> Result<Live, LiveError> {
 pub fn read_live_fast(pid: Pid) -> Result<Live, LiveError> {
     const FILE: &str = "pagemap";
     let process = Process { pid, dir: PathBuf::from(format!("/proc/{pid}")) };
-    let (text, runs) = std::thread::scope(|scope| {
-        let text = scope.spawn(|| process.read("maps"));
-        let pages = File::open(process.dir.join(FILE)).and_then(|file| Ok(scan::runs(&file)?));
-        (text.join(), pages)
+    let (snapshot, runs) = std::thread::scope(|scope| {
+        let runs = scope.spawn(|| File::open(process.dir.join(FILE)).and_then(|file| Ok(scan::runs(&file)?)));
+        (stream::rows(&process, "maps"), runs.join())
     });
-    let text = text.unwrap_or(Err(LiveError::Gone { pid }))?;
-    let text_error = |error| LiveError::Text { path: process.dir.join("maps"), error };
-    let snapshot = Snapshot::from_maps_text(&text).map_err(text_error)?;
+    let snapshot = snapshot?;
+    let runs = runs.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
     let runs = runs.map_err(|error| process.io_error(FILE, error))?;
     let mut live = finish(&process, snapshot, None)?;
     live.snapshot.pages = Some(runs);
@@ -267,17 +271,17 @@ impl Process {
             if !is_code || objects.iter().any(|object| object.file == mapping.file) {
                 continue;
             }
-            let image = self.open_mapped(mapping).and_then(|file| {
-                let mut bytes = Vec::new();
-                file.take(HEADER_BYTES).read_to_end(&mut bytes).ok()?;
-                elf::read(&bytes).ok()
+            let read = self.open_mapped(mapping).and_then(|file| {
+                let image = elf::read(&Pieces(&file).read_at(FileOff(0), HEADER_BYTES)).ok()?;
+                let soname = elf::soname(&Pieces(&file), &image.segments).unwrap_or_default();
+                Some((image.segments, image.build_id.unwrap_or_default(), soname))
             });
-            let (segments, build_id) =
-                image.map(|i| (i.segments, i.build_id.unwrap_or_default())).unwrap_or_default();
+            let (segments, build_id, soname) = read.unwrap_or_default();
             objects.push(Object {
                 file: mapping.file,
                 path: mapping.name.clone(),
                 build_id: build_id.into(),
+                soname: soname.into(),
                 segments,
             });
         }
@@ -308,18 +312,33 @@ impl Process {
         /// A mapping larger than this is divided by size rather than read page by page.
         const BYTES_MAX: u64 = 4 << 30;
         let file = File::open(self.dir.join("pagemap")).ok()?;
-        let leaves = classify(snapshot);
         let mut runs = Vec::new();
-        let is_stack =
-            |leaf: &crate::Leaf| matches!(leaf.kind, crate::Kind::MainStack | crate::Kind::ThreadStack);
-        let wanted = |leaves: &&[crate::Leaf]| leaves.len() > 1 || is_stack(&leaves[0]);
-        for pair in leaves.chunk_by(|a, b| a.mapping == b.mapping).filter(wanted) {
-            let range = snapshot.mappings[pair[0].mapping].range;
-            if range.len() <= BYTES_MAX {
-                read_pages(&file, range, &mut runs).ok()?;
-            }
+        for range in divided_or_stacks(snapshot).into_iter().filter(|range| range.len() <= BYTES_MAX) {
+            read_pages(&file, range, &mut runs).ok()?;
         }
         Some(runs)
+    }
+}
+
+impl Process {
+    /// Looks into some of its anonymous huge pages, where it has enough of them to matter.
+    fn huge_pages(&self, live: &Live) -> Option<HugeSample> {
+        /// Below this much it is not worth a look.
+        const BYTES_MIN: u64 = 32 << 20;
+        let snapshot = &live.snapshot;
+        if live.total.and_then(|total| total.huge).is_some_and(|huge| huge < BYTES_MIN) {
+            return None;
+        }
+        let sums = || snapshot.sums.iter().zip(&snapshot.mappings);
+        let huge = |sums: &MappingSums| sums.huge.unwrap_or(0);
+        let with_huge = || sums().filter(|(sums, mapping)| huge(sums) > 0 && mapping.is_private_anonymous());
+        if with_huge().map(|(sums, _)| huge(sums)).sum::<u64>() < BYTES_MIN {
+            return None;
+        }
+        let memory = LiveMemory::open(self.pid).ok()?;
+        let pagemap = File::open(self.dir.join("pagemap")).ok()?;
+        let runs = scan::runs_within(&pagemap, with_huge().map(|(_, mapping)| mapping.range)).ok()?;
+        HugeSample::of(&runs, &memory)
     }
 }
 
@@ -378,6 +397,7 @@ fn push_page(runs: &mut Vec<PageRun>, at: VirtAddr, entry: PagemapEntry) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::classify;
     use crate::kind::Kind;
     use crate::totals::Totals;
 

@@ -47,8 +47,13 @@ impl PageSums {
     /// `runs` are ascending and disjoint.
     pub fn within(runs: &[PageRun], range: AddrRange) -> Self {
         let first = runs.partition_point(|run| run.range.end <= range.start);
+        Self::of_first(&runs[first..], range)
+    }
+
+    /// The same where no run lies wholly below the range.
+    fn of_first(runs: &[PageRun], range: AddrRange) -> Self {
         let mut sums = Self::default();
-        for run in runs[first..].iter().take_while(|run| run.range.start < range.end) {
+        for run in runs.iter().take_while(|run| run.range.start < range.end) {
             let bytes = run.range.intersection(range).map_or(0, AddrRange::len);
             let PageState { present, swapped, file, zero, huge } = run.state;
             if present && !zero {
@@ -68,6 +73,32 @@ impl PageSums {
         self.anonymous += anonymous;
         self.huge += huge;
         self.swapped += swapped;
+    }
+}
+
+/// Adds up ranges one after the other, ascending, without a search for each.
+#[derive(Debug)]
+pub(crate) struct PageWalk<'a> {
+    rest: &'a [PageRun],
+}
+
+impl<'a> PageWalk<'a> {
+    /// Begins at the lowest address.
+    ///
+    /// # Preconditions
+    /// `runs` are ascending and disjoint.
+    pub(crate) const fn new(runs: &'a [PageRun]) -> Self {
+        Self { rest: runs }
+    }
+
+    /// As [`PageSums::within`]; no range may begin below the one before.
+    pub(crate) fn within(&mut self, range: AddrRange) -> PageSums {
+        while let Some((first, rest)) = self.rest.split_first()
+            && first.range.end <= range.start
+        {
+            self.rest = rest;
+        }
+        PageSums::of_first(self.rest, range)
     }
 }
 
@@ -94,5 +125,12 @@ mod tests {
         let mut sum = of(0, 0x1800);
         sum.add(of(0x1800, 0x10000));
         assert_eq!(sum, whole);
+        let mut walk = PageWalk::new(&runs);
+        for [start, end] in
+            [[0, 0x1800], [0x1800, 0x2000], [0x2000, 0x8800], [0x8800, 0x8800], [0x9000, 0x10000]]
+        {
+            let range = AddrRange::new(VirtAddr(start), VirtAddr(end));
+            assert_eq!(walk.within(range), PageSums::within(&runs, range));
+        }
     }
 }

@@ -13,7 +13,7 @@ macro_rules! sums {
 
         impl MappingSums {
             /// Adds other sums. A sum is known only where both are.
-            pub fn add(&mut self, other: Self) {
+            pub fn add(&mut self, other: &Self) {
                 $( self.$field = self.$field.zip(other.$field).map(|(a, b)| a.saturating_add(b)); )*
             }
 
@@ -90,8 +90,8 @@ mod tests {
     fn shares_add_up() {
         let whole = MappingSums { rss: Some(10_001), ..MappingSums::default() };
         let mut sum = whole.share(0, 3, 7);
-        sum.add(whole.share(3, 3, 7));
-        sum.add(whole.share(6, 1, 7));
+        sum.add(&whole.share(3, 3, 7));
+        sum.add(&whole.share(6, 1, 7));
         assert_eq!(sum, whole);
         assert_eq!(whole.share(0, 0, 0).rss, Some(0));
     }

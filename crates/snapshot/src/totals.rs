@@ -2,7 +2,7 @@
 
 use crate::classify::{Leaf, Owner};
 use crate::kind::Kind;
-use crate::pages::PageSums;
+use crate::pages::{PageSums, PageWalk};
 use crate::sums::MappingSums;
 use crate::value::Snapshot;
 
@@ -30,6 +30,8 @@ pub struct Amounts {
 pub struct KindTotal {
     /// The kind.
     pub kind: Kind,
+    /// Whether some of it is a good guess rather than known.
+    pub inferred: bool,
     /// Its sums.
     pub amounts: Amounts,
 }
@@ -58,29 +60,72 @@ pub struct Totals {
 
 impl Totals {
     /// Adds the leaves up.
+    ///
+    /// # Preconditions
+    /// The leaves are of this snapshot, and ascending.
     pub fn of(snapshot: &Snapshot, leaves: &[Leaf]) -> Self {
-        let mut totals = Self::default();
-        for (at, leaf) in leaves.iter().enumerate() {
-            let amounts = amounts(snapshot, leaves, at);
-            totals.all.add(amounts);
+        let none = Amounts::none(snapshot);
+        let mut kinds = [None; Kind::ALL.len()];
+        let mut objects = vec![[None; Kind::ALL.len()]; snapshot.objects.len()];
+        let mut pages = snapshot.pages.as_deref().map(PageWalk::new);
+        for leaf in leaves {
+            let pages = pages.as_mut().map(|pages| pages.within(leaf.range));
             let kind = leaf.kind;
-            match totals.kinds.iter_mut().find(|total| total.kind == kind) {
-                Some(total) => total.amounts.add(amounts),
-                None => totals.kinds.push(KindTotal { kind, amounts }),
-            }
-            let Some(Owner::Object(object)) = leaf.owner else { continue };
-            match totals.objects.iter_mut().find(|total| (total.object, total.kind) == (object, kind)) {
-                Some(total) => total.amounts.add(amounts),
-                None => totals.objects.push(ObjectTotal { object, kind, amounts }),
+            let total =
+                kinds[kind as usize].get_or_insert(KindTotal { kind, inferred: false, amounts: none });
+            total.inferred |= leaf.rule.is_inferred();
+            total.amounts.add_leaf(snapshot, leaf, pages);
+            if let Some(Owner::Object(object)) = leaf.owner {
+                let total =
+                    objects[object][kind as usize].get_or_insert(ObjectTotal { object, kind, amounts: none });
+                total.amounts.add_leaf(snapshot, leaf, pages);
             }
         }
-        totals.kinds.sort_by_key(|total| total.kind);
-        totals.objects.sort_by_key(|total| (total.object, total.kind));
+        let mut totals = Self {
+            kinds: kinds.into_iter().flatten().collect(),
+            objects: objects.into_iter().flatten().flatten().collect(),
+            all: Amounts::default(),
+        };
+        for total in &totals.kinds {
+            totals.all.add(total.amounts);
+        }
         totals
     }
 }
 
 impl Amounts {
+    /// Sums of nothing: zero where the snapshot tells, unknown where it does not.
+    fn none(snapshot: &Snapshot) -> Self {
+        Self {
+            size: 0,
+            pages: snapshot.pages.is_some().then(PageSums::default),
+            held: snapshot.held.is_some().then_some(0),
+            sums: (!snapshot.sums.is_empty()).then_some(MappingSums::ZERO),
+            divided: false,
+            mappings: 0,
+        }
+    }
+
+    fn add_leaf(&mut self, snapshot: &Snapshot, leaf: &Leaf, pages: Option<PageSums>) {
+        let mapping = snapshot.mappings[leaf.mapping].range;
+        self.size += leaf.range.len();
+        self.mappings += usize::from(leaf.range.start == mapping.start);
+        if let (Some(sum), Some(pages)) = (&mut self.pages, pages) {
+            sum.add(pages);
+        }
+        if let Some(held) = &mut self.held {
+            *held += snapshot.held_within(leaf.range).unwrap_or(0);
+        }
+        if let (Some(sum), Some(sums)) = (&mut self.sums, snapshot.sums.get(leaf.mapping)) {
+            if leaf.range == mapping {
+                sum.add(sums);
+            } else {
+                sum.add(&share(snapshot, leaf, *sums));
+                self.divided = true;
+            }
+        }
+    }
+
     /// Adds other sums to these. What is not known of both is not known of the sum.
     pub fn add(&mut self, other: Self) {
         if self.size == 0 {
@@ -96,32 +141,15 @@ impl Amounts {
             sums
         });
         self.sums = self.sums.zip(other.sums).map(|(mut sums, more)| {
-            sums.add(more);
+            sums.add(&more);
             sums
         });
     }
 }
 
-fn amounts(snapshot: &Snapshot, leaves: &[Leaf], at: usize) -> Amounts {
-    let leaf = &leaves[at];
-    let mapping = snapshot.mappings[leaf.mapping].range;
-    Amounts {
-        size: leaf.range.len(),
-        pages: snapshot.pages.as_ref().map(|runs| PageSums::within(runs, leaf.range)),
-        held: snapshot.held_within(leaf.range),
-        sums: snapshot.sums.get(leaf.mapping).map(|sums| share(snapshot, leaves, at, *sums)),
-        divided: leaf.range != mapping && !snapshot.sums.is_empty(),
-        mappings: usize::from(leaf.range.start == mapping.start),
-    }
-}
-
 /// A leaf's share of its mapping's sums: by resident pages where they were read and agree, else by size.
-fn share(snapshot: &Snapshot, leaves: &[Leaf], at: usize, sums: MappingSums) -> MappingSums {
-    let leaf = &leaves[at];
+fn share(snapshot: &Snapshot, leaf: &Leaf, sums: MappingSums) -> MappingSums {
     let mapping = snapshot.mappings[leaf.mapping].range;
-    if leaf.range == mapping {
-        return sums;
-    }
     let before = abi::AddrRange::new(mapping.start, leaf.range.start);
     let resident = |range| snapshot.pages.as_ref().map(|runs| PageSums::within(runs, range).resident);
     match (resident(before), resident(leaf.range), resident(mapping)) {

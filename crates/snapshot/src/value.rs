@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use abi::{AddrRange, FileId, FileOff, Prot, Tid, VirtAddr};
 
+use crate::huge::HugeSample;
 use crate::malloc::Malloc;
 use crate::pages::PageRun;
 use crate::sums::MappingSums;
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub stack_areas: Vec<StackArea>,
     /// What glibc's allocator holds, where that was read.
     pub malloc: Option<Malloc>,
+    /// What a look into its huge pages found; `None` where it has few, or they can't be read.
+    pub huge: Option<HugeSample>,
 }
 
 /// A moment of a process's life.
@@ -84,6 +87,8 @@ pub struct Object {
     pub path: Arc<[u8]>,
     /// Its build id, empty if it has none or none is known.
     pub build_id: Arc<[u8]>,
+    /// The name it gives itself (`DT_SONAME`), empty if it has none or none is known.
+    pub soname: Arc<[u8]>,
     /// Its program headers; empty where they could not be read.
     pub segments: Vec<elf::Segment>,
 }

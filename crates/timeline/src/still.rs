@@ -78,6 +78,7 @@ impl Still {
         Snapshot {
             held: None,
             malloc: None,
+            huge: None,
             moment: Moment::At(Duration::from_nanos(self.time.0)),
             pages_moment: self
                 .pages
@@ -117,6 +118,7 @@ fn object(object: &ObjectEvent) -> Object {
         elf::Segment::from_raw(kind, flags, [offset, vaddr, file_bytes, memory_bytes, align])
     };
     Object {
+        soname: [].into(),
         file: *file,
         path: path.clone(),
         build_id: build_id.clone(),

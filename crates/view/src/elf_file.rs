@@ -4,7 +4,8 @@ use abi::{AddrRange, Prot, VirtAddr};
 use elf::{Image, LinkKind, PartKind, SegmentKind};
 use serde::Serialize;
 
-use crate::words::printable;
+use crate::map::{MapView, MappingLine};
+use crate::words::{Word, printable};
 
 /// An executable or library. Addresses are the file's own, in hex; a position-independent file is moved as a
 /// whole when it is loaded.
@@ -20,6 +21,8 @@ pub struct ElfFile {
     pub interpreter: Option<String>,
     /// Its build id in hex, empty if it has none.
     pub build_id: String,
+    /// The name it gives itself, empty if it has none.
+    pub soname: String,
     /// Where execution begins.
     pub entry: String,
     /// Its program headers, in their order.
@@ -28,6 +31,44 @@ pub struct ElfFile {
     pub mappings: Vec<ElfMapping>,
     /// Its sections in memory, by address; empty if it was stripped of them.
     pub sections: Vec<ElfSection>,
+    /// What a process made of it, where one was asked for.
+    pub process: Option<ElfProcess>,
+}
+
+/// What a process made of a file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ElfProcess {
+    /// What was asked for.
+    pub target: String,
+    /// The process, where it is known.
+    pub pid: Option<i32>,
+    /// Its name, empty where it is not known.
+    pub program: String,
+    /// How far from its own addresses the file is loaded, in hex.
+    pub bias: String,
+    /// The mappings of the process that each of the file's became, in their order.
+    pub mappings: Vec<ElfLive>,
+}
+
+/// A mapping of a process that a file's became, or a part of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ElfLive {
+    /// Which of the file's mappings, by its place.
+    pub of: usize,
+    /// Its first address.
+    pub start: String,
+    /// The address past its end.
+    pub end: String,
+    /// Its permissions now.
+    pub permissions: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What is resident of it.
+    pub rss: Option<u64>,
+    /// What of its contents a core file holds; `None` for any other target.
+    pub in_core: Option<u64>,
+    /// The kinds it holds, by their names.
+    pub kinds: Vec<Word>,
 }
 
 /// A program header.
@@ -81,7 +122,7 @@ pub struct ElfSection {
 
 impl ElfFile {
     /// Describes a file that was read.
-    pub fn new(path: &[u8], image: &Image) -> Self {
+    pub fn new(path: &[u8], image: &Image, soname: &[u8]) -> Self {
         let parts = elf::parts(&image.segments);
         let part_at = |addr: VirtAddr| parts.iter().find(|part| part.range.contains(addr));
         let sections = image.sections.iter().map(|section| ElfSection {
@@ -105,12 +146,48 @@ impl ElfFile {
             link: link(image),
             machine: machine(image.machine),
             interpreter: image.interpreter.as_deref().map(printable),
+            soname: printable(soname),
             build_id: image.build_id.iter().flatten().map(|byte| format!("{byte:02x}")).collect(),
             entry: image.entry.to_string(),
             segments: image.segments.iter().map(segment).collect(),
             mappings: mappings.collect(),
             sections: sections.collect(),
+            process: None,
         }
+    }
+
+    /// Sets beside each mapping what a process that loaded the file at `bias` has there.
+    pub fn beside(&mut self, image: &Image, bias: u64, map: &MapView) {
+        let moved = |addr: VirtAddr| VirtAddr(addr.0.wrapping_add(bias));
+        let mut mappings = Vec::new();
+        for (of, mapping) in elf::load_mappings(&image.segments).into_iter().enumerate() {
+            let (start, end) = (moved(mapping.range.start), moved(mapping.range.end));
+            let range = AddrRange { start, end: end.max(start) };
+            let inside = map.mappings.iter().filter(|line| line.range.overlaps(range));
+            mappings.extend(inside.map(|line| live(of, line)));
+        }
+        self.process = Some(ElfProcess {
+            target: map.target.clone(),
+            pid: map.pid,
+            program: map.program.clone(),
+            bias: format!("{bias:#x}"),
+            mappings,
+        });
+    }
+}
+
+fn live(of: usize, line: &MappingLine) -> ElfLive {
+    let mut kinds: Vec<Word> = line.leaves.iter().map(|leaf| leaf.name).collect();
+    kinds.dedup();
+    ElfLive {
+        of,
+        start: line.start.clone(),
+        end: line.end.clone(),
+        permissions: line.permissions.clone(),
+        size: line.sums.size,
+        rss: line.sums.rss,
+        in_core: line.sums.in_core,
+        kinds,
     }
 }
 
@@ -191,7 +268,7 @@ mod tests {
     #[test]
     fn our_own_file() {
         let bytes = std::fs::read("/proc/self/exe").expect("our own file");
-        let file = ElfFile::new(b"/proc/self/exe", &elf::read(&bytes).expect("our own file"));
+        let file = ElfFile::new(b"/proc/self/exe", &elf::read(&bytes).expect("our own file"), b"");
         assert_eq!(file.link, "position-independent program");
         let part_of = |name: &str| file.sections.iter().find(|s| s.name == name).map(|s| s.part.as_str());
         assert_eq!(part_of(".text"), Some("text"));

@@ -128,6 +128,8 @@ fn memory() -> Memory {
         objects: vec![ObjectRow {
             path: "/usr/lib/x86_64-linux-gnu/libcrypto.so.3".into(),
             build_id: "00ff".into(),
+            soname: "libcrypto.so.3".into(),
+            swapped: Some(0),
             size: 5 * MIB,
             resident: Some(3 * MIB),
             text: 3 * MIB,

@@ -37,6 +37,8 @@ pub enum FindingKind {
     RetainedByMalloc,
     /// Much of malloc's memory is free in small pieces.
     FragmentedHeap,
+    /// Much of what is resident in huge pages was never used.
+    HugePageBloat,
 }
 
 /// The limits in force on a process; `None` for none, or not known.
@@ -60,6 +62,7 @@ pub(crate) fn find(snapshot: &Snapshot, leaves: &[Leaf], limits: &Limits) -> Vec
         large_stack(leaves, limits),
         large_size(snapshot, limits),
         idle_malloc(snapshot),
+        bloat(snapshot),
     ];
     found.into_iter().flatten().collect()
 }
@@ -180,6 +183,26 @@ fn idle_malloc(snapshot: &Snapshot) -> Option<Finding> {
     })
 }
 
+/// Huge pages of which a quarter and more holds only zeros: they are resident because they came in one piece.
+fn bloat(snapshot: &Snapshot) -> Option<Finding> {
+    let huge = snapshot.huge?;
+    let zeros = huge.zeros_of_all();
+    if zeros < IDLE_BYTES_MIN || zeros < huge.huge / 4 {
+        return None;
+    }
+    let [zeros, all, looked_at] = [zeros, huge.huge, huge.looked_at].map(bytes);
+    Some(Finding {
+        kind: FindingKind::HugePageBloat,
+        evidence: format!(
+            "about {zeros} of {all} in huge pages hold only zeros (judged by {looked_at} of them)"
+        ),
+        advice:
+            "They are resident because the kernel gives 2 MiB at once: MADV_NOHUGEPAGE for sparse data, or \
+                 PR_SET_THP_DISABLE, or transparent_hugepage/enabled=madvise."
+                .into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use snapshot::classify;
@@ -215,6 +238,20 @@ mod tests {
         assert_eq!(found(80 << 20, 10 << 20), Some(FindingKind::RetainedByMalloc));
         assert_eq!(found(1 << 20, 10 << 20), Some(FindingKind::FragmentedHeap));
         assert_eq!(found(10 << 20, 90 << 20), None);
+    }
+
+    #[test]
+    fn huge_pages_of_zeros_are_bloat() {
+        let found = |zeros| {
+            let huge = snapshot::HugeSample { huge: 100 << 20, looked_at: 10 << 20, zeros };
+            bloat(&Snapshot { huge: Some(huge), ..Snapshot::default() }).map(|finding| finding.evidence)
+        };
+        assert_eq!(found(2 << 20), None);
+        let evidence = found(4 << 20).expect("two fifths");
+        assert_eq!(
+            evidence,
+            "about 40.0 MiB of 100 MiB in huge pages hold only zeros (judged by 10.0 MiB of them)"
+        );
     }
 
     #[test]

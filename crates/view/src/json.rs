@@ -23,6 +23,12 @@ pub const DIFF_SCHEMA: &str = "vmatlas.diff/1";
 /// The name of the shape of what a machine lets vmatlas see.
 pub const DOCTOR_SCHEMA: &str = "vmatlas.doctor/1";
 
+/// The name of the shape of what is resident by section and symbol.
+pub const SYMBOLS_SCHEMA: &str = "vmatlas.symbols/1";
+
+/// The name of the shape of what a process shares, and with whom.
+pub const PEERS_SCHEMA: &str = "vmatlas.peers/1";
+
 /// The name of an executable file's shape.
 pub const ELF_SCHEMA: &str = "vmatlas.elf/1";
 
@@ -203,8 +209,10 @@ mod tests {
                   {
                     "path": "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
                     "build_id": "00ff",
+                    "soname": "libcrypto.so.3",
                     "size": 5242880,
                     "resident": 3145728,
+                    "swapped": 0,
                     "text": 3145728,
                     "rodata": 1048576,
                     "relro": 409600,
@@ -384,7 +392,7 @@ mod tests {
         for text in texts {
             fields(&text.expect("plain values"), &mut names);
         }
-        let top = serde_json::to_value(crate::ElfFile::new(b"f", &image)).expect("plain values");
+        let top = serde_json::to_value(crate::ElfFile::new(b"f", &image, b"")).expect("plain values");
         names.extend(top.as_object().expect("an object").keys().cloned());
         // Fields of `differences`, which the page does not list one by one.
         let inner = ["kernel", "twin", "last_call", "reason"];

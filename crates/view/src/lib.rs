@@ -26,11 +26,13 @@ pub mod json;
 mod map;
 mod origins;
 mod pages;
+mod peers;
 mod report;
 mod saved;
 mod select;
 mod stacks;
 mod story;
+mod symbols;
 pub mod text;
 mod together;
 pub mod words;
@@ -46,6 +48,7 @@ pub use heap::{ArenaRow, ChunkRow, FreeByBin, HeapView, Pieces};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine, StatusSums};
 pub use origins::{By, OriginRow, OriginsView};
 pub use pages::{Cell, PagesView};
+pub use peers::{PeerRow, PeersView, SharedRow, SysvRow};
 pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
     Process, Proof, RecordingFacts, Report, Row, Run,
@@ -54,4 +57,5 @@ pub use saved::read_map;
 pub use select::{Filter, Order};
 pub use stacks::{FrameRow, StackRow};
 pub use story::{StoryLine, story, verdict};
+pub use symbols::{ObjectNames, ObjectSymbols, SectionRow, SymbolRow, SymbolsView};
 pub use together::ProcessLine;

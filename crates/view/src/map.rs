@@ -221,7 +221,7 @@ impl MapView {
             group: total.kind.group().slug(),
             name: total.kind.name(),
             group_name: total.kind.group().name(),
-            inferred: leaves.iter().any(|leaf| leaf.kind == total.kind && leaf.rule.is_inferred()),
+            inferred: total.inferred,
             divided: total.amounts.divided,
             sums: MapSums::of(&total.amounts),
         });
@@ -304,8 +304,16 @@ impl MapSums {
         self.in_core.or(self.once).or(self.rss).unwrap_or(self.size)
     }
 
+    /// Adds sums up; `None` if there are none.
+    pub fn sum(sums: impl IntoIterator<Item = Self>) -> Option<Self> {
+        sums.into_iter().reduce(|mut all, more| {
+            all.add(more);
+            all
+        })
+    }
+
     /// Adds other sums; what is not known of both is not known of the sum.
-    pub fn add(&mut self, other: Self) {
+    fn add(&mut self, other: Self) {
         let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
         let Self {
             size,
@@ -553,11 +561,7 @@ Rss: 0 kB\nPss: 0 kB\nShared_Clean: 0 kB\nShared_Dirty: 0 kB\nPrivate_Clean: 0 k
     #[test]
     fn kinds_add_up_to_the_total() {
         let view = view();
-        let mut sum = view.kinds[0].sums;
-        for kind in &view.kinds[1..] {
-            sum.add(kind.sums);
-        }
-        assert_eq!(sum, view.total);
+        assert_eq!(MapSums::sum(view.kinds.iter().map(|kind| kind.sums)), Some(view.total));
         // Swap is in no block of the text, so it is not known; zero would be a lie.
         assert_eq!(
             (view.total.rss, view.total.uss, view.total.swap),

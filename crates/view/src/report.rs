@@ -191,10 +191,16 @@ pub struct ObjectRow {
     pub path: String,
     /// Its build id in hex, empty if none is known.
     pub build_id: String,
+    /// The name it gives itself (`DT_SONAME`), empty if none is known.
+    #[serde(default)]
+    pub soname: String,
     /// Virtual size in bytes.
     pub size: u64,
     /// Resident size in bytes at the page checkpoint.
     pub resident: Option<u64>,
+    /// In swap, in bytes.
+    #[serde(default)]
+    pub swapped: Option<u64>,
     /// Text in bytes.
     pub text: u64,
     /// Read-only data in bytes.

@@ -28,7 +28,7 @@ impl MapView {
     /// # Preconditions
     /// There is at least one.
     pub fn together(views: &[Self], once: Option<&BTreeMap<Kind, u64>>) -> Option<Self> {
-        let mut total = sum(views.iter().map(|view| view.total))?;
+        let mut total = MapSums::sum(views.iter().map(|view| view.total))?;
         total.once = once.map(|once| once.values().sum());
         let mut notes = vec![match once {
             Some(_) => "ONCE: resident, each page that several of them map counted once".into(),
@@ -52,7 +52,7 @@ impl MapView {
             pid: None,
             program: plural(views.len() as u64, "process"),
             total,
-            kernel_total: sum(views.iter().filter_map(|view| view.kernel_total)),
+            kernel_total: MapSums::sum(views.iter().filter_map(|view| view.kernel_total)),
             kinds: kinds(views, once),
             objects: Vec::new(),
             stacks: Vec::new(),
@@ -74,20 +74,13 @@ fn process(view: &MapView) -> ProcessLine {
     ProcessLine { pid: view.pid, program: view.program.clone(), sums: view.total }
 }
 
-fn sum(mut sums: impl Iterator<Item = MapSums>) -> Option<MapSums> {
-    let mut all = sums.next()?;
-    for more in sums {
-        all.add(more);
-    }
-    Some(all)
-}
-
 fn kinds(views: &[MapView], once: Option<&BTreeMap<Kind, u64>>) -> Vec<MapKind> {
     let mut kinds = Vec::new();
     for kind in Kind::ALL {
         let rows: Vec<&MapKind> =
             views.iter().flat_map(|view| &view.kinds).filter(|row| row.kind == kind.slug()).collect();
-        let (Some(first), Some(mut sums)) = (rows.first(), sum(rows.iter().map(|row| row.sums))) else {
+        let (Some(first), Some(mut sums)) = (rows.first(), MapSums::sum(rows.iter().map(|row| row.sums)))
+        else {
             continue;
         };
         sums.once = once.map(|once| once.get(&kind).copied().unwrap_or(0));

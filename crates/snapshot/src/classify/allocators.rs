@@ -76,14 +76,14 @@ pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
 }
 
 fn is_plain(mapping: &Mapping) -> bool {
-    mapping.is_private_anonymous() && mapping.prot == Prot::RW && mapping.name.is_empty()
+    mapping.prot == Prot::RW && mapping.is_private_anonymous() && mapping.name.is_empty()
 }
 
 /// Rust's runtime gives each thread a page without rights and two to five pages above it.
 fn is_signal_stack(guard: &Mapping, stack: &Mapping) -> bool {
-    is_plain(stack)
+    guard.prot.is_empty()
+        && is_plain(stack)
         && guard.is_private_anonymous()
-        && guard.prot.is_empty()
         && guard.name.is_empty()
         && guard.range.end == stack.range.start
         && guard.range.len() == abi::PAGE_SIZE

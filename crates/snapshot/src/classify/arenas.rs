@@ -49,12 +49,12 @@ fn claim_known(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
 }
 
 fn arena_base(used: &Mapping, rest: &Mapping) -> Option<VirtAddr> {
-    let shape = used.is_private_anonymous()
+    let shape = rest.prot == Prot::NONE
+        && used.prot == Prot::RW
+        && used.is_private_anonymous()
         && rest.is_private_anonymous()
         && used.name.is_empty()
         && rest.name.is_empty()
-        && used.prot == Prot::RW
-        && rest.prot == Prot::NONE
         && used.range.end == rest.range.start
         && rest.range.end.0.is_multiple_of(ARENA_BYTES)
         && rest.range.len() < ARENA_BYTES;

@@ -1,6 +1,8 @@
 //! Claims: ranges whose kind a rule knows exactly, and who wins where two overlap.
 
-use abi::AddrRange;
+use std::collections::BTreeMap;
+
+use abi::{AddrRange, VirtAddr};
 
 use super::Verdict;
 
@@ -14,33 +16,28 @@ pub(super) struct Claim {
 /// Makes the claims ascending and disjoint: where two overlap, the one made first keeps its range and the
 /// other gets what is left of its own.
 pub(super) fn settle(claims: Vec<Claim>) -> Vec<Claim> {
-    let mut settled: Vec<Claim> = Vec::with_capacity(claims.len());
+    let mut settled: BTreeMap<VirtAddr, Claim> = BTreeMap::new();
     for claim in claims {
-        let mut at = claim.range.start;
-        let mut pieces = Vec::new();
-        let first = settled.partition_point(|s| s.range.end <= claim.range.start);
-        let overlapping = settled[first..].iter().take_while(|s| s.range.start < claim.range.end);
-        for taken in overlapping {
-            if at < taken.range.start {
-                pieces.push(Claim { range: AddrRange::new(at, taken.range.start), ..claim });
+        // From the highest taken range that overlaps down to the lowest.
+        let mut end = claim.range.end;
+        let below = settled.range(..claim.range.end).rev().map(|(_, taken)| taken.range);
+        let mut free = Vec::new();
+        for taken in below.take_while(|taken| taken.end > claim.range.start) {
+            if taken.end < end {
+                free.push(AddrRange::new(taken.end, end));
             }
-            at = taken.range.end.max(at);
+            end = taken.start;
         }
-        if at < claim.range.end {
-            pieces.push(Claim { range: AddrRange::new(at, claim.range.end), ..claim });
+        if claim.range.start < end {
+            free.push(AddrRange::new(claim.range.start, end));
         }
-        for piece in pieces {
-            let place = settled.partition_point(|s| s.range.start < piece.range.start);
-            settled.insert(place, piece);
-        }
+        settled.extend(free.into_iter().map(|range| (range.start, Claim { range, ..claim })));
     }
-    settled
+    settled.into_values().collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use abi::VirtAddr;
-
     use super::*;
     use crate::kind::Kind;
     use crate::rule::Rule;

@@ -14,8 +14,10 @@ pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
     let pages = AddrRange { start: heap.start, end: heap.end.page_up_wrapping() };
     let rule = if snapshot.held.is_some() { Rule::HeapAfterProgram } else { Rule::BrkBounds };
     let verdict = Verdict::new(Kind::Heap, rule);
-    for mapping in snapshot.mappings.iter().filter(|m| m.is_private_anonymous()) {
-        if let Some(range) = mapping.range.intersection(pages) {
+    let first = snapshot.mappings.partition_point(|mapping| mapping.range.end <= pages.start);
+    for mapping in &snapshot.mappings[first..] {
+        let Some(range) = mapping.range.intersection(pages) else { break };
+        if mapping.is_private_anonymous() {
             claims.push(Claim { range, verdict });
         }
     }

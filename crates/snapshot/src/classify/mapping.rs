@@ -28,6 +28,7 @@ pub(super) fn classify(mapping: &Mapping, loaded: &HashSet<FileId>) -> Verdict {
 fn by_name(name: &[u8]) -> Option<Verdict> {
     let kernel = |kind| Some(Verdict::new(kind, Rule::KernelName));
     match name {
+        b"" => return None,
         b"[heap]" => return Some(Verdict::new(Kind::Heap, Rule::HeapName)),
         b"[stack]" => return Some(Verdict::new(Kind::MainStack, Rule::StackName)),
         b"[vdso]" => return kernel(Kind::Vdso),

@@ -19,7 +19,7 @@ mod stacks;
 
 use abi::AddrRange;
 
-pub use objects::own_address;
+pub use objects::{load_bias, own_address};
 
 use crate::kind::{Backing, Kind, Nature, Sharing};
 use crate::rule::Rule;
@@ -68,16 +68,10 @@ impl Leaf {
 
 /// Divides the map of a snapshot into leaves, ascending; together they are exactly the mappings.
 pub fn classify(snapshot: &Snapshot) -> Vec<Leaf> {
-    let mut claims = Vec::new();
-    heap::claim(snapshot, &mut claims);
-    stacks::claim(snapshot, &mut claims);
-    objects::claim(snapshot, &mut claims);
-    arenas::claim(snapshot, &mut claims);
-    allocators::claim(snapshot, &mut claims);
-    let claims = claim::settle(claims);
+    let claims = claims(snapshot);
     let loaded = objects::executable_files(snapshot);
 
-    let mut leaves = Vec::new();
+    let mut leaves = Vec::with_capacity(snapshot.mappings.len() + claims.len() * 2);
     let mut next = 0;
     for (index, mapping) in snapshot.mappings.iter().enumerate() {
         let whole = mapping::classify(mapping, &loaded);
@@ -98,6 +92,60 @@ pub fn classify(snapshot: &Snapshot) -> Vec<Leaf> {
         }
     }
     leaves
+}
+
+/// What rules know exactly, ascending and disjoint.
+fn claims(snapshot: &Snapshot) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    heap::claim(snapshot, &mut claims);
+    stacks::claim(snapshot, &mut claims);
+    objects::claim(snapshot, &mut claims);
+    arenas::claim(snapshot, &mut claims);
+    allocators::claim(snapshot, &mut claims);
+    claim::settle(claims)
+}
+
+/// The mappings that are divided among kinds or hold a stack, ascending: those of which pages tell more than sums.
+pub(crate) fn divided_or_stacks(snapshot: &Snapshot) -> Vec<AddrRange> {
+    let mut found: Vec<AddrRange> = Vec::new();
+    for claim in claims(snapshot) {
+        let is_stack = matches!(claim.verdict.kind, Kind::MainStack | Kind::ThreadStack);
+        let first = snapshot.mappings.partition_point(|mapping| mapping.range.end <= claim.range.start);
+        let overlapped =
+            snapshot.mappings[first..].iter().take_while(|mapping| mapping.range.start < claim.range.end);
+        for mapping in overlapped {
+            let is_whole = claim.range.covers(mapping.range);
+            if (is_stack || !is_whole) && found.last() != Some(&mapping.range) {
+                found.push(mapping.range);
+            }
+        }
+    }
+    found
+}
+
+/// The ranges that hold variables of programs and libraries, ascending; those that touch are one.
+pub(crate) fn variables(snapshot: &Snapshot) -> Vec<AddrRange> {
+    let holds = |kind| matches!(kind, Kind::Data | Kind::Bss | Kind::Relro);
+    let claims = claims(snapshot);
+    let loaded = objects::executable_files(snapshot);
+    let named = snapshot.mappings.iter().filter(|mapping| !mapping.name.is_empty());
+    let is_claimed = |range: AddrRange| {
+        let first = claims.partition_point(|claim| claim.range.end <= range.start);
+        claims.get(first).is_some_and(|claim| claim.range.overlaps(range))
+    };
+    let by_mapping = named
+        .filter(|mapping| holds(mapping::classify(mapping, &loaded).kind) && !is_claimed(mapping.range))
+        .map(|mapping| mapping.range);
+    let by_claim = claims.iter().filter(|claim| holds(claim.verdict.kind)).map(|claim| claim.range);
+    let mut all: Vec<AddrRange> = by_claim.chain(by_mapping).collect();
+    all.sort();
+    all.into_iter().fold(Vec::new(), |mut joined: Vec<AddrRange>, range| {
+        match joined.last_mut().filter(|last| last.end == range.start) {
+            Some(last) => last.end = range.end,
+            None => joined.push(range),
+        }
+        joined
+    })
 }
 
 /// What a rule says of a range, before it is cut to a mapping.

@@ -53,6 +53,21 @@ pub fn own_address(snapshot: &Snapshot, object: usize, address: VirtAddr) -> Opt
     own.find(|own| span.contains(*own))
 }
 
+/// How far from its file's own addresses an object is loaded (wrapping); `None` if it is not loaded, or its program
+/// headers are not known. Of an object that is loaded several times the lowest counts.
+pub fn load_bias(snapshot: &Snapshot, object: usize) -> Option<u64> {
+    let object = snapshot.objects.get(object)?;
+    let span = elf::span(&object.segments)?;
+    let mappings = &snapshot.mappings;
+    let mut first = mappings.iter().enumerate().filter(|(_, mapping)| mapping.file == object.file);
+    first.find_map(|(at, mapping)| {
+        let bias = bias_of(object, mapping)?;
+        let end = moved(span, bias).end;
+        let inside = mappings[at..].iter().take_while(|mapping| mapping.range.start < end);
+        is_loaded(object, bias, inside).then_some(bias)
+    })
+}
+
 /// The load bias if this mapping is an object's first: wrapping, since prelinked files may be moved down.
 fn bias_of(object: &Object, mapping: &Mapping) -> Option<u64> {
     let first = loads(&object.segments).min_by_key(|s| s.addr)?;

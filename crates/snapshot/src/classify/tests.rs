@@ -63,6 +63,7 @@ fn library() -> Object {
     };
     let relro = Segment::from_raw(0x6474_e552, 4, [0x3d00, 0x3d00, 0x300, 0x300, 1]);
     Object {
+        soname: Arc::from(&b""[..]),
         file: file(7),
         path: Arc::from(&b"/lib/l.so"[..]),
         build_id: Arc::from(&b""[..]),
@@ -235,7 +236,13 @@ fn our_own_map_with_our_own_headers() {
         let path = snapshot.mappings.iter().find(|m| m.file == file).expect("its mapping").name.clone();
         let bytes = std::fs::read(std::str::from_utf8(&path).expect("a plain path")).expect("a library");
         let segments = elf::read(&bytes).expect("a library").segments;
-        snapshot.objects.push(Object { file, path, build_id: Arc::from(&b""[..]), segments });
+        snapshot.objects.push(Object {
+            file,
+            path,
+            soname: Arc::from(&b""[..]),
+            build_id: Arc::from(&b""[..]),
+            segments,
+        });
     }
     let leaves = classify(&snapshot);
     assert_partition(&snapshot, &leaves);

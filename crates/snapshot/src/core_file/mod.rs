@@ -10,12 +10,12 @@ mod objects;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use abi::{AddrRange, FileOff, VirtAddr};
-use elf::{CoreMaker, CoreProcess, CoreSegment, CoreSignal, CoreThread, ElfError, ReadAt};
+use abi::{AddrRange, VirtAddr};
+use elf::{CoreMaker, CoreProcess, CoreSegment, CoreSignal, CoreThread, ElfError};
 
+use crate::file::{Pieces, read_fully};
 use crate::memory::Memory;
 use crate::value::{Snapshot, Thread};
 
@@ -68,33 +68,6 @@ impl fmt::Display for CoreError {
 }
 
 impl std::error::Error for CoreError {}
-
-/// A file that is read at places; what can't be read is as if the file ended there.
-struct Pieces<'a>(&'a File);
-
-impl ReadAt for Pieces<'_> {
-    fn read_at(&self, offset: FileOff, bytes: usize) -> Vec<u8> {
-        let length = self.0.metadata().map_or(0, |meta| meta.len());
-        let there = length.saturating_sub(offset.0).min(bytes as u64) as usize;
-        let mut buffer = vec![0; there];
-        let got = read_fully(self.0, offset.0, &mut buffer);
-        buffer.truncate(got);
-        buffer
-    }
-}
-
-fn read_fully(file: &File, offset: u64, buffer: &mut [u8]) -> usize {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(bytes) => done += bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    done
-}
 
 /// Reads a core file.
 ///

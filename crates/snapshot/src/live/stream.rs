@@ -1,59 +1,88 @@
-//! Reading smaps and taking it in at the same time: for the kernel the text is most of the work, so the two
+//! Reading maps or smaps and taking it in at the same time: for the kernel the text is most of the work, so the two
 //! halves run side by side, and a text of 50 MB never stands in memory.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use super::{LiveError, Process};
 use crate::from_text::Rows;
 use crate::value::Snapshot;
 
-/// How much is handed over at once: small enough that the allocator keeps the memory and no page of it faults
-/// twice.
-const PIECE_BYTES: usize = 64 << 10;
+/// How much is handed over at once.
+const PIECE_BYTES: usize = 128 << 10;
 /// How many pieces may wait.
 const PIECES_WAITING: usize = 16;
 
-/// Reads `/proc/PID/smaps` as a snapshot.
-pub(super) fn smaps(process: &Process) -> Result<Snapshot, LiveError> {
-    const FILE: &str = "smaps";
-    let file = File::open(process.dir.join(FILE)).map_err(|error| process.io_error(FILE, error))?;
+/// Reads `/proc/PID/maps` or `smaps` as a snapshot.
+pub(super) fn rows(process: &Process, file: &str) -> Result<Snapshot, LiveError> {
+    let open = File::open(process.dir.join(file)).map_err(|error| process.io_error(file, error))?;
+    take_in(process, file, open, PIECE_BYTES)
+}
+
+/// Reads on a thread of its own, and takes the pieces in on this one.
+fn take_in(
+    process: &Process,
+    file: &str,
+    text: impl Read + Send,
+    piece_bytes: usize,
+) -> Result<Snapshot, LiveError> {
     std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::sync_channel(PIECES_WAITING);
-        scope.spawn(move || send_pieces(file, &sender));
-        take_in(process, FILE, &receiver)
+        let (sender, pieces) = mpsc::sync_channel(PIECES_WAITING);
+        let (emptied, empty) = mpsc::channel();
+        scope.spawn(move || send_pieces(text, piece_bytes, &sender, &empty));
+        push_pieces(process, file, &pieces, &emptied)
     })
 }
 
-/// Reads until the end, an error, or until nobody listens any more.
-fn send_pieces(mut file: File, sender: &SyncSender<io::Result<Vec<u8>>>) {
+/// Reads until the end, an error, or until nobody listens any more. A piece is whole mappings: what has begun behind
+/// them goes to the front of the next. Its memory comes back emptied, so that no page of it faults twice.
+fn send_pieces(
+    mut text: impl Read,
+    piece_bytes: usize,
+    sender: &SyncSender<io::Result<Vec<u8>>>,
+    empty: &Receiver<Vec<u8>>,
+) {
+    let mut piece = Vec::with_capacity(piece_bytes * 2);
     loop {
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
-        let read = file.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut piece);
-        let is_last = !matches!(read, Ok(bytes) if bytes > 0);
-        let message = read.map(|_| piece);
-        if message.as_ref().is_ok_and(Vec::is_empty) || sender.send(message).is_err() || is_last {
+        match text.by_ref().take(piece_bytes as u64).read_to_end(&mut piece) {
+            Err(error) => {
+                let _ = sender.send(Err(error));
+                return;
+            }
+            Ok(0) => {
+                let _ = sender.send(Ok(piece));
+                return;
+            }
+            Ok(_) => {}
+        }
+        let whole = start_of_last_mapping(&piece);
+        if whole == 0 {
+            continue;
+        }
+        let mut next = empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(piece_bytes * 2));
+        next.clear();
+        next.extend_from_slice(&piece[whole..]);
+        piece.truncate(whole);
+        if sender.send(Ok(std::mem::replace(&mut piece, next))).is_err() {
             return;
         }
     }
 }
 
-fn take_in(
+fn push_pieces(
     process: &Process,
     file: &str,
     pieces: &Receiver<io::Result<Vec<u8>>>,
+    emptied: &Sender<Vec<u8>>,
 ) -> Result<Snapshot, LiveError> {
-    let text_error = |error| LiveError::Text { path: process.dir.join(file), error };
     let mut rows = Rows::default();
-    let mut waiting = Vec::new();
     for piece in pieces {
-        waiting.extend(piece.map_err(|error| process.io_error(file, error))?);
-        let whole = start_of_last_mapping(&waiting);
-        rows.push(&waiting[..whole]).map_err(text_error)?;
-        waiting.drain(..whole);
+        let piece = piece.map_err(|error| process.io_error(file, error))?;
+        rows.push(&piece).map_err(|error| LiveError::Text { path: process.dir.join(file), error })?;
+        // The reader may have ended: then it wants none.
+        let _ = emptied.send(piece);
     }
-    rows.push(&waiting).map_err(text_error)?;
     Ok(rows.finish())
 }
 
@@ -82,28 +111,35 @@ Rss: 512 kB\nVmFlags: rd wr\n\
 7f0000000000-7f0040000000 ---p 00000000 00:00 0 \n\
 Rss: 0 kB\n";
 
-    #[test]
-    fn pieces_cut_anywhere_give_the_same_snapshot() {
+    /// Gives so many bytes at once.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let bytes = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..bytes])
+        }
+    }
+
+    fn read(text: &[u8], piece_bytes: usize) -> Result<Snapshot, LiveError> {
         let process = Process { pid: abi::Pid(1), dir: "/proc/1".into() };
+        take_in(&process, "smaps", Slow(text, 7), piece_bytes)
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_snapshot() {
         let whole = Snapshot::from_maps_text(TEXT).expect("good text");
-        for cut in 0..=TEXT.len() {
-            let (sender, receiver) = mpsc::sync_channel(2);
-            sender.send(Ok(TEXT[..cut].to_vec())).expect("there is room");
-            sender.send(Ok(TEXT[cut..].to_vec())).expect("there is room");
-            drop(sender);
-            let pieces = take_in(&process, "smaps", &receiver).expect("good text");
-            assert_eq!(pieces, whole, "cut at {cut}");
+        for piece_bytes in 1..=TEXT.len() + 1 {
+            assert_eq!(read(TEXT, piece_bytes).expect("good text"), whole, "{piece_bytes} bytes a piece");
         }
     }
 
     #[test]
     fn an_error_in_a_later_piece_has_its_line_in_the_whole() {
-        let process = Process { pid: abi::Pid(1), dir: "/proc/1".into() };
-        let (sender, receiver) = mpsc::sync_channel(2);
-        sender.send(Ok(TEXT.to_vec())).expect("there is room");
-        sender.send(Ok(b"bad\n".to_vec())).expect("there is room");
-        drop(sender);
-        let error = take_in(&process, "smaps", &receiver).unwrap_err();
-        assert_eq!(error.to_string(), "/proc/1/smaps: line 9, column 4: expected '-'; try again");
+        let text = [TEXT, b"bad\n"].concat();
+        for piece_bytes in [1, 20, 200, 1000] {
+            let error = read(&text, piece_bytes).unwrap_err();
+            assert_eq!(error.to_string(), "/proc/1/smaps: line 9, column 4: expected '-'; try again");
+        }
     }
 }

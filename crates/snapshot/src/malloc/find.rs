@@ -4,8 +4,7 @@
 use abi::{AddrRange, VirtAddr};
 
 use super::{Arena, ArenaRole};
-use crate::classify::classify;
-use crate::kind::Kind;
+use crate::classify::variables;
 use crate::memory::Memory;
 use crate::value::Snapshot;
 
@@ -69,16 +68,7 @@ pub(super) struct Found {
 
 /// Finds all arenas; `None` if there is none in use.
 pub(super) fn arenas(snapshot: &Snapshot, memory: &dyn Memory) -> Option<Found> {
-    let is_variables = |kind| matches!(kind, Kind::Data | Kind::Bss | Kind::Relro);
-    let leaves = classify(snapshot);
-    // Parts of one mapping are read together: the state may lie across them.
-    let mut ranges: Vec<AddrRange> = Vec::new();
-    for leaf in leaves.iter().filter(|leaf| is_variables(leaf.kind)) {
-        match ranges.last_mut().filter(|last| last.end == leaf.range.start) {
-            Some(last) => last.end = leaf.range.end,
-            None => ranges.push(leaf.range),
-        }
-    }
+    let ranges = variables(snapshot);
     ranges.iter().find_map(|range| search(snapshot, memory, *range))
 }
 

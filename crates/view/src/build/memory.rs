@@ -1,6 +1,6 @@
 //! The memory of the largest process at its peak, by group, kind and object.
 
-use snapshot::{Amounts, Group, Kind, Leaf, Moment, Snapshot, Totals, classify};
+use snapshot::{Amounts, Group, Kind, Moment, Snapshot, Totals, classify};
 use timeline::{Run, Still};
 
 use super::peaks::{KindPeaks, Peaks};
@@ -31,7 +31,7 @@ pub(super) fn memory(run: &Run, still: &Still, peaks: &KindPeaks) -> Memory {
         peak_resident: largest.resident_bytes.map(moment),
         kernel_peak_resident: counters.map(|(_, sums)| sums.rss_peak).filter(|bytes| *bytes > 0),
         total: row(&totals.all, peaks.map(|peaks| peaks.all)),
-        groups: groups(&totals, &leaves, peaks),
+        groups: groups(&totals, peaks),
         objects: objects(&snapshot, &totals),
     }
 }
@@ -46,7 +46,7 @@ fn row(amounts: &Amounts, peak: Option<u64>) -> Row {
     }
 }
 
-fn groups(totals: &Totals, leaves: &[Leaf], peaks: Option<&Peaks>) -> Vec<GroupRow> {
+fn groups(totals: &Totals, peaks: Option<&Peaks>) -> Vec<GroupRow> {
     let mut groups = Vec::new();
     for group in Group::ALL {
         let mut sum = Amounts::default();
@@ -56,7 +56,7 @@ fn groups(totals: &Totals, leaves: &[Leaf], peaks: Option<&Peaks>) -> Vec<GroupR
             kinds.push(KindRow {
                 kind: total.kind.slug(),
                 name: total.kind.name(),
-                inferred: leaves.iter().any(|leaf| leaf.kind == total.kind && leaf.rule.is_inferred()),
+                inferred: total.inferred,
                 row: row(&total.amounts, peaks.map(|peaks| peaks.kind(total.kind))),
             });
         }
@@ -81,7 +81,12 @@ pub(crate) fn objects(snapshot: &Snapshot, totals: &Totals) -> Vec<ObjectRow> {
         rows.push(ObjectRow {
             path: printable(&object.path),
             build_id: object.build_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            soname: printable(&object.soname),
             size: sum.size,
+            swapped: match sum.sums {
+                Some(sums) => sums.swap,
+                None => sum.pages.map(|pages| pages.swapped),
+            },
             // A live target's pages are read only where a mapping is divided: its sums come first.
             resident: match sum.sums {
                 Some(sums) => sums.rss,

@@ -2,7 +2,7 @@
 
 use super::table::{left, right};
 use super::{Canvas, Line, Role};
-use crate::elf_file::ElfFile;
+use crate::elf_file::{ElfFile, ElfLive};
 use crate::words::bytes;
 
 /// Lays out an executable or library.
@@ -10,6 +10,9 @@ pub fn elf_file(file: &ElfFile, canvas: Canvas) -> Vec<Line> {
     let mut lines = vec![Line::of(Role::Strong, canvas.cut(&file.path, canvas.columns))];
     let mut facts = vec![file.link.clone(), file.machine.clone(), format!("entry {}", file.entry)];
     facts.extend(file.interpreter.iter().map(|path| format!("interpreter {path}")));
+    if !file.soname.is_empty() {
+        facts.push(format!("soname {}", file.soname));
+    }
     if !file.build_id.is_empty() {
         facts.push(format!("build id {}", file.build_id));
     }
@@ -53,7 +56,13 @@ fn mappings(file: &ElfFile, canvas: Canvas) -> Vec<Line> {
         Line::of(Role::Strong, "The mappings they become")
             .and(Role::Faint, "  (at load; RELRO is made read-only after relocation)"),
     ];
-    for mapping in &file.mappings {
+    if let Some(process) = &file.process {
+        let pid = process.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+        let name = if process.program.is_empty() { &process.target } else { &process.program };
+        let text = format!("  below each: what {name}{pid} has of it, loaded at {}", process.bias);
+        lines.push(Line::of(Role::Faint, canvas.cut(&text, canvas.columns)));
+    }
+    for (of, mapping) in file.mappings.iter().enumerate() {
         let offset =
             mapping.offset.map_or_else(|| "no file".to_owned(), |offset| format!("from {offset:#x}"));
         let range = format!("{}-{}", mapping.start, mapping.end);
@@ -63,8 +72,22 @@ fn mappings(file: &ElfFile, canvas: Canvas) -> Vec<Line> {
         let room = canvas.columns.saturating_sub(head.chars().count());
         let holds = canvas.cut(&canvas.fit(&holds.join(canvas.dot())), room);
         lines.push(Line::of(Role::Plain, head).and(Role::Plain, holds));
+        let process = file.process.iter().flat_map(|process| &process.mappings);
+        lines.extend(process.filter(|live| live.of == of).map(|live| live_line(live, canvas)));
     }
     lines
+}
+
+fn live_line(live: &ElfLive, canvas: Canvas) -> Line {
+    let range = format!("{}-{}", live.start, live.end);
+    let what = match (live.in_core, live.rss) {
+        (Some(held), _) => format!("{} in core", bytes(held)),
+        (None, Some(rss)) => format!("{} resident", bytes(rss)),
+        (None, None) => String::new(),
+    };
+    let head = format!("    {range:<30} {} {:>9}  {what:<18}", live.permissions, bytes(live.size));
+    let room = canvas.columns.saturating_sub(head.chars().count());
+    Line::of(Role::Ink, head).and(Role::Faint, canvas.cut(&live.kinds.join(canvas.dot()), room))
 }
 
 fn sections(file: &ElfFile, canvas: Canvas) -> Vec<Line> {

@@ -27,10 +27,7 @@ pub fn map(view: &MapView, canvas: Canvas) -> Vec<Line> {
     let whole = view.total.weight();
     for kinds in view.kinds.chunk_by(|a, b| a.group == b.group) {
         let says_all = kinds.len() == 1 && kinds[0].name == kinds[0].group_name;
-        let mut sum = kinds[0].sums;
-        for kind in &kinds[1..] {
-            sum.add(kind.sums);
-        }
+        let sum = MapSums::sum(kinds.iter().map(|kind| kind.sums)).unwrap_or_default();
         let mut line = row(canvas, Role::Strong, 2, kinds[0].group_name, &sum);
         if says_all {
             push_bar(&mut line, canvas, &sum, whole);

@@ -14,12 +14,14 @@ mod memory;
 mod objects;
 mod origins;
 mod pages;
+mod peers;
 mod pmap;
 mod pmap_fields;
 mod processes;
 mod proof;
 mod run;
 mod stacks;
+mod symbols;
 mod table;
 mod together;
 
@@ -32,9 +34,11 @@ pub use map::map;
 pub use mappings::mappings;
 pub use origins::{origins, story};
 pub use pages::pages;
+pub use peers::peers;
 pub use pmap::{Frame, Paths, PmapOptions, pmap, pmap_devices};
 pub use pmap_fields::{Fields, pmap_fields};
 pub use proof::proof_sentence;
+pub use symbols::symbols;
 
 use crate::report::Report;
 use crate::words;

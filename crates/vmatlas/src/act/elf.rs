@@ -2,12 +2,13 @@
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use view::ElfFile;
+use view::{Detail, ElfFile, MapView};
 
-use crate::cli::{Common, ElfArgs};
+use crate::cli::{Common, ElfArgs, WithinRecording};
 use crate::screen::{self, Style};
 
 pub(crate) fn act(args: &ElfArgs, common: Common) -> anyhow::Result<ExitCode> {
@@ -18,7 +19,11 @@ pub(crate) fn act(args: &ElfArgs, common: Common) -> anyhow::Result<ExitCode> {
     }
     let bytes = std::fs::read(&args.file).with_context(shown)?;
     let image = elf::read(&bytes).with_context(shown)?;
-    let file = ElfFile::new(args.file.as_os_str().as_bytes(), &image);
+    let soname = elf::soname(&bytes[..], &image.segments).unwrap_or_default();
+    let mut file = ElfFile::new(args.file.as_os_str().as_bytes(), &image, &soname);
+    if let Some(target) = &args.target {
+        beside(&mut file, &args.file, &image, target)?;
+    }
     let out = io::stdout();
     if args.json {
         screen::print_json(view::json::ELF_SCHEMA, &file, out.lock())?;
@@ -27,4 +32,19 @@ pub(crate) fn act(args: &ElfArgs, common: Common) -> anyhow::Result<ExitCode> {
         screen::print(&view::text::elf_file(&file, style.canvas), style, out.lock())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the file in a process: by its build id, else by its path.
+fn beside(file: &mut ElfFile, path: &Path, image: &elf::Image, target: &str) -> anyhow::Result<()> {
+    let found = super::target::read(target, WithinRecording { process: None, no_write: true })?;
+    let path = std::fs::canonicalize(path)?;
+    let build_id = image.build_id.as_deref().filter(|id| !id.is_empty());
+    let objects = &found.snapshot.objects;
+    let by_id = objects.iter().position(|object| build_id == Some(&*object.build_id));
+    let by_path = || objects.iter().position(|object| *object.path == *path.as_os_str().as_bytes());
+    let object = by_id.or_else(by_path);
+    let bias = object.and_then(|object| snapshot::load_bias(&found.snapshot, object));
+    let bias = bias.with_context(|| format!("{target}: has not loaded {}", file.path))?;
+    file.beside(image, bias, &MapView::new(found.facts, &found.snapshot, Detail::Mappings));
+    Ok(())
 }

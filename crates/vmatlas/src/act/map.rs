@@ -11,10 +11,9 @@ use snapshot::{Malloc, Moment};
 use view::text::{Fields, Frame, Line, Paths, PmapOptions};
 use view::{Detail, MapView, Order, PagesView, words};
 
-use super::frames;
 use super::several::{self, Meant, Tree};
 use super::target::{self, Found};
-use super::watch;
+use super::{frames, peers, symbols, watch};
 use crate::cli::{Common, ExplainArgs, MapArgs};
 use crate::screen::{self, Style};
 
@@ -33,8 +32,14 @@ pub(crate) fn act(args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
     }
     let tree = if args.tree { Tree::Yes } else { Tree::No };
     match several::resolve(&args.targets, tree)? {
-        Meant::One(target) => one(&target, args, common),
+        Meant::One(target) => match &args.symbols {
+            Some(name) => symbols::act(&target, name, args, common),
+            None if args.peers => peers::act(&target, args, common),
+            None => one(&target, args, common),
+        },
         Meant::Several(processes) => {
+            let is_of_one = args.symbols.is_some() || args.peers;
+            anyhow::ensure!(!is_of_one, "--symbols and --peers look at one process");
             anyhow::ensure!(args.pages.is_none(), "--pages draws one process");
             let mut read = several::read(&processes, detail(args))?;
             show_several(&mut read, args, common)?;

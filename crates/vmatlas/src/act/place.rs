@@ -1,6 +1,6 @@
 //! What the files on disk say of an address: section, symbol, line of the source.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use abi::{FileId, FileOff, Pid, VirtAddr};
 use snapshot::{Leaf, Moment, Owner, Snapshot};
@@ -18,8 +18,7 @@ pub(super) fn find(found: &Found, leaf: &Leaf, address: VirtAddr) -> Option<Plac
     let own = snapshot::own_address(&found.snapshot, object, address)?;
     let path = path_of(found, object)?;
     let mut place = Place::default();
-    if std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() <= FILE_BYTES_MAX)
-        && let Ok(bytes) = std::fs::read(&path)
+    if let Some(bytes) = read_whole(&path)
         && let Ok(image) = elf::read(&bytes)
     {
         let section = image.sections.iter().find(|section| section.range.contains(own));
@@ -32,8 +31,20 @@ pub(super) fn find(found: &Found, leaf: &Leaf, address: VirtAddr) -> Option<Plac
     Some(place)
 }
 
+/// The bytes of a file that is one, and not too large.
+pub(super) fn read_whole(path: &Path) -> Option<Vec<u8>> {
+    let is_fit = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= FILE_BYTES_MAX);
+    if is_fit { std::fs::read(path).ok() } else { None }
+}
+
+/// A symbol's name for people.
+pub(super) fn symbol_name(name: &[u8]) -> String {
+    let name = std::str::from_utf8(name).map_or_else(|_| words::printable(name), stacks::demangle);
+    words::printable(name.as_bytes())
+}
+
 /// Functions and lines, inlined functions first; the debugging information may be in a file of its own.
-fn lines(path: &std::path::Path, own: VirtAddr, place: &mut Place) {
+fn lines(path: &Path, own: VirtAddr, place: &mut Place) {
     let Ok(object) = ObjectFile::open(path) else { return };
     let mut symbolizer = Symbolizer::new(DebugFiles::from_environment());
     for frame in symbolizer.frames(&object, stacks::ObjectAddr(own.0)) {
@@ -54,8 +65,7 @@ fn lines(path: &std::path::Path, own: VirtAddr, place: &mut Place) {
 }
 
 fn offset(name: &[u8], bytes: u64) -> String {
-    let name = std::str::from_utf8(name).map_or_else(|_| words::printable(name), stacks::demangle);
-    format!("{} + {bytes:#x}", words::printable(name.as_bytes()))
+    format!("{} + {bytes:#x}", symbol_name(name))
 }
 
 /// The file of an object, as the process has it: also one that was deleted, or of a container. `None` where the

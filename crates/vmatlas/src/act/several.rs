@@ -37,8 +37,13 @@ pub(super) enum Tree {
 
 /// Finds out what is meant.
 pub(super) fn resolve(targets: &[String], tree: Tree) -> anyhow::Result<Meant> {
+    let names_one = |target: &String| {
+        target.parse::<i32>().is_ok()
+            || Path::new(target).exists()
+            || snapshot::processes_named(target.as_bytes()).len() < 2
+    };
     if let ([target], Tree::No) = (targets, tree)
-        && (Path::new(target).exists() || snapshot::processes_named(target.as_bytes()).len() < 2)
+        && names_one(target)
     {
         return Ok(Meant::One(target.clone()));
     }

@@ -48,6 +48,14 @@ pub(crate) struct MapArgs {
     /// millisecond)
     #[arg(long)]
     pub(crate) frames: bool,
+    /// List what is resident of the program, or of every object whose path holds OBJECT, by section and symbol
+    #[arg(long, value_name = "OBJECT", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        conflicts_with_all = ["fast", "tree", "mappings", "extended", "device", "fields", "pages", "csv", "save", "watch"])]
+    pub(crate) symbols: Option<String>,
+    /// List shared memory and shared files, and which other processes map them
+    #[arg(long, conflicts_with_all = ["symbols", "fast", "tree", "mappings", "extended", "device", "fields", "pages",
+        "csv", "save", "watch"])]
+    pub(crate) peers: bool,
     /// List every mapping
     #[arg(short, long)]
     pub(crate) mappings: bool,

@@ -14,6 +14,7 @@ mod ends;
 mod guest;
 mod guests;
 mod inherited;
+mod inside;
 mod killed;
 mod map;
 mod moments;

@@ -9,21 +9,24 @@ use crate::run::{Run, User, until, users, vmatlas};
 use crate::scratch::Scratch;
 
 /// The guest `kinds`, holding still, and where it says what lies.
-struct Kinds {
-    child: Child,
-    /// Kind and address.
-    places: Vec<(String, String)>,
+pub(crate) struct Kinds {
+    pub(crate) child: Child,
+    /// Kind, address and, where the whole range is known, its size.
+    places: Vec<(String, String, Option<u64>)>,
 }
 
 impl Kinds {
-    fn start(scratch: &Scratch, user: User) -> Option<Self> {
+    pub(crate) fn start(scratch: &Scratch, user: User) -> Option<Self> {
         let program = guest("kinds", Build::Dynamic)?;
         let child = Run::new(scratch, [program]).user(user).start_alone(Stdio::piped());
         let places = until("what kinds prints", || {
             let text = std::fs::read_to_string(scratch.path("alone.stdout")).ok()?;
             text.contains("arena").then(|| {
-                let pairs = text.lines().filter_map(|line| line.split_once(' '));
-                pairs.map(|(kind, address)| (kind.to_string(), address.to_string())).collect()
+                let place = |line: &str| {
+                    let mut words = line.split(' ').map(str::to_string);
+                    Some((words.next()?, words.next()?, words.next().and_then(|size| size.parse().ok())))
+                };
+                text.lines().filter_map(place).collect()
             })
         });
         Some(Self { child, places })
@@ -37,7 +40,7 @@ impl Drop for Kinds {
     }
 }
 
-fn json(args: &[&str]) -> Value {
+pub(crate) fn json(args: &[&str]) -> Value {
     let output = Command::new(vmatlas()).args(args).arg("--json").output().expect("the binary runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {stderr}");
@@ -50,9 +53,13 @@ fn each_address_is_of_the_kind_that_the_program_made() {
         let scratch = Scratch::new("kinds");
         let Some(kinds) = Kinds::start(&scratch, *user) else { return };
         let pid = kinds.child.id().to_string();
-        for (kind, address) in &kinds.places {
-            let explained = json(&["explain", &pid, address]);
-            assert_eq!(explained["leaf"]["kind"], kind.as_str(), "{address}: {:#}", explained["leaf"]);
+        assert!(kinds.places.iter().filter(|(.., size)| size.is_some()).count() >= 11);
+        for (kind, address, size) in &kinds.places {
+            let leaf = &json(&["explain", &pid, address])["leaf"];
+            assert_eq!(leaf["kind"], kind.as_str(), "{address}: {leaf:#}");
+            if size.is_some() {
+                assert_eq!(leaf["size"].as_u64(), *size, "{kind} at {address}: {leaf:#}");
+            }
         }
     }
 }
