@@ -76,7 +76,7 @@ pub use mutation::Mutation;
 pub use ops::aio::Ring;
 pub use pages::{
     Contents, Fault, Faults, FileStore, Frames, IoError, Memory, NoPages, PageInconsistency, PageKind,
-    PageView, Pages, Rss, States, Writable,
+    PageView, Pages, Rss, Share, States, Usage, Writable,
 };
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{

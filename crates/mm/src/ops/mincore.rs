@@ -28,7 +28,9 @@ impl<M: Memory> Op<'_, M> {
             // The kernel's buffer is one page: so many answers at once.
             let most = VirtAddr(rest.start.0 + (PAGE_SIZE << PAGE_SHIFT));
             let chunk = AddrRange { start: rest.start, end: vma.range.end.min(rest.end).min(most) };
+            let seen = M::residency(self, chunk);
             self.user_write(to, chunk.pages()).map_err(|_| Refusal::MincoreVector)?;
+            M::put(self, to, &seen);
             to = VirtAddr(to.0 + chunk.pages());
             rest.start = chunk.end;
         }

@@ -29,7 +29,7 @@ impl fmt::Display for Fault {
 impl core::error::Error for Fault {}
 
 /// Cuts `len` bytes from an address on into the parts that lie in one page each: where, and which bytes.
-fn parts(addr: VirtAddr, len: usize) -> impl Iterator<Item = (VirtAddr, core::ops::Range<usize>)> {
+pub(super) fn parts(addr: VirtAddr, len: usize) -> impl Iterator<Item = (VirtAddr, core::ops::Range<usize>)> {
     let mut done = 0;
     core::iter::from_fn(move || {
         let at = VirtAddr(addr.0.wrapping_add(done as u64));

@@ -62,20 +62,21 @@ impl<F: Frames> Op<'_, Pages<F>> {
         }
         let Some(vma) = self.space.vmas.find(start) else { return Err(Signal::SegvMapErr) };
         if vma.is_anonymous() {
-            let may_write = vma.flags.contains(VmFlags::WRITE);
-            self.fault_anonymous(page, access, may_write);
+            let flags = vma.flags;
+            self.fault_anonymous(page, access, flags);
             return Ok(());
         }
         self.fault_backed(start, page, access)
     }
 
     /// Linux: `mm/memory.c: do_anonymous_page`.
-    fn fault_anonymous(&mut self, page: u64, access: Access, may_write: bool) {
+    fn fault_anonymous(&mut self, page: u64, access: Access, flags: VmFlags) {
         let pte = if access == Access::Write {
             let frame = self.sys.pool.take(Holds::Anon, Fill::Zeroes);
             self.own(frame);
+            self.sys.pool.meta_mut(frame).lazy_free = flags.contains(VmFlags::DROPPABLE);
             let pte = Pte::of(frame).dirty();
-            if may_write { pte.writable() } else { pte }
+            if flags.contains(VmFlags::WRITE) { pte.writable() } else { pte }
         } else {
             Pte::of(FrameId::ZERO)
         };
@@ -149,9 +150,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
     ///
     /// Linux: `mm/memory.c: do_swap_page`.
     fn swap_in(&mut self, start: VirtAddr, page: u64, pte: Pte, access: Access) {
+        self.sys.pool.meta_mut(pte.frame()).maps += 1;
+        self.sys.pool.unswap(pte.frame());
         let meta = self.sys.pool.meta_mut(pte.frame());
-        meta.swaps -= 1;
-        meta.maps += 1;
         let present = Pte::of(pte.frame());
         let alone = meta.exclusive || meta.maps == 1 && meta.swaps == 0;
         meta.exclusive = alone;

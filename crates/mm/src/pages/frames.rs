@@ -159,6 +159,8 @@ pub(crate) struct Pool<F> {
     free: Vec<FrameId>,
     pub(crate) bytes: F,
     pub(crate) files: Files,
+    /// Frames that are swapped out. Invariant: those with entries that hold them so.
+    pub(crate) swapped: u64,
 }
 
 impl<F: Frames> Default for Pool<F> {
@@ -166,7 +168,7 @@ impl<F: Frames> Default for Pool<F> {
     fn default() -> Self {
         let mut bytes = F::default();
         bytes.grow();
-        Self { meta: vec![Meta::default()], free: Vec::new(), bytes, files: Files::default() }
+        Self { meta: vec![Meta::default()], free: Vec::new(), bytes, files: Files::default(), swapped: 0 }
     }
 }
 
@@ -232,7 +234,11 @@ impl<F: Frames> Pool<F> {
 
     /// Counts one swapped entry less.
     pub(crate) fn unswap(&mut self, frame: FrameId) {
-        self.meta_mut(frame).swaps -= 1;
+        let meta = self.meta_mut(frame);
+        meta.swaps -= 1;
+        if meta.swaps == 0 {
+            self.swapped -= 1;
+        }
         self.settle(frame);
     }
 

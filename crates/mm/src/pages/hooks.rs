@@ -1,5 +1,6 @@
 //! Where operations on mappings meet pages: with [`NoPages`] each of these is nothing.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
@@ -12,6 +13,7 @@ use crate::file::{MapFile, ObjectId};
 use crate::flags::VmFlags;
 use crate::input::{Access, Signal};
 use crate::op::Op;
+use crate::ops::piece::Piece;
 use crate::profile::Profile;
 use crate::set::VmaSet;
 use crate::space::AddressSpace;
@@ -97,6 +99,42 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     {
     }
 
+    /// The pages of a range are accessed no more (`MADV_COLD`).
+    fn cooled(_op: &mut Op<'_, Self>, _range: AddrRange)
+    where
+        Self: super::Memory,
+    {
+    }
+
+    /// The pages of a part of a mapping are to leave memory (`MADV_PAGEOUT`).
+    fn paged_out(_op: &mut Op<'_, Self>, _piece: &Piece)
+    where
+        Self: super::Memory,
+    {
+    }
+
+    /// The pages of a part of a mapping are to be read (`MADV_WILLNEED`).
+    fn needed(_op: &mut Op<'_, Self>, _piece: &Piece)
+    where
+        Self: super::Memory,
+    {
+    }
+
+    /// Asks which pages of a range of one mapping are in memory.
+    fn residency(_op: &Op<'_, Self>, _range: AddrRange) -> Vec<u8>
+    where
+        Self: super::Memory,
+    {
+        Vec::new()
+    }
+
+    /// The kernel writes where it has just faulted in pages for writing.
+    fn put(_op: &mut Op<'_, Self>, _addr: VirtAddr, _bytes: &[u8])
+    where
+        Self: super::Memory,
+    {
+    }
+
     /// The page tables of a range move.
     fn moved(_op: &mut Op<'_, Self>, _from: AddrRange, _to: VirtAddr)
     where
@@ -175,6 +213,29 @@ impl<F: Frames> Hooks for Pages<F> {
 
     fn begun(space: &mut AddressSpace<Self>, sys: &mut System<Self>) {
         space.catch_up(sys);
+    }
+
+    fn cooled(op: &mut Op<'_, Self>, range: AddrRange) {
+        op.cool(range);
+    }
+
+    fn paged_out(op: &mut Op<'_, Self>, piece: &Piece) {
+        op.page_out(&piece.vma, piece.range);
+    }
+
+    fn needed(op: &mut Op<'_, Self>, piece: &Piece) {
+        if let Some(file) = piece.vma.backing.file() {
+            let first = piece.vma.pgoff_at(piece.range.start).0;
+            op.read_ahead(file, first..first + piece.range.pages());
+        }
+    }
+
+    fn residency(op: &Op<'_, Self>, range: AddrRange) -> Vec<u8> {
+        op.space.residency(op.sys, range)
+    }
+
+    fn put(op: &mut Op<'_, Self>, addr: VirtAddr, bytes: &[u8]) {
+        op.put(addr, bytes);
     }
 
     fn moved(op: &mut Op<'_, Self>, from: AddrRange, to: VirtAddr) {

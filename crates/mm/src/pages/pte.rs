@@ -28,7 +28,6 @@ impl Pte {
     }
 
     /// Makes the entry of a page that was swapped out; the frame holds what swap holds.
-    #[cfg(test)]
     pub(crate) const fn swapped(frame: FrameId) -> Self {
         Self(Self::SWAPPED | frame.0 as u64)
     }

@@ -17,7 +17,7 @@ use super::{AddressSpace, Counters, Layout, Limits, Placing, Settings};
 use crate::file::{Backing, MapFile};
 use crate::flags::VmFlags;
 use crate::guard::Guards;
-use crate::input::Input;
+use crate::input::{Access, Input};
 use crate::op::Op;
 use crate::ops::mmap::Request;
 use crate::pages::Memory;
@@ -238,6 +238,10 @@ impl<M: Memory> Op<'_, M> {
             if !from.is_page_aligned() && prot.contains(Prot::WRITE) {
                 // The rest of the last page is zeroed: a store.
                 self.space.prepare_anon(self.sys, start);
+                let rest = (PAGE_SIZE - from.0 % PAGE_SIZE) as usize;
+                if M::fault(self, start, from, Access::Write).is_ok() {
+                    M::put(self, from, &[0; PAGE_SIZE as usize][..rest]);
+                }
             }
             let zeroes = AddrRange {
                 start: from.page_up_wrapping(),

@@ -17,10 +17,14 @@ impl<M: Memory> Op<'_, M> {
     /// `MADV_COLD` and `MADV_PAGEOUT`.
     ///
     /// Linux: `mm/madvise.c: can_madv_lru_vma`.
-    pub(super) fn reclaim(&mut self, piece: &Piece) -> Result<(), Refusal> {
+    pub(super) fn reclaim(&mut self, piece: &Piece, advice: Advice) -> Result<(), Refusal> {
         let barred = VmFlags::LOCKED.with(VmFlags::PFNMAP).with(VmFlags::HUGETLB);
         if piece.vma.flags.intersects(barred) {
             return Err(Refusal::AdviceReclaim);
+        }
+        match advice {
+            Advice::PAGEOUT => M::paged_out(self, piece),
+            _ => M::cooled(self, piece.range),
         }
         Ok(())
     }

@@ -75,8 +75,11 @@ impl<M: Memory> Op<'_, M> {
             return Err(Refusal::AdviceSealed);
         }
         match advice {
-            Advice::WILLNEED => Ok(()),
-            Advice::COLD | Advice::PAGEOUT => self.reclaim(piece),
+            Advice::WILLNEED => {
+                M::needed(self, piece);
+                Ok(())
+            }
+            Advice::COLD | Advice::PAGEOUT => self.reclaim(piece, advice),
             Advice::DONTNEED | Advice::DONTNEED_LOCKED | Advice::FREE => self.discard(piece, advice),
             Advice::REMOVE => self.punch_hole(piece),
             Advice::COLLAPSE => self.collapse(piece),

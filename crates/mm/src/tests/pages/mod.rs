@@ -1,5 +1,6 @@
 //! Pages: what is stored can be loaded, and the counters say what the kernel's would.
 
+mod advice;
 mod anonymous;
 mod files;
 
