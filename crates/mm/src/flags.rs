@@ -131,6 +131,11 @@ impl VmFlags {
         self.0 & other.0 != 0
     }
 
+    /// Returns those of them that stay with what their mapping merges into.
+    pub(crate) const fn sticky(self) -> Self {
+        Self(self.0 & Self::STICKY.0)
+    }
+
     /// Returns the bits of both.
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -15,8 +15,7 @@ use alloc::sync::Arc;
 
 use abi::{AddrRange, VirtAddr};
 
-use super::{Proposal, move_start, sides_bar};
-use crate::anon_vma::AnonChain;
+use super::{Neighbour, Proposal, move_start, sides_bar};
 use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::pages::Memory;
@@ -34,31 +33,18 @@ impl Change {
     pub(crate) fn flags(vma: &Vma, flags: VmFlags) -> Self {
         Self { flags, extra: vma.extra.clone() }
     }
+
+    fn apply(self, vma: &mut Vma) {
+        let Self { flags, extra } = self;
+        vma.flags = flags;
+        vma.extra = extra;
+    }
 }
 
 /// What a change will do to the mapping and its neighbours.
 struct Plan {
     left: Option<Neighbour>,
     right: Option<Neighbour>,
-}
-
-/// What a merge must know of a neighbour.
-struct Neighbour {
-    range: AddrRange,
-    anon: Option<AnonChain>,
-}
-
-impl Neighbour {
-    fn of(vma: &Vma) -> Self {
-        Self { range: vma.range, anon: vma.anon.clone() }
-    }
-
-    /// Gives it the anon_vmas of another, if it has none.
-    fn inherits<M: Memory>(&self, op: &mut Op<'_, M>, source: Option<&AnonChain>) {
-        if self.anon.is_none() {
-            op.inherit_anon(self.range.start, source);
-        }
-    }
 }
 
 impl<M: Memory> Op<'_, M> {
@@ -79,23 +65,39 @@ impl<M: Memory> Op<'_, M> {
     ) -> Result<VirtAddr, Refusal> {
         let plan = self.plan_change(vma, range, &change);
         if plan.left.is_some() || plan.right.is_some() {
-            let joins = plan.left.is_some() && plan.right.is_some();
-            let sticky = self.sticky(change.flags, joins.then_some(range.end));
+            let above = plan.left.as_ref().and(plan.right.as_ref()).map_or(VmFlags::NONE, |vma| vma.flags);
+            let sticky = change.flags.with(above).sticky();
             let start = self.merge_change(vma, range, plan);
             self.keep_sticky(start, sticky);
             return Ok(start);
         }
-        if range.start > vma.range.start {
-            self.split_counted(vma, vma.range.start, range.start)?;
+        if range == vma.range {
+            self.space.vmas.update(range.start, |vma| change.apply(vma));
+            return Ok(range.start);
         }
-        if range.end < vma.range.end {
-            self.split_counted(vma, range.start, range.end)?;
-        }
-        self.space.vmas.update(range.start, |vma| {
-            vma.flags = change.flags;
-            vma.extra = change.extra;
-        });
+        self.may_carve(vma, range)?;
+        self.carve(vma, range, |part| change.apply(part));
         Ok(range.start)
+    }
+
+    /// Checks that a part may be split off a mapping. Where only its upper end may not be split, the split at
+    /// its start happens.
+    ///
+    /// Linux: `mm/vma.c: vma_modify`, `split_vma`.
+    fn may_carve(&mut self, vma: &Vma, part: AddrRange) -> Result<(), Refusal> {
+        let below = u64::from(part.start > vma.range.start);
+        if below > 0 {
+            self.may_split(vma, part.start, 0)?;
+        }
+        if part.end < vma.range.end
+            && let Err(refusal) = self.may_split(vma, part.end, below)
+        {
+            if below > 0 {
+                self.split_unasked(vma.range.start, part.start);
+            }
+            return Err(refusal);
+        }
+        Ok(())
     }
 
     fn plan_change(&mut self, vma: &Vma, range: AddrRange, change: &Change) -> Plan {
@@ -114,10 +116,8 @@ impl<M: Memory> Op<'_, M> {
         if change.flags.intersects(VmFlags::SPECIAL) || !(at_left || at_right) {
             return nothing;
         }
-        let set = &self.space.vmas;
         let stops = |bar: &MergeBar| !self.profile.waives(*bar);
-        let left = set.last_starting_before(range.start).filter(|_| at_left);
-        let right = set.first_ending_after(range.end).filter(|_| at_right);
+        let [left, right] = self.space.vmas.touching(range);
         let mut left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.left_bar(vma, stops));
         let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.right_bar(vma, stops));
         if let (None, None, Some(left), Some(right)) = (left_bar, right_bar, left, right) {

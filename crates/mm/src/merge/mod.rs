@@ -111,6 +111,26 @@ impl Proposal<'_> {
     }
 }
 
+/// What a merge must know of a neighbour.
+struct Neighbour {
+    range: AddrRange,
+    flags: VmFlags,
+    anon: Option<AnonChain>,
+}
+
+impl Neighbour {
+    fn of(vma: &Vma) -> Self {
+        Self { range: vma.range, flags: vma.flags, anon: vma.anon.clone() }
+    }
+
+    /// Gives it the anon_vmas of another, if it has none.
+    fn inherits<M: Memory>(&self, op: &mut Op<'_, M>, source: Option<&AnonChain>) {
+        if self.anon.is_none() {
+            op.inherit_anon(self.range.start, source);
+        }
+    }
+}
+
 /// Checks whether two mappings that a range joins go together.
 fn sides_bar(left: &Vma, right: &Vma, stops: impl Fn(&MergeBar) -> bool) -> Option<MergeBar> {
     let bar = match (&left.anon, &right.anon) {
@@ -134,13 +154,6 @@ impl<M: Memory> Op<'_, M> {
         });
     }
 
-    /// Returns the sticky ones of a range's flags, and of those of the mapping above where that is joined too.
-    fn sticky(&self, flags: VmFlags, above: Option<VirtAddr>) -> VmFlags {
-        let above =
-            above.and_then(|start| self.space.vmas.find(start)).map_or(VmFlags::NONE, |vma| vma.flags);
-        VmFlags(flags.with(above).0 & VmFlags::STICKY.0)
-    }
-
     /// Gives the mapping that a merge left the sticky flags of what went into it.
     ///
     /// Linux: `mm/vma.c: vma_expand`, `vma_merge_existing_range`.
@@ -152,11 +165,12 @@ impl<M: Memory> Op<'_, M> {
 
     /// Removes a mapping that a merge swallowed.
     fn swallow(&mut self, start: VirtAddr) {
-        if let Some(vma) = self.space.vmas.remove(start)
-            && let Some(chain) = &vma.anon
-        {
-            self.sys.anon_vmas.unlink(chain);
-        }
+        let Self { space, sys, .. } = self;
+        space.vmas.remove_with(start, |vma| {
+            if let Some(chain) = &vma.anon {
+                sys.anon_vmas.unlink(chain);
+            }
+        });
     }
 
     /// Lets the mapping at `target` grow up to `end` over those that go.

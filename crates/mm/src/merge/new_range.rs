@@ -8,12 +8,11 @@
 
 use abi::VirtAddr;
 
-use super::{Proposal, move_start, sides_bar};
+use super::{Neighbour, Proposal, move_start, sides_bar};
 use crate::anon_vma::AnonChain;
 use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::pages::Memory;
-use crate::vma::Vma;
 use crate::why::{MergeBar, Side};
 
 /// Which sides a new range may merge with.
@@ -28,7 +27,7 @@ pub(crate) enum Expansion {
 /// What the merge of a new range will do.
 struct Plan {
     left: Option<VirtAddr>,
-    right: Option<VirtAddr>,
+    right: Option<Neighbour>,
 }
 
 impl<M: Memory> Op<'_, M> {
@@ -46,8 +45,10 @@ impl<M: Memory> Op<'_, M> {
         copied: Option<&AnonChain>,
     ) -> Option<VirtAddr> {
         let plan = self.plan_new(range, expansion);
-        let right_end = plan.right.and_then(|start| self.space.vmas.find(start)).map(|vma| vma.range.end);
-        let sticky = self.sticky(range.flags, plan.left.and(plan.right));
+        let sticky = match &plan {
+            Plan { left: Some(_), right: Some(right) } => range.flags.with(right.flags).sticky(),
+            _ => range.flags.sticky(),
+        };
         let merged = match (plan.left, plan.right) {
             (None, None) => None,
             (Some(left), None) => {
@@ -56,15 +57,14 @@ impl<M: Memory> Op<'_, M> {
                 Some(left)
             }
             (None, Some(right)) => {
-                self.inherit_anon(right, copied);
-                self.space.vmas.update(right, |vma| move_start(vma, range.range.start));
+                self.inherit_anon(right.range.start, copied);
+                self.space.vmas.update(right.range.start, |vma| move_start(vma, range.range.start));
                 Some(range.range.start)
             }
             (Some(left), Some(right)) => {
-                let anon = self.space.vmas.find(right).and_then(|vma| vma.anon.clone());
-                self.inherit_anon(left, anon.as_ref());
+                self.inherit_anon(left, right.anon.as_ref());
                 self.inherit_anon(left, copied);
-                self.extend_over(left, right_end.unwrap_or(range.range.end));
+                self.extend_over(left, right.range.end);
                 Some(left)
             }
         };
@@ -76,26 +76,22 @@ impl<M: Memory> Op<'_, M> {
 
     fn plan_new(&mut self, range: &Proposal<'_>, expansion: Expansion) -> Plan {
         let at = range.range.start;
-        let set = &self.space.vmas;
         let stops = |bar: &MergeBar| !self.profile.waives(*bar);
-        let left = set.last_starting_before(at);
-        let right = set.first_ending_after(at).filter(|_| expansion == Expansion::Both);
         if range.flags.intersects(VmFlags::SPECIAL) {
             self.why.note(at, Side::Left, Some(MergeBar::Special));
             return Plan { left: None, right: None };
         }
-        let check = |vma: Option<&Vma>, bar: &dyn Fn(&Vma) -> Option<MergeBar>| {
-            vma.map_or(Some(MergeBar::NotAdjacent), bar)
-        };
-        let left_bar = check(left, &|vma| range.left_bar(vma, stops));
-        let mut right_bar = check(right, &|vma| range.right_bar(vma, stops));
+        let [left, right] = self.space.vmas.touching(range.range);
+        let right = right.filter(|_| expansion == Expansion::Both);
+        let left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| range.left_bar(vma, stops));
+        let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| range.right_bar(vma, stops));
         if let (None, None, Some(left), Some(right)) = (left_bar, right_bar, left, right) {
             right_bar = sides_bar(left, right, stops)
                 .or_else(|| (!right.backing.may_be_deleted()).then_some(MergeBar::MayNotDelete));
         }
         let plan = Plan {
             left: left.filter(|_| left_bar.is_none()).map(|vma| vma.range.start),
-            right: right.filter(|_| right_bar.is_none()).map(|vma| vma.range.start),
+            right: right.filter(|_| right_bar.is_none()).map(Neighbour::of),
         };
         for (side, bar) in [(Side::Left, left_bar), (Side::Right, right_bar)] {
             if bar != Some(MergeBar::NotAdjacent) {

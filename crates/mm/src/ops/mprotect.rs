@@ -50,38 +50,37 @@ impl<M: Memory> Op<'_, M> {
         if key.is_some_and(|key| key != -1 && !self.is_key_allocated(key)) {
             return Err(Refusal::NoKey);
         }
-        let range = self.protected_range(AddrRange { start: addr, end }, grows)?;
+        let (first, range) = self.protected_range(AddrRange { start: addr, end }, grows)?;
         if self.profile.mutated(Mutation::ProtectAtomic) {
             let before = (self.space.clone(), self.sys.clone());
-            let answer = self.protect_all(range, prot, key);
+            let answer = self.protect_all(first, range, prot, key);
             if answer.is_err() {
                 (*self.space, *self.sys) = before;
             }
             return answer;
         }
-        self.protect_all(range, prot, key)
+        self.protect_all(first, range, prot, key)
     }
 
     /// Finds the first mapping of the range; `PROT_GROWSDOWN` starts where it starts.
-    fn protected_range(&self, range: AddrRange, grows: Prot) -> Result<AddrRange, Refusal> {
+    fn protected_range(&self, range: AddrRange, grows: Prot) -> Result<(Vma, AddrRange), Refusal> {
         let first = self.space.vmas.range(range).next().ok_or(Refusal::ProtectHole)?;
         if grows == Prot::GROWSDOWN {
             if !first.flags.contains(VmFlags::GROWSDOWN) {
                 return Err(Refusal::DoesNotGrow);
             }
-            return Ok(AddrRange { start: first.range.start, ..range });
+            return Ok((first.clone(), AddrRange { start: first.range.start, ..range }));
         }
         if first.range.start > range.start {
             return Err(Refusal::ProtectHole);
         }
         // No mapping grows upwards on this processor.
-        if grows == Prot::GROWSUP { Err(Refusal::DoesNotGrow) } else { Ok(range) }
+        if grows == Prot::GROWSUP { Err(Refusal::DoesNotGrow) } else { Ok((first.clone(), range)) }
     }
 
-    fn protect_all(&mut self, range: AddrRange, prot: Prot, key: Option<i32>) -> Answer {
+    fn protect_all(&mut self, mut vma: Vma, range: AddrRange, prot: Prot, key: Option<i32>) -> Answer {
         let mut at = range.start;
         loop {
-            let vma = self.space.vmas.find(at).ok_or(Refusal::ProtectHole)?.clone();
             let part = AddrRange { start: at, end: vma.range.end.min(range.end) };
             let start = self.protect_part(&vma, part, prot, key)?;
             if part.end == range.end {
@@ -92,6 +91,7 @@ impl<M: Memory> Op<'_, M> {
             if at >= range.end {
                 return Ok(0);
             }
+            vma = self.space.vmas.find(at).ok_or(Refusal::ProtectHole)?.clone();
         }
     }
 

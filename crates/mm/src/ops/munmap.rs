@@ -12,6 +12,7 @@ use super::Answer;
 use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::pages::Memory;
+use crate::space::AddressSpace;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -26,6 +27,8 @@ pub(crate) struct Gathered {
     pub(crate) pages: u64,
     /// Pages charged against the commit limit.
     pub(crate) accounted: u64,
+    /// Where the one starts that reaches over the end.
+    over: Option<VirtAddr>,
 }
 
 impl<M: Memory> Op<'_, M> {
@@ -62,37 +65,43 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `mm/vma.c: vms_gather_munmap_vmas`.
     pub(crate) fn gather(&mut self, range: AddrRange) -> Result<Gathered, Refusal> {
-        let Some(first) = self.space.vmas.range(range).next() else { return Ok(Gathered::default()) };
-        if first.range.start < range.start {
-            if range.end < first.range.end && self.space.map_count() >= self.profile.max_map_count {
+        let mut there = self.survey(range)?;
+        if there.first < range.start && there.mappings > 0 {
+            self.split(there.first, range.start)?;
+            there = self.survey(range)?;
+        }
+        if let Some(over) = there.over {
+            self.split(over, range.end)?;
+        }
+        Ok(there)
+    }
+
+    /// Looks at the mappings of a range up to one that may not go; only at the first where that has to be split.
+    fn survey(&self, range: AddrRange) -> Result<Gathered, Refusal> {
+        let mut there = Gathered::default();
+        for vma in self.space.vmas.range(range) {
+            let below = vma.range.start < range.start;
+            let within = vma.range.end > range.end;
+            if below && within && self.space.map_count() >= self.profile.max_map_count {
                 return Err(Refusal::UnmapSplits);
             }
-            if first.flags.contains(VmFlags::SEALED) {
-                return Err(Refusal::Sealed);
-            }
-            let start = first.range.start;
-            self.split(start, range.start)?;
-        }
-        let mut there = Gathered::default();
-        let mut over = None;
-        for vma in self.space.vmas.range(range) {
             if vma.flags.contains(VmFlags::SEALED) {
                 return Err(Refusal::Sealed);
             }
-            // Of the last one, only what lies inside.
-            let pages = vma.range.intersection(range).map_or(0, AddrRange::pages);
-            there.pages += pages;
             if there.mappings == 0 {
                 there.first = vma.range.start;
             }
             there.mappings += 1;
-            over = (vma.range.end > range.end).then_some(vma.range.start);
+            if below {
+                return Ok(there);
+            }
+            // Of the last one, only what lies inside.
+            let pages = vma.range.intersection(range).map_or(0, AddrRange::pages);
+            there.pages += pages;
+            there.over = within.then_some(vma.range.start);
             if vma.flags.contains(VmFlags::ACCOUNT) {
                 there.accounted += pages;
             }
-        }
-        if let Some(start) = over {
-            self.split(start, range.end)?;
         }
         Ok(there)
     }
@@ -123,19 +132,25 @@ impl<M: Memory> Op<'_, M> {
 
     /// Removes the mapping that starts at `start`.
     fn remove_one(&mut self, start: VirtAddr) {
-        let Some(vma) = self.space.vmas.remove(start) else { return };
-        if let Some(chain) = &vma.anon {
-            self.sys.anon_vmas.unlink(chain);
+        let Self { space, sys, .. } = self;
+        let AddressSpace { vmas, counters, guards, .. } = &mut **space;
+        let gone = vmas.remove_with(start, |vma| {
+            let pages = vma.pages();
+            if let Some(chain) = &vma.anon {
+                sys.anon_vmas.unlink(chain);
+            }
+            counters.remove(vma.flags, pages);
+            if vma.flags.contains(VmFlags::LOCKED) {
+                counters.locked_vm = counters.locked_vm.saturating_sub(pages);
+            }
+            if vma.flags.contains(VmFlags::ACCOUNT) {
+                sys.uncharge(pages);
+            }
+            guards.remove(vma.range);
+            (vma.range, vma.backing.clone())
+        });
+        if let Some((range, backing)) = gone {
+            M::unmapped(self, range, &backing);
         }
-        let counters = &mut self.space.counters;
-        counters.remove(vma.flags, vma.pages());
-        if vma.flags.contains(VmFlags::LOCKED) {
-            counters.locked_vm = counters.locked_vm.saturating_sub(vma.pages());
-        }
-        if vma.flags.contains(VmFlags::ACCOUNT) {
-            self.sys.uncharge(vma.pages());
-        }
-        self.space.guards.remove(vma.range);
-        M::unmapped(self, &vma);
     }
 }

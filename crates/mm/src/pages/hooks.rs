@@ -9,7 +9,7 @@ use abi::{AddrRange, VirtAddr};
 use super::cache::IoError;
 use super::frames::{Frames, Pool};
 use super::{NoPages, Pages, Table};
-use crate::file::{MapFile, ObjectId};
+use crate::file::{Backing, MapFile, ObjectId};
 use crate::flags::VmFlags;
 use crate::input::{Access, Signal};
 use crate::op::Op;
@@ -43,7 +43,7 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     }
 
     /// A mapping went away.
-    fn unmapped(_op: &mut Op<'_, Self>, _vma: &Vma)
+    fn unmapped(_op: &mut Op<'_, Self>, _range: AddrRange, _backing: &Backing)
     where
         Self: super::Memory,
     {
@@ -180,10 +180,10 @@ impl<F: Frames> Hooks for Pages<F> {
         op.populate_pages(vma, range, access);
     }
 
-    fn unmapped(op: &mut Op<'_, Self>, vma: &Vma) {
-        op.zap(vma.range);
-        op.free_tables(vma.range);
-        op.forget_nameless(&vma.backing);
+    fn unmapped(op: &mut Op<'_, Self>, range: AddrRange, backing: &Backing) {
+        op.zap(range);
+        op.free_tables(range);
+        op.forget_nameless(backing);
     }
 
     fn dropped(op: &mut Op<'_, Self>, range: AddrRange) {

@@ -46,6 +46,15 @@ pub(crate) struct Mapped {
     pub(crate) populate: Populate,
 }
 
+/// What may lie where something is to be mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// Nothing.
+    Free,
+    /// Anything.
+    Any,
+}
+
 /// Whether pages are to be faulted in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Populate {
@@ -128,9 +137,7 @@ impl<M: Memory> Op<'_, M> {
         let placing = Placing { file: file.as_deref(), addr, len, pgoff: pgoff.0, flags, vm_flags };
         let start = self.place(placing)?;
         let range = AddrRange { start, end: VirtAddr(start.0 + len) };
-        if flags.contains(MapFlags::FIXED_NOREPLACE) && self.space.vmas.range(range).next().is_some() {
-            return Err(Refusal::WouldReplace);
-        }
+        let place = self.check_replace(range, flags)?;
         if flags.contains(MapFlags::LOCKED) {
             self.space.can_lock(self.caps)?;
         }
@@ -145,10 +152,21 @@ impl<M: Memory> Op<'_, M> {
                 vm_flags = vm_flags | VmFlags::NORESERVE;
             }
         }
-        self.map_region(range, vm_flags, pgoff, file)?;
+        self.map_region(range, place, vm_flags, pgoff, file)?;
         let now = flags.contains(MapFlags::POPULATE) && !flags.contains(MapFlags::NONBLOCK);
         let populate = if now || vm_flags.contains(VmFlags::LOCKED) { Populate::Yes } else { Populate::No };
         Ok(Mapped { range, populate })
+    }
+
+    /// Checks that `MAP_FIXED_NOREPLACE` replaces nothing, and tells whether anything would.
+    fn check_replace(&self, range: AddrRange, flags: MapFlags) -> Result<Place, Refusal> {
+        if flags.contains(MapFlags::FIXED_NOREPLACE) {
+            let mut there = self.space.vmas.range(range);
+            return if there.next().is_some() { Err(Refusal::WouldReplace) } else { Ok(Place::Free) };
+        }
+        // Where the kernel placed it was not searched for.
+        let searched = !flags.contains(MapFlags::FIXED) && self.placed.is_none();
+        Ok(if searched { Place::Free } else { Place::Any })
     }
 
     /// Rounds a hint down to a page, and one below the lowest address up to that.

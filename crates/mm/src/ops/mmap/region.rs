@@ -4,11 +4,13 @@ use alloc::sync::Arc;
 
 use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, PageOff};
 
+use super::Place;
 use crate::file::{Backing, FileKind, MapFile};
 use crate::flags::VmFlags;
 use crate::input::Basis;
 use crate::merge::{Expansion, Proposal};
 use crate::op::Op;
+use crate::ops::munmap::Gathered;
 use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
@@ -31,12 +33,16 @@ impl<M: Memory> Op<'_, M> {
     pub(crate) fn map_region(
         &mut self,
         range: AddrRange,
+        place: Place,
         mut flags: VmFlags,
         pgoff: PageOff,
         file: Option<Arc<MapFile>>,
     ) -> Result<(), Refusal> {
         self.space.deny_write_exec(flags, flags)?;
-        let there = self.gather(range)?;
+        let there = match place {
+            Place::Free => Gathered::default(),
+            Place::Any => self.gather(range)?,
+        };
         let pages = range.pages();
         self.may_expand(flags, pages - there.pages)?;
         let hugetlb = file.as_ref().is_some_and(|file| file.kind.huge_page_bytes().is_some());

@@ -1,10 +1,11 @@
 //! Lookup by address, one descent each.
 
-use abi::VirtAddr;
+use abi::{AddrRange, VirtAddr};
 
 use super::Tree;
 use super::leaf::Leaf;
 use super::node::Node;
+use super::path::Path;
 use crate::set::Entry;
 
 /// The place of an entry: its leaf and its index there.
@@ -34,14 +35,46 @@ impl<V: Entry> Tree<V> {
         self.slot_starting_before(addr).map(|slot| slot.entry())
     }
 
+    /// Returns the entry that ends where a range starts and the one that starts where it ends.
+    ///
+    /// ```text
+    /// AAA***BBB     A and B     AA.***BB     only B
+    /// ```
+    ///
+    /// # Preconditions
+    /// The range is free, or within one entry.
+    pub fn touching(&self, range: AddrRange) -> [Option<&V>; 2] {
+        let below =
+            || self.last_starting_before(range.start).filter(|entry| entry.range().end == range.start);
+        let Some(Slot { leaf, index }) = self.slot_ending_after(range.start) else { return [below(), None] };
+        let below = match index.checked_sub(1) {
+            Some(below) => (leaf.ends.get(below) == range.start).then(|| leaf.values.get(below)),
+            None => below(),
+        };
+        let above = index + usize::from(leaf.ends.get(index) <= range.end);
+        let above = if above < leaf.len() {
+            (leaf.starts.get(above) == range.end).then(|| leaf.values.get(above))
+        } else {
+            self.first_ending_after(range.end).filter(|entry| entry.range().start == range.end)
+        };
+        [below, above]
+    }
+
     /// Finds the place of the first entry that ends after `addr`.
     pub(super) fn slot_ending_after(&self, addr: VirtAddr) -> Option<Slot<'_, V>> {
+        let mut path = Path::default();
         let mut node = &self.root;
         loop {
             match node {
-                Node::Inner(inner) => node = inner.kids.get(inner.lasts.count_at_most(addr))?,
+                Node::Inner(inner) => {
+                    let index = inner.lasts.count_at_most(addr);
+                    node = inner.kids.get(index)?;
+                    path.push(index);
+                }
                 Node::Leaf(leaf) => {
                     let index = leaf.ends.count_at_most(addr);
+                    path.push(index);
+                    self.trail.set(path);
                     return (index < leaf.len()).then_some(Slot { leaf, index });
                 }
             }
@@ -65,9 +98,9 @@ impl<V: Entry> Tree<V> {
     }
 }
 
-impl<'a, V> Slot<'a, V> {
+impl<'a, V: Entry> Slot<'a, V> {
     /// Returns the entry.
     pub(super) fn entry(&self) -> &'a V {
-        &self.leaf.values[self.index]
+        self.leaf.values.get(self.index)
     }
 }

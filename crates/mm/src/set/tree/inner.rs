@@ -1,16 +1,19 @@
 //! An inner node: children with what a search must know of each.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+
+use abi::VirtAddr;
 
 use super::keys::Keys;
 use super::node::{Node, Summary, split_point};
+use super::row::Row;
 use crate::set::Entry;
 
 /// How many children an inner node holds at most.
-pub(super) const INNER: usize = 32;
+pub(super) const INNER: usize = 64;
 
 /// Children in the order of their addresses, all of the same height.
+#[derive(Clone)]
 pub(super) struct Inner<V> {
     /// The first address below each child.
     pub(super) firsts: Keys<INNER>,
@@ -21,7 +24,7 @@ pub(super) struct Inner<V> {
     /// The longest gap between two entries below the node, in bytes.
     gap: u64,
     /// The children.
-    pub(super) kids: Vec<Node<V>>,
+    pub(super) kids: Row<Node<V>, INNER>,
 }
 
 impl<V: Entry> Inner<V> {
@@ -38,6 +41,18 @@ impl<V: Entry> Inner<V> {
         self.kids.len()
     }
 
+    /// Returns the index of the child for `addr`: the first that ends after it, else the last. Between two
+    /// children it is the right one: programs map downwards.
+    ///
+    /// `hint` is tried first.
+    #[inline]
+    pub(super) fn index_for(&self, addr: VirtAddr, hint: usize) -> usize {
+        if self.lasts.is_count_at_most(addr, hint) {
+            return hint;
+        }
+        self.lasts.count_at_most(addr).min(self.len() - 1)
+    }
+
     /// Returns what the parent keeps.
     pub(super) fn summary(&self) -> Summary {
         Summary { first: self.firsts.get(0), last: self.lasts.get(self.len() - 1), gap: self.gap }
@@ -51,8 +66,17 @@ impl<V: Entry> Inner<V> {
     /// Takes over what has changed in the child at `index`.
     pub(super) fn refresh(&mut self, index: usize) {
         let summary = self.kids[index].summary();
-        if summary != self.kept(index) {
-            self.keep(index, summary);
+        if summary == self.kept(index) {
+            return;
+        }
+        let before = self.gaps_beside(index);
+        self.firsts.set(index, summary.first);
+        self.lasts.set(index, summary.last);
+        self.gaps[index] = summary.gap;
+        let after = self.gaps_beside(index);
+        if after >= self.gap {
+            self.gap = after;
+        } else if before == self.gap {
             self.measure();
         }
     }
@@ -75,8 +99,8 @@ impl<V: Entry> Inner<V> {
 
     /// Removes and returns the child at `index`.
     pub(super) fn remove(&mut self, index: usize) -> Node<V> {
-        self.firsts.remove(index);
-        self.lasts.remove(index);
+        self.firsts.remove(index, 1);
+        self.lasts.remove(index, 1);
         self.gaps.copy_within(index + 1.., index);
         self.gaps[INNER - 1] = 0;
         let kid = self.kids.remove(index);
@@ -101,18 +125,12 @@ impl<V: Entry> Inner<V> {
 
     /// Computes the longest gap below the node from what is kept of the children.
     pub(super) fn longest_gap(&self) -> u64 {
-        let between = self.firsts.longest_distance(&self.lasts, self.len());
+        let between = self.firsts.longest_distance(&self.lasts, 1..self.len(), u64::MAX);
         self.gaps[..self.len()].iter().fold(between, |longest, gap| longest.max(*gap))
     }
 
     fn empty() -> Self {
-        Self {
-            firsts: Keys::EMPTY,
-            lasts: Keys::EMPTY,
-            gaps: [0; INNER],
-            gap: 0,
-            kids: Vec::with_capacity(INNER),
-        }
+        Self { firsts: Keys::EMPTY, lasts: Keys::EMPTY, gaps: [0; INNER], gap: 0, kids: Row::new() }
     }
 
     fn join(&mut self, right: Self) {
@@ -120,7 +138,7 @@ impl<V: Entry> Inner<V> {
         self.firsts.append(len, &right.firsts, more);
         self.lasts.append(len, &right.lasts, more);
         self.gaps[len..len + more].copy_from_slice(&right.gaps[..more]);
-        self.kids.extend(right.kids);
+        self.kids.append(right.kids);
         self.measure();
     }
 
@@ -134,10 +152,10 @@ impl<V: Entry> Inner<V> {
         self.measure();
     }
 
-    fn keep(&mut self, index: usize, summary: Summary) {
-        self.firsts.set(index, summary.first);
-        self.lasts.set(index, summary.last);
-        self.gaps[index] = summary.gap;
+    /// Returns the longest gap below the child at `index` and beside it.
+    fn gaps_beside(&self, index: usize) -> u64 {
+        let beside = index.max(1)..(index + 2).min(self.len());
+        self.firsts.longest_distance(&self.lasts, beside, u64::MAX).max(self.gaps[index])
     }
 
     fn split_off(&mut self, at: usize) -> Self {
@@ -146,7 +164,7 @@ impl<V: Entry> Inner<V> {
         right.lasts = self.lasts.split_off(at);
         right.gaps[..INNER - at].copy_from_slice(&self.gaps[at..]);
         self.gaps[at..].fill(0);
-        right.kids.extend(self.kids.drain(at..));
+        right.kids = self.kids.split_off(at);
         self.measure();
         right.measure();
         right
@@ -154,14 +172,5 @@ impl<V: Entry> Inner<V> {
 
     fn measure(&mut self) {
         self.gap = self.longest_gap();
-    }
-}
-
-impl<V> Clone for Inner<V> {
-    /// Copies the node with room for as many children as a new one has; the children are shared.
-    fn clone(&self) -> Self {
-        let mut kids = Vec::with_capacity(INNER);
-        kids.extend_from_slice(&self.kids);
-        Self { firsts: self.firsts, lasts: self.lasts, gaps: self.gaps, gap: self.gap, kids }
     }
 }

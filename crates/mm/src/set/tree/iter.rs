@@ -39,7 +39,9 @@ impl<'a, V: Entry> Iterator for Iter<'a, V> {
             return None;
         }
         let entry = slot.entry();
-        if slot.index + 1 < slot.leaf.len() {
+        if range.end >= self.end {
+            self.slot = None;
+        } else if slot.index + 1 < slot.leaf.len() {
             slot.index += 1;
         } else {
             self.slot = self.tree.slot_ending_after(range.end);

@@ -1,5 +1,7 @@
 //! A short sorted array of addresses, made for counting.
 
+use core::ops::Range;
+
 use abi::VirtAddr;
 
 /// What unused places hold: no address of a set reaches it.
@@ -21,6 +23,11 @@ impl<const N: usize> Keys<N> {
         self.0[index]
     }
 
+    /// Returns the address at `index`; the highest address past the last place too.
+    pub(super) fn get_or_end(&self, index: usize) -> VirtAddr {
+        self.0.get(index).copied().unwrap_or(UNUSED)
+    }
+
     /// Writes the address at `index`, which keeps the order.
     pub(super) fn set(&mut self, index: usize, key: VirtAddr) {
         self.0[index] = key;
@@ -29,6 +36,13 @@ impl<const N: usize> Keys<N> {
     /// Counts the addresses at or below `addr`.
     pub(super) fn count_at_most(&self, addr: VirtAddr) -> usize {
         self.count(|key| key <= addr)
+    }
+
+    /// Tells whether `count` is how many addresses are at or below `addr`; `false` where all in use are.
+    #[inline]
+    pub(super) fn is_count_at_most(&self, addr: VirtAddr, count: usize) -> bool {
+        let above = self.0.get(count).is_some_and(|key| addr < *key && *key != UNUSED);
+        above && (count == 0 || self.0[count - 1] <= addr)
     }
 
     /// Counts the addresses below `addr`.
@@ -61,10 +75,10 @@ impl<const N: usize> Keys<N> {
         self.0[index] = key;
     }
 
-    /// Removes the address at `index` and shifts those behind it.
-    pub(super) fn remove(&mut self, index: usize) {
-        self.0.copy_within(index + 1.., index);
-        self.0[N - 1] = UNUSED;
+    /// Removes `count` addresses at `index` and shifts those behind them.
+    pub(super) fn remove(&mut self, index: usize, count: usize) {
+        self.0.copy_within(index + count.., index);
+        self.0[N - count..].fill(UNUSED);
     }
 
     /// Moves the addresses from `at` on to a new array.
@@ -80,15 +94,25 @@ impl<const N: usize> Keys<N> {
         self.0[len..len + count].copy_from_slice(&other.0[..count]);
     }
 
-    /// Returns the longest distance from one of `ends` to the next of these starts, over `len` of each.
+    /// Returns the longest distance to one of the starts at `indices` from the end before it; `most` as soon as
+    /// one is as long.
     ///
     /// ```text
     /// starts  a   b      c        ends[0]..starts[1], ends[1]..starts[2]
     /// ends     a     b     c
     /// ```
-    pub(super) fn longest_distance(&self, ends: &Self, len: usize) -> u64 {
-        let next = self.0[..len].iter().skip(1);
-        next.zip(&ends.0[..len]).fold(0, |longest, (start, end)| longest.max(start.0 - end.0))
+    ///
+    /// # Preconditions
+    /// Each index is above 0 and in use.
+    pub(super) fn longest_distance(&self, ends: &Self, indices: Range<usize>, most: u64) -> u64 {
+        let mut longest = 0;
+        for index in indices {
+            longest = longest.max(self.0[index].0 - ends.0[index - 1].0);
+            if longest >= most {
+                break;
+            }
+        }
+        longest
     }
 
     /// Tells whether `len` addresses are in use and in rising order.

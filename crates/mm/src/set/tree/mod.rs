@@ -26,29 +26,31 @@
 //! that map downwards. A node under a quarter joins a neighbour where both fit in three quarters of one; this
 //! relaxed rule keeps map and unmap at one place from splitting and joining in turn.
 
-mod absorb;
-mod divide;
+mod balance;
+mod change;
 mod find;
 mod gap;
 mod inner;
-mod insert;
 mod iter;
 mod keys;
 mod leaf;
 mod node;
-mod remove;
+mod path;
+mod places;
+mod row;
 #[cfg(test)]
 mod tests;
-mod update;
 mod validate;
 
 use alloc::sync::Arc;
 
 use self::leaf::Leaf;
 use self::node::Node;
+use self::path::Trail;
 use super::Entry;
 
 pub use self::iter::Iter;
+pub use self::leaf::Parts;
 
 /// Entries of disjoint ranges in the order of their addresses; a clone costs O(1) and is independent.
 ///
@@ -57,12 +59,14 @@ pub use self::iter::Iter;
 pub struct Tree<V> {
     root: Node<V>,
     len: usize,
+    /// Where the last search went.
+    trail: Trail,
 }
 
 impl<V: Entry> Tree<V> {
     /// Makes a set without entries.
     pub fn new() -> Self {
-        Self { root: Node::Leaf(Arc::new(Leaf::new())), len: 0 }
+        Self { root: Node::Leaf(Arc::new(Leaf::new())), len: 0, trail: Trail::default() }
     }
 
     /// Returns the number of entries.

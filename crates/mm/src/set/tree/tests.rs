@@ -6,7 +6,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use proptest::prelude::*;
 
 use super::Tree;
-use super::leaf::LEAF;
+use super::leaf::{LEAF, Parts};
 use crate::set::Entry;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -228,22 +228,27 @@ impl World {
         assert_eq!(before.map(|piece| piece.range), Some(old));
     }
 
+    /// Divides an entry at each page of it where there are two or three, else in the middle.
     fn divide(&mut self, page: u64) {
         let Some(index) = self.oracle.index_ending_after(at(page)) else { return };
-        let old = self.oracle.0[index];
-        let middle = VirtAddr(old.range.start.0 + old.range.len() / 2).page_down();
-        if middle == old.range.start {
-            assert!(!self.tree.divide(VirtAddr(old.range.start.0 + 1), |_| unreachable!()));
+        let old = self.oracle.0[index].range;
+        let nothing = |_: &mut Piece| -> Parts<Piece> { unreachable!() };
+        assert_eq!(self.tree.divide(VirtAddr(old.start.0 + 1), nothing), 0);
+        let count = old.pages().min(3);
+        if count < 2 {
             return;
         }
+        let edge = |part: u64| if part == count { old.end } else { VirtAddr(old.start.0 + part * PAGE_SIZE) };
         self.mark += 1;
-        let right = Piece { range: AddrRange::new(middle, old.range.end), mark: self.mark };
-        self.oracle.0[index].range.end = middle;
-        self.oracle.insert(right);
-        assert!(self.tree.divide(old.range.start, |piece| {
-            piece.range.end = middle;
-            right
-        }));
+        let mark = self.mark;
+        let piece = |part: u64| Piece { range: AddrRange::new(edge(part), edge(part + 1)), mark };
+        self.oracle.0[index].range.end = edge(1);
+        (1..count).for_each(|part| self.oracle.insert(piece(part)));
+        let more = self.tree.divide(old.start, |entry| {
+            entry.range.end = edge(1);
+            Parts { next: piece(1), last: (count == 3).then(|| piece(2)) }
+        });
+        assert_eq!(more as u64 + 1, count);
     }
 
     fn absorb(&mut self, page: u64, count: usize, more: u64) {
@@ -255,7 +260,7 @@ impl World {
         self.oracle.0[index].range.end = end;
         let mut gone = Vec::new();
         let start = self.oracle.0[index].range.start;
-        self.tree.absorb(start, end, |piece| piece.range.end = end, |piece| gone.push(piece));
+        self.tree.absorb(start, end, |piece| piece.range.end = end, |piece| gone.push(*piece));
         assert_eq!(gone, expected);
     }
 
@@ -268,8 +273,20 @@ impl World {
         assert_eq!(self.tree.find(bounds.start), next.filter(|piece| piece.range.contains(bounds.start)));
         let before = self.oracle.0.iter().rfind(|piece| piece.range.start < bounds.start);
         assert_eq!(self.tree.last_starting_before(bounds.start), before);
+        if let Some(range) = next.map(|next| next.range) {
+            self.ask_touching(range);
+            let below = before.map_or(VirtAddr(0), |before| before.range.end).max(bounds.start);
+            self.ask_touching(AddrRange::new(below.min(range.start), range.start));
+        }
         let inside: Vec<&Piece> = self.oracle.0.iter().filter(|piece| piece.range.overlaps(bounds)).collect();
         assert!(self.tree.range(bounds).eq(inside));
+    }
+
+    fn ask_touching(&self, range: AddrRange) {
+        let mut all = self.oracle.0.iter();
+        let below = all.clone().find(|piece| piece.range.end == range.start);
+        let above = all.find(|piece| piece.range.start == range.end);
+        assert_eq!(self.tree.touching(range), [below, above]);
     }
 
     fn check(&self) {

@@ -1,0 +1,175 @@
+//! Changes of entries: each goes down to one leaf and changes it in place.
+//!
+//! Most changes leave what the nodes above keep of the leaf as it is, and are done with that. The others let
+//! `balance` walk down once more.
+
+use alloc::sync::Arc;
+
+use abi::VirtAddr;
+
+use super::Tree;
+use super::balance::{balance_below, split_below};
+use super::inner::Inner;
+use super::leaf::{LEAF, Leaf, Parts};
+use super::node::Node;
+use crate::set::Entry;
+
+impl<V: Entry> Tree<V> {
+    /// Inserts an entry.
+    ///
+    /// # Preconditions
+    /// Its range is not empty, ends below the highest address and overlaps no entry.
+    pub fn insert(&mut self, entry: V) {
+        let range = entry.range();
+        debug_assert!(!range.is_empty() && range.end < VirtAddr(u64::MAX), "{range} can be an entry");
+        debug_assert!(
+            self.first_ending_after(range.start).is_none_or(|next| next.range().start >= range.end),
+            "{range} is free"
+        );
+        let (mut leaf, mut hint) = self.leaf_mut(range.start);
+        if leaf.len() == LEAF {
+            self.split(range.start);
+            (leaf, hint) = self.leaf_mut(range.start);
+        }
+        let index = leaf.index_for(range.start, hint);
+        let kept = leaf.summary();
+        leaf.insert(index, entry);
+        let same = leaf.summary() == kept;
+        self.len += 1;
+        if !same {
+            self.balance(range.start);
+        }
+    }
+
+    /// Removes and returns the entry that starts at `start`; `None` where no entry does.
+    pub fn remove(&mut self, start: VirtAddr) -> Option<V> {
+        self.remove_with(start, V::clone)
+    }
+
+    /// Removes the entry that starts at `start` and returns what `look` returns of it; `None` where no entry does.
+    pub fn remove_with<R>(&mut self, start: VirtAddr, look: impl FnOnce(&V) -> R) -> Option<R> {
+        let (leaf, hint) = self.leaf_mut(start);
+        let index = leaf.index_of(start, hint)?;
+        let kept = leaf.summary();
+        let result = leaf.remove(index, look);
+        let same = leaf.is_wide() && leaf.summary() == kept;
+        self.len -= 1;
+        if !same {
+            self.balance(start);
+        }
+        Some(result)
+    }
+
+    /// Changes the entry that starts at `start` and returns what `change` returns; `None` where no entry does.
+    ///
+    /// # Preconditions
+    /// The entry's range may grow, shrink or move only within the free space around it, and stays not empty.
+    pub fn update<R>(&mut self, start: VirtAddr, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        let (leaf, hint) = self.leaf_mut(start);
+        let index = leaf.index_of(start, hint)?;
+        let kept = leaf.summary();
+        let result = leaf.update(index, change);
+        if leaf.summary() != kept {
+            self.balance(start);
+        }
+        Some(result)
+    }
+
+    /// Divides the entry that starts at `start` and returns how many more there are then.
+    ///
+    /// ```text
+    /// AAAAAA  ->  AAABBB or AABBCC     `divide` shortens A and returns the others
+    /// ```
+    ///
+    /// # Preconditions
+    /// All parts lie inside what the entry occupied, the returned ones behind the one that stays, in order.
+    pub fn divide(&mut self, start: VirtAddr, divide: impl FnOnce(&mut V) -> Parts<V>) -> usize {
+        let (mut leaf, mut hint) = self.leaf_mut(start);
+        if leaf.len() + Parts::<V>::MOST > LEAF {
+            self.split(start);
+            (leaf, hint) = self.leaf_mut(start);
+        }
+        let Some(index) = leaf.index_of(start, hint) else { return 0 };
+        let kept = leaf.summary();
+        let more = leaf.divide(index, divide);
+        let same = leaf.summary() == kept;
+        self.len += more;
+        if !same {
+            self.balance(start);
+        }
+        more
+    }
+
+    /// Lets the entry at `start` grow to `end` and gives `gone` each entry that it takes the place of.
+    ///
+    /// ```text
+    /// AAABBBCC.   ->   AAAAAAAA.     `grow` makes A longer, B and C are gone
+    /// ```
+    ///
+    /// # Preconditions
+    /// An entry starts at `start`; no entry reaches over `end`; `grow` lets it end at `end`.
+    pub fn absorb(
+        &mut self,
+        start: VirtAddr,
+        end: VirtAddr,
+        grow: impl FnOnce(&mut V),
+        mut gone: impl FnMut(&V),
+    ) {
+        let (leaf, hint) = self.leaf_mut(start);
+        let Some(index) = leaf.index_of(start, hint) else { return };
+        let kept = leaf.summary();
+        if kept.last >= end {
+            let count = leaf.absorb(index, end, grow, gone);
+            let same = leaf.is_wide() && leaf.summary() == kept;
+            self.len -= count;
+            if !same {
+                self.balance(start);
+            }
+            return;
+        }
+        let mut at = leaf.ends.get(index);
+        while let Some(next) = self.first_ending_after(at).map(Entry::range)
+            && next.start < end
+        {
+            at = next.end;
+            self.remove_with(next.start, &mut gone);
+        }
+        self.update(start, grow);
+    }
+
+    /// Returns the leaf for `addr` and a likely index there; nodes on the way that others share are copied.
+    fn leaf_mut(&mut self, addr: VirtAddr) -> (&mut Leaf<V>, usize) {
+        let mut steps = self.trail.steps();
+        let mut node = &mut self.root;
+        loop {
+            match node {
+                Node::Inner(inner) => {
+                    let inner = Arc::make_mut(inner);
+                    let index = inner.index_for(addr, steps.next());
+                    node = &mut inner.kids[index];
+                }
+                Node::Leaf(leaf) => return (Arc::make_mut(leaf), steps.next()),
+            }
+        }
+    }
+
+    /// Splits the leaf for `addr`.
+    fn split(&mut self, addr: VirtAddr) {
+        if let Some(right) = split_below(&mut self.root, addr, self.trail.steps()) {
+            let left = core::mem::replace(&mut self.root, Node::Leaf(Arc::new(Leaf::new())));
+            self.root = Node::Inner(Arc::new(Inner::over(left, right)));
+        }
+    }
+
+    /// Takes over in the nodes above what has changed in the leaf for `addr`, and joins it with a neighbour where
+    /// it has become narrow.
+    fn balance(&mut self, addr: VirtAddr) {
+        balance_below(&mut self.root, addr, self.trail.steps());
+        // A root's only child takes its place.
+        while let Node::Inner(root) = &self.root
+            && root.len() == 1
+        {
+            self.root = root.kids[0].clone();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The values of a leaf: each stays at its place while others come and go.
+//!
+//! ```text
+//! in order      A    B    C            order  [ 2 0 1 ]
+//! at places   [ B    C    A    .  ]    insertion writes a value to a free place and moves numbers only
+//! ```
+
+use super::leaf::LEAF;
+
+/// Up to [`LEAF`] values in an order of their own.
+#[derive(Clone)]
+pub(super) struct Places<V> {
+    len: usize,
+    /// The free places, one bit each.
+    free: u32,
+    /// The place of each value.
+    order: [u8; LEAF],
+    values: [Option<V>; LEAF],
+}
+
+const _: () = assert!(LEAF == u32::BITS as usize, "one bit of `free` for each place");
+
+impl<V> Places<V> {
+    /// Makes places without values.
+    pub(super) fn new() -> Self {
+        Self { len: 0, free: u32::MAX, order: [0; LEAF], values: [const { None }; LEAF] }
+    }
+
+    /// Returns the number of values.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns the value at `index`.
+    pub(super) fn get(&self, index: usize) -> &V {
+        self.values[self.place(index)].as_ref().expect("there is a value below the length")
+    }
+
+    /// Returns the value at `index`.
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut V {
+        self.values[self.place(index)].as_mut().expect("there is a value below the length")
+    }
+
+    /// Returns the values in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &V> {
+        (0..self.len).map(|index| self.get(index))
+    }
+
+    /// Inserts a value at `index`.
+    ///
+    /// # Preconditions
+    /// A place is free.
+    pub(super) fn insert(&mut self, index: usize, value: V) {
+        debug_assert!(index <= self.len && self.len < LEAF, "there is room at {index}");
+        let place = self.free.trailing_zeros() as u8;
+        self.free &= self.free - 1;
+        self.order.copy_within(index..LEAF - 1, index + 1);
+        self.order[index] = place;
+        self.values[usize::from(place)] = Some(value);
+        self.len += 1;
+    }
+
+    /// Removes the value at `index` after it has been looked at.
+    pub(super) fn remove<R>(&mut self, index: usize, look: impl FnOnce(&V) -> R) -> R {
+        let result = look(self.get(index));
+        self.values[self.vacate(index)] = None;
+        result
+    }
+
+    /// Moves the values from `at` on to places of their own.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        let mut right = Self::new();
+        while self.len > at {
+            let value = self.take(at);
+            right.insert(right.len, value);
+        }
+        right
+    }
+
+    /// Appends the values of the leaf to the right.
+    pub(super) fn append(&mut self, mut right: Self) {
+        while right.len > 0 {
+            let value = right.take(0);
+            self.insert(self.len, value);
+        }
+    }
+
+    fn take(&mut self, index: usize) -> V {
+        let place = self.vacate(index);
+        self.values[place].take().expect("there is a value below the length")
+    }
+
+    /// Takes the place of the value at `index` from it and returns it.
+    fn vacate(&mut self, index: usize) -> usize {
+        let place = self.place(index);
+        self.free |= 1 << place;
+        self.order.copy_within(index + 1.., index);
+        self.len -= 1;
+        place
+    }
+
+    fn place(&self, index: usize) -> usize {
+        debug_assert!(index < self.len, "there is a value at {index}");
+        usize::from(self.order[index])
+    }
+}
