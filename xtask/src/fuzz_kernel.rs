@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz-kernel`, `small-world` and `mutants`: the differential fuzzer, built for speed.
+//! `cargo xtask fuzz-kernel`, `fuzz-contents`, `small-world` and `mutants`: the differential fuzzer, built for speed.
 
 use anyhow::Result;
 
@@ -11,6 +11,12 @@ const FOUND: &str = "corpus/found";
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let corpus = ["--corpus".to_string(), FOUND.to_string()];
     fuzzer("", "fuzz").args(args).args(&corpus).run()
+}
+
+/// Runs random programs with contents on the kernel and on the twin.
+pub(crate) fn contents(args: &[String]) -> Result<()> {
+    let corpus = ["--corpus".to_string(), FOUND.to_string()];
+    fuzzer("", "contents").args(args).args(&corpus).run()
 }
 
 /// Runs every program of a few calls in a small world on both.

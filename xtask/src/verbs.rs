@@ -30,6 +30,11 @@ const VERBS: &[Verb] = &[
         run: fuzz_kernel::run,
     },
     Verb {
+        name: "fuzz-contents",
+        help: "--seconds N [as fuzz-kernel]  the same with loads, stores and files: contents and pages",
+        run: fuzz_kernel::contents,
+    },
+    Verb {
         name: "small-world",
         help: "[--calls N]  every program of up to N calls (2) on six pages, on both",
         run: fuzz_kernel::small_world,
@@ -48,6 +53,6 @@ pub(crate) fn find(name: &str) -> Option<&'static Verb> {
 
 /// Returns the usage text.
 pub(crate) fn usage() -> String {
-    let lines = VERBS.iter().map(|verb| format!("  {:<12} {}\n", verb.name, verb.help));
+    let lines = VERBS.iter().map(|verb| format!("  {:<13} {}\n", verb.name, verb.help));
     format!("usage: cargo xtask VERB [ARG...]\n\nverbs:\n{}", lines.collect::<String>())
 }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use check::fuzz::{
-    self, Depth, Direction, Finding, Flags, Plan, Program, Shorten, SmallWorld, Stop, Summary, Worlds,
+    self, ContentsPlan, Depth, Direction, Finding, Flags, Plan, Program, Shorten, SmallWorld, Stop, Summary,
+    Worlds,
 };
 use mm::Mutation;
 
@@ -16,6 +17,7 @@ const USAGE: &str =
 [--corpus FOLDER]
        fuzz_kernel show --seed S --program I
        fuzz_kernel replay --file FILE
+       fuzz_kernel contents --seconds N [as fuzz]
        fuzz_kernel small-world [--calls N] [--threads T]
        fuzz_kernel mutants [--seconds N] [--seed S] [--threads T]";
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "fuzz" => campaign(&args),
         "show" => show(&args.plan),
         "replay" => replay(&args.file),
+        "contents" => contents(&args),
         "small-world" => small_world(&args),
         "mutants" => mutants(&args.plan),
         _ => {
@@ -96,14 +99,9 @@ fn campaign(args: &Args) -> Done {
     let Args { plan, corpus, .. } = args;
     let begin = Instant::now();
     let report = |finding: &Finding| {
-        let text = text_of(plan.seed, finding);
+        let text = text_of("fuzz-kernel", plan.seed, finding);
         println!("{text}");
-        if let Some(folder) = corpus {
-            let path = folder.join(format!("fuzz-{}-{}.prog", plan.seed, finding.index));
-            if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &text)) {
-                eprintln!("fuzz-kernel: {}: {error}", path.display());
-            }
-        }
+        save(corpus.as_ref(), &format!("fuzz-{}-{}.prog", plan.seed, finding.index), &text);
     };
     if !fuzz::is_repeatable() {
         println!(
@@ -114,6 +112,45 @@ fn campaign(args: &Args) -> Done {
     print_summary(plan, &summary, begin.elapsed());
     let is_whole = summary.counted.calls > 0 && summary.failures.is_empty();
     Ok(Verdict::from(is_whole && summary.divergences == 0))
+}
+
+fn contents(args: &Args) -> Done {
+    let Plan { seed, time, threads, first, programs, divergences_max, .. } = args.plan;
+    let plan =
+        ContentsPlan { seed, time, threads, first, programs, divergences_max, ..ContentsPlan::default() };
+    let begin = Instant::now();
+    let report = |finding: &Finding| {
+        let text = format!("{CONTENTS}{}", text_of("fuzz-contents", seed, finding));
+        println!("{text}");
+        save(args.corpus.as_ref(), &format!("contents-{seed}-{}.prog", finding.index), &text);
+    };
+    let summary = fuzz::run_contents(&plan, &report).map_err(|error| error.to_string())?;
+    let fuzz::ContentsSummary { counted, programs, divergences, failures } = &summary;
+    for (index, why) in failures {
+        println!("not run to its end: --seed {seed} --program {index}: {why}");
+    }
+    let operations = counted.calls + counted.accesses;
+    let a_second = operations as f64 / begin.elapsed().as_secs_f64();
+    println!("{} calls partly inputs, {} left out as not modelled", counted.asked, counted.unmodelled);
+    println!("{} pagemaps compared, {a_second:.0} operations a second", counted.maps);
+    println!(
+        "{operations} operations with contents ({} calls, {} loads, stores and fetches), {programs} programs, \
+         {divergences} divergences, seed {seed}",
+        counted.calls, counted.accesses
+    );
+    Ok(Verdict::from(operations > 0 && failures.is_empty() && *divergences == 0))
+}
+
+/// What programs with contents begin with.
+const CONTENTS: &str = "# with contents\n";
+
+fn save(folder: Option<&PathBuf>, name: &str, text: &str) {
+    if let Some(folder) = folder {
+        let path = folder.join(name);
+        if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)) {
+            eprintln!("fuzz-kernel: {}: {error}", path.display());
+        }
+    }
 }
 
 fn print_summary(plan: &Plan, summary: &Summary, time: Duration) {
@@ -129,9 +166,9 @@ fn print_summary(plan: &Plan, summary: &Summary, time: Duration) {
     println!("{} calls, {programs} programs, {divergences} divergences, seed {seed}", counted.calls);
 }
 
-fn text_of(seed: u64, finding: &Finding) -> String {
+fn text_of(verb: &str, seed: u64, finding: &Finding) -> String {
     let Finding { index, direction, program, divergence } = finding;
-    let again = format!("# again: cargo xtask fuzz-kernel --seed {seed} --program {index}");
+    let again = format!("# again: cargo xtask {verb} --seed {seed} --program {index}");
     format!("{again}\n# layout {direction:?}\n{divergence}{program}")
 }
 

@@ -142,6 +142,17 @@ impl Live {
         }
     }
 
+    /// Lets a process touch all of its own seat, so that no later step brings a page of it in: what is counted of
+    /// resident memory from then on is the steps' own doing.
+    ///
+    /// # Errors
+    /// As [`Live::push`].
+    pub fn warm(&mut self, process: Process) -> Result<(), LiveError> {
+        let start = Puppet::address(process.0, 0);
+        let seat = AddrRange::new(start, VirtAddr(start.0 + Puppet::seat_bytes() as u64));
+        self.push(process, Step::Hash(seat)).map(drop)
+    }
+
     /// Adds a step to those that a process will do.
     ///
     /// # Errors
@@ -197,6 +208,18 @@ impl Live {
     pub fn put_words(&mut self, process: Process, words: &[u64]) -> Result<VirtAddr, LiveError> {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         self.put(process, &bytes)
+    }
+
+    /// Reads a word that was put where the process can change it.
+    ///
+    /// # Errors
+    /// If it is not in the process's own part.
+    pub fn peek(&self, process: Process, addr: VirtAddr) -> Result<u64, LiveError> {
+        let start = Puppet::address(process.0, 0).0;
+        let at = addr.0.checked_sub(start).filter(|at| *at <= Puppet::seat_bytes() as u64 - 8);
+        let mut bytes = [0; 8];
+        self.puppet.read(process.0, at.ok_or(LiveError::Full("texts"))? as usize, &mut bytes);
+        Ok(u64::from_le_bytes(bytes))
     }
 
     pub(crate) fn reserve(&mut self, seat: usize, bytes: usize) -> Result<usize, LiveError> {

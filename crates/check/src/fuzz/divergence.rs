@@ -36,6 +36,12 @@ pub enum What {
     Flags,
     /// The counters of the process at its end.
     Counters,
+    /// Which pages are there, and how, after it.
+    Pages,
+    /// What is in the pages after it.
+    Contents,
+    /// What smaps says of a mapping at the end.
+    Usage,
 }
 
 impl Divergence {
@@ -50,6 +56,10 @@ impl Divergence {
             Act::Load(_) => "load",
             Act::Store(_) => "store",
             Act::Fetch(_) => "fetch",
+            Act::Get(_) => "get",
+            Act::Put(..) => "put",
+            Act::FileRead { .. } => "pread64",
+            Act::FileWrite { .. } => "pwrite64",
             Act::Truncate { .. } => "ftruncate",
             Act::Crowd(_) => "crowd",
             Act::Fork => "fork",

@@ -62,6 +62,30 @@ pub enum Act {
     Store(VirtAddr),
     /// Fetches an instruction.
     Fetch(VirtAddr),
+    /// Loads eight bytes.
+    Get(VirtAddr),
+    /// Stores eight bytes.
+    Put(VirtAddr, u64),
+    /// Reads from a file.
+    FileRead {
+        /// Which, by its place in the list of files.
+        file: usize,
+        /// From where on.
+        offset: u64,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// Writes to a file, all bytes the same.
+    FileWrite {
+        /// Which, by its place in the list of files.
+        file: usize,
+        /// From where on.
+        offset: u64,
+        /// How many bytes.
+        bytes: u64,
+        /// Which byte.
+        fill: u8,
+    },
     /// Gives a file another size.
     Truncate {
         /// Which, by its place in the list of files.
@@ -134,6 +158,12 @@ impl fmt::Display for Act {
             Self::Load(addr) => write!(f, "load {addr:#x}"),
             Self::Store(addr) => write!(f, "store {addr:#x}"),
             Self::Fetch(addr) => write!(f, "fetch {addr:#x}"),
+            Self::Get(addr) => write!(f, "get {addr:#x}"),
+            Self::Put(addr, word) => write!(f, "put {addr:#x} {word:#x}"),
+            Self::FileRead { file, offset, bytes } => write!(f, "fileread {file} {offset:#x} {bytes:#x}"),
+            Self::FileWrite { file, offset, bytes, fill } => {
+                write!(f, "filewrite {file} {offset:#x} {bytes:#x} {fill:#x}")
+            }
             Self::Truncate { file, bytes } => write!(f, "truncate {file} {bytes:#x}"),
             Self::Crowd(mappings) => write!(f, "crowd {mappings}"),
             Self::Fork => f.write_str("fork"),
@@ -229,6 +259,15 @@ fn parse_line(line: &str) -> Option<Line> {
         "load" => Act::Load(VirtAddr(number(0)?)),
         "store" => Act::Store(VirtAddr(number(0)?)),
         "fetch" => Act::Fetch(VirtAddr(number(0)?)),
+        "get" => Act::Get(VirtAddr(number(0)?)),
+        "put" => Act::Put(VirtAddr(number(0)?), number(1)?),
+        "fileread" => Act::FileRead { file: number(0)? as usize, offset: number(1)?, bytes: number(2)? },
+        "filewrite" => Act::FileWrite {
+            file: number(0)? as usize,
+            offset: number(1)?,
+            bytes: number(2)?,
+            fill: u8::try_from(number(3)?).ok()?,
+        },
         "truncate" => Act::Truncate { file: number(0)? as usize, bytes: number(1)? },
         "crowd" => Act::Crowd(number(0)?),
         "fork" => Act::Fork,
@@ -278,6 +317,10 @@ mod tests {
             Act::Load(addr),
             Act::Store(addr),
             Act::Fetch(addr),
+            Act::Get(addr),
+            Act::Put(addr, u64::MAX),
+            Act::FileRead { file: 1, offset: 4095, bytes: 2 },
+            Act::FileWrite { file: 1, offset: 4095, bytes: 2, fill: 0x90 },
             Act::Truncate { file: 1, bytes: 4097 },
             Act::Crowd(65_000),
             Act::Fork,

@@ -2,6 +2,7 @@
 
 mod campaign;
 mod compare;
+mod contents;
 mod divergence;
 mod error;
 mod files;
@@ -18,6 +19,7 @@ mod world;
 
 pub use campaign::{Finding, Plan, Shorten, Summary, Worlds, direction_of, program_text, run};
 pub use compare::{Inodes, same_map};
+pub use contents::{ContentsPlan, ContentsSummary, replay_contents, run_contents};
 pub use divergence::{Divergence, What};
 pub use error::FuzzError;
 pub use files::{identity, kind};

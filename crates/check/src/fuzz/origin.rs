@@ -49,6 +49,24 @@ pub struct Origin {
     pub caps: Caps,
 }
 
+/// An origin process and what is learnt of it: what a twin is made from, with pages or without.
+pub(crate) struct Learnt {
+    /// The process, and those to be forked from it.
+    pub live: Live,
+    /// The kernel and its settings.
+    pub profile: Profile,
+    /// Where things lie.
+    pub layout: Layout,
+    /// The limits in force.
+    pub limits: Limits,
+    /// The mappings.
+    pub rows: Vec<AdoptedVma>,
+    /// The settings of the process.
+    pub settings: Settings,
+    /// The privileges of the processes.
+    pub caps: Caps,
+}
+
 const SMAPS_MAX: usize = 1 << 16;
 /// The descriptions of files that the origin did not open itself have numbers from here on.
 const OTHER_DESCRIPTIONS: u64 = 1 << 20;
@@ -62,6 +80,23 @@ impl Origin {
         plan: OriginPlan,
         furnish: impl FnOnce(&mut Live) -> Result<Vec<Arc<MapFile>>, FuzzError>,
     ) -> Result<Self, FuzzError> {
+        let Learnt { live, profile, layout, limits, rows, settings, caps } = Learnt::start(plan, furnish)?;
+        let mut system = System::new(profile);
+        let mut space = AddressSpace::adopt(&mut system, layout, limits, rows);
+        space.set_settings(settings);
+        Ok(Self { live, system, space, caps })
+    }
+}
+
+impl Learnt {
+    /// Starts an origin, lets it be furnished with System V segments, and learns its memory.
+    ///
+    /// # Errors
+    /// As [`Origin::start`].
+    pub(crate) fn start(
+        plan: OriginPlan,
+        furnish: impl FnOnce(&mut Live) -> Result<Vec<Arc<MapFile>>, FuzzError>,
+    ) -> Result<Self, FuzzError> {
         let OriginPlan { files, direction, stack_limit, mutation } = plan;
         let mut profile = host::profile(mutation)?;
         let (personality, direction) = domain(direction);
@@ -69,14 +104,12 @@ impl Origin {
         let layout = probe(&mut live, &mut profile, direction)?;
         let limits = limits(&live)?;
         let segments = furnish(&mut live)?;
-        let mut system = System::new(profile);
         let text = read(&mut live, Text::Smaps)?;
         let program = fs::metadata(format!("/proc/{}/exe", live.pid(live.origin()).unwrap_or_default().0));
         let program = program.map_err(|error| FuzzError::Io("asking for the origin's program", error))?;
         let rows = adopted_rows(&text, program.len(), &segments)?;
-        let mut space = AddressSpace::adopt(&mut system, layout, limits, rows);
-        space.set_settings(Settings { persona: personality.0 as u32, ..Settings::default() });
-        Ok(Self { live, system, space, caps: host::caps()? })
+        let settings = Settings { persona: personality.0 as u32, ..Settings::default() };
+        Ok(Self { live, profile, layout, limits, rows, settings, caps: host::caps()? })
     }
 }
 

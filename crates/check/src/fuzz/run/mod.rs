@@ -222,6 +222,12 @@ impl<'w> Run<'w> {
             Act::Fetch(addr) => self.access(who, addr, Access::Exec, Step::Fetch(addr)),
             Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
             Act::Crowd(mappings) => self.crowd(who, mappings),
+            // Contents are no part of this twin.
+            Act::Get(_) | Act::Put(..) | Act::FileRead { .. } | Act::FileWrite { .. } => {
+                self.counted.unmodelled += 1;
+                self.lines.pop();
+                Ok(())
+            }
             Act::Uffd { features } => self.make_uffd(who, features),
             Act::Fork => self.fork(who),
             Act::Exit => self.exit(who),

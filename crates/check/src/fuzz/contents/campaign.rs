@@ -1,0 +1,217 @@
+//! Many programs with contents on several threads, until the time is over; the shortest form of those that diverge.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use mm::Mutation;
+
+use super::generate::Generator;
+use super::run::Run;
+use super::world::World;
+use crate::fuzz::campaign::{Finding, Shorten};
+use crate::fuzz::divergence::Divergence;
+use crate::fuzz::error::FuzzError;
+use crate::fuzz::line::{Privilege, Program};
+use crate::fuzz::origin::Direction;
+use crate::fuzz::run::{Counted, Stop};
+
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub struct ContentsPlan {
+    /// Every program follows from it and its number.
+    pub seed: u64,
+    /// How long.
+    pub time: Duration,
+    /// How many threads.
+    pub threads: usize,
+    /// The number of the first program.
+    pub first: u64,
+    /// How many programs at most.
+    pub programs: u64,
+    /// After how many different divergences to stop.
+    pub divergences_max: usize,
+    /// The rule of the twin that is changed.
+    pub mutation: Option<Mutation>,
+    /// Whether programs that diverge are made shorter.
+    pub shorten: Shorten,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct ContentsSummary {
+    /// What was done on both sides.
+    pub counted: Counted,
+    /// Programs.
+    pub programs: u64,
+    /// Programs that diverged.
+    pub divergences: u64,
+    /// Programs that could not be run to their end, with why.
+    pub failures: Vec<(u64, String)>,
+}
+
+/// Runs programs and hands each new kind of divergence, made short, to `report`.
+///
+/// # Errors
+/// If no program could be run at all.
+pub fn run_contents(
+    plan: &ContentsPlan,
+    report: &(dyn Fn(&Finding) + Sync),
+) -> Result<ContentsSummary, FuzzError> {
+    let shared = Shared {
+        plan,
+        until: Instant::now() + plan.time,
+        next: AtomicU64::new(plan.first),
+        summary: Mutex::default(),
+        known: Mutex::default(),
+        report,
+    };
+    let first = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..plan.threads).map(|_| scope.spawn(|| shared.work())).collect();
+        let ends = workers.into_iter().map(|worker| worker.join());
+        ends.filter_map(|end| end.ok().and_then(Result::err)).next()
+    });
+    match first {
+        Some(error) => Err(error),
+        None => Ok(shared.summary.into_inner().unwrap_or_default()),
+    }
+}
+
+/// Runs a program whose lines are known.
+///
+/// # Errors
+/// What stopped it: a difference, or that it can't be run.
+pub fn replay_contents(program: &Program, mutation: Option<Mutation>) -> Result<Counted, Stop> {
+    once(&mut None, mutation, program)
+}
+
+struct Shared<'a> {
+    plan: &'a ContentsPlan,
+    until: Instant,
+    next: AtomicU64,
+    summary: Mutex<ContentsSummary>,
+    known: Mutex<BTreeSet<String>>,
+    report: &'a (dyn Fn(&Finding) + Sync),
+}
+
+/// Programs that could not be run: after so many something is wrong with the harness or the machine.
+const FAILURES_MAX: usize = 20;
+
+impl Shared<'_> {
+    fn work(&self) -> Result<(), FuzzError> {
+        let mut world = None;
+        while Instant::now() < self.until && !self.is_enough() {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            if index - self.plan.first >= self.plan.programs {
+                break;
+            }
+            self.program(&mut world, index)?;
+        }
+        Ok(())
+    }
+
+    fn is_enough(&self) -> bool {
+        let known = self.known.lock().map_or(0, |known| known.len());
+        let failures = self.summary.lock().map_or(0, |summary| summary.failures.len());
+        known >= self.plan.divergences_max || failures >= FAILURES_MAX
+    }
+
+    fn program(&self, world: &mut Option<World>, index: u64) -> Result<(), FuzzError> {
+        let mutation = self.plan.mutation;
+        let mut run = match Run::start(ready(world, mutation)?) {
+            Ok(run) => run,
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Diverged(found)) => return Err(FuzzError::Setup(found.to_string())),
+        };
+        let mut generator = Generator::new(self.plan.seed, index);
+        let end = generator.drive(&mut run).and_then(|()| run.finish());
+        let (counted, program) = (run.counted, run.program());
+        let is_good = end.is_ok() || run.abandon().is_ok();
+        if !is_good || matches!(end, Err(Stop::Failed(_))) {
+            *world = None;
+        }
+        if let Ok(mut summary) = self.summary.lock() {
+            summary.programs += 1;
+            summary.counted.add(counted);
+            match &end {
+                Err(Stop::Diverged(_)) => summary.divergences += 1,
+                Err(Stop::Failed(error)) => summary.failures.push((index, error.to_string())),
+                Ok(_) => {}
+            }
+        }
+        if let Err(Stop::Diverged(divergence)) = end {
+            let is_new = self.known.lock().is_ok_and(|mut known| known.insert(divergence.likeness()));
+            if is_new {
+                let (program, divergence) = match self.plan.shorten {
+                    Shorten::Yes => shortened(world, mutation, program, *divergence),
+                    Shorten::No => (program, *divergence),
+                };
+                (self.report)(&Finding { index, direction: Direction::TopDown, program, divergence });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ready(world: &mut Option<World>, mutation: Option<Mutation>) -> Result<&mut World, FuzzError> {
+    match world {
+        Some(world) => Ok(world),
+        None => Ok(world.insert(World::start(mutation)?)),
+    }
+}
+
+fn once(world: &mut Option<World>, mutation: Option<Mutation>, program: &Program) -> Result<Counted, Stop> {
+    let mut run = Run::start(ready(world, mutation)?)?;
+    let lines = &mut program.lines.iter();
+    let end = lines.try_for_each(|line| run.line(line.clone())).and_then(|()| run.finish());
+    let unusable = matches!(end, Err(Stop::Failed(_)));
+    if end.is_err() && (run.abandon().is_err() || unusable) {
+        *world = None;
+    }
+    end
+}
+
+/// Leaves out lines, many at once first, for as long as what is left diverges alike.
+fn shortened(
+    world: &mut Option<World>,
+    mutation: Option<Mutation>,
+    mut program: Program,
+    mut divergence: Divergence,
+) -> (Program, Divergence) {
+    let likeness = divergence.likeness();
+    let mut chunk = program.lines.len() / 2;
+    while chunk > 0 {
+        let mut at = 0;
+        let mut shorter = false;
+        while at < program.lines.len() {
+            let end = (at + chunk).min(program.lines.len());
+            let lines = [&program.lines[..at], &program.lines[end..]].concat();
+            let tried = Program { privilege: Privilege::Kept, lines };
+            match once(world, mutation, &tried) {
+                Err(Stop::Diverged(found)) if found.likeness() == likeness => {
+                    (program, divergence, shorter) = (tried, *found, true);
+                }
+                _ => at = end,
+            }
+        }
+        chunk = if chunk == 1 && shorter { 1 } else { chunk / 2 };
+    }
+    (program, divergence)
+}
+
+impl Default for ContentsPlan {
+    /// A minute on one thread.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            time: Duration::from_secs(60),
+            threads: 1,
+            first: 0,
+            programs: u64::MAX,
+            divergences_max: 20,
+            mutation: None,
+            shorten: Shorten::Yes,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The beginning and the end of a process: its sums, its mappings in smaps, every byte that it may read.
+
+use abi::PAGE_SIZE;
+use live::{Answer, Step, Text, Ticket};
+use mm::{VmFlags, Why};
+
+use super::expect::{self, Usage};
+use super::run::{Expected, Run};
+use super::world::WINDOW;
+use crate::fuzz::divergence::What;
+use crate::fuzz::run::{Counted, Stop};
+
+const STATUS_MAX: usize = 4096;
+const SMAPS_MAX: usize = 1 << 17;
+
+impl Run<'_> {
+    /// Notes what a process has when it begins.
+    pub(super) fn begin(&mut self, who: usize) -> Result<(), Stop> {
+        self.flush()?;
+        self.pending_of = who;
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        self.world.live.recycle(actor.process);
+        self.world.live.warm(actor.process)?;
+        self.world.live.run(actor.process)?;
+        self.world.live.recycle(actor.process);
+        let read = Step::Read { text: Text::Status, bytes_max: STATUS_MAX };
+        let ticket = self.world.live.push(actor.process, read)?;
+        self.world.live.run(actor.process)?;
+        let kernel = self.sums(ticket)?;
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let twin = twin_sums(&actor.space);
+        actor.begun = std::array::from_fn(|at| kernel[at].wrapping_sub(twin[at]));
+        Ok(())
+    }
+
+    /// Compares what is left, and ends every process.
+    pub(super) fn finish(&mut self) -> Result<Counted, Stop> {
+        for who in (0..self.actors.len()).rev() {
+            self.finish_one(who)?;
+        }
+        Ok(self.counted)
+    }
+
+    /// Ends one process, without children that live.
+    pub(super) fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
+        self.flush()?;
+        self.pending_of = who;
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let process = actor.process;
+        self.world.live.recycle(process);
+        let words = expect::pagemap(&mut actor.space, &mut self.system);
+        self.push(who, Step::Pagemap(WINDOW), Expected::Pagemap(words), Why::default())?;
+        let status =
+            self.world.live.push(process, Step::Read { text: Text::Status, bytes_max: STATUS_MAX })?;
+        let smaps = self.world.live.push(process, Step::Read { text: Text::Smaps, bytes_max: SMAPS_MAX })?;
+        self.world.live.run(process)?;
+        self.compare()?;
+        self.compare_sums(who, status)?;
+        self.compare_usage(who, smaps)?;
+        self.read_everything(who)?;
+        self.flush()?;
+        self.world.live.recycle(process);
+        let Some(actor) = self.actors[who].take() else { return Ok(()) };
+        self.world.live.finish(process)?;
+        actor.space.exit(&mut self.system);
+        Ok(())
+    }
+
+    /// The kernel's sums: anonymous, of files, of shared memory, in pages.
+    fn sums(&mut self, ticket: Ticket) -> Result<[u64; 3], Stop> {
+        let mut text = Vec::new();
+        self.world.live.text(ticket, &mut text)?;
+        let status = proc_text::status(&text)?;
+        let pages = |bytes: Option<u64>| bytes.unwrap_or(0) / PAGE_SIZE;
+        Ok([pages(status.rss_anon), pages(status.rss_file), pages(status.rss_shmem)])
+    }
+
+    /// What was there when the process began is not the program's: the differences count.
+    fn compare_sums(&mut self, who: usize, ticket: Ticket) -> Result<(), Stop> {
+        let kernel = self.sums(ticket)?;
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let (ours, begun) = (twin_sums(&actor.space), actor.begun);
+        let kernel: [u64; 3] = std::array::from_fn(|at| kernel[at].wrapping_sub(begun[at]));
+        if kernel == ours {
+            return Ok(());
+        }
+        let shown = |sums: [u64; 3]| format!("RssAnon {} RssFile {} RssShmem {}", sums[0], sums[1], sums[2]);
+        Err(self.diverged(What::Counters, shown(ours), shown(kernel), Why::default()))
+    }
+
+    /// Compares what smaps says of each mapping of the window.
+    fn compare_usage(&mut self, who: usize, ticket: Ticket) -> Result<(), Stop> {
+        let mut text = Vec::new();
+        self.world.live.text(ticket, &mut text)?;
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        for row in proc_text::smaps(&text) {
+            let row = row?;
+            if !WINDOW.overlaps(row.map.range) {
+                continue;
+            }
+            let ours = Usage::of(&actor.space, &self.system, row.map.range);
+            let told = Usage::told(&row.fields);
+            if ours != told {
+                let shown = |usage: Usage| format!("{}: {usage:?}", row.map.range);
+                return Err(self.diverged(What::Usage, shown(ours), shown(told), Why::default()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every page that may be read, one by one: what is not there yet comes, or raises its signal.
+    fn read_everything(&mut self, who: usize) -> Result<(), Stop> {
+        for at in 0..WINDOW.pages() as usize {
+            let addr = expect::page(at);
+            let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+            let readable = actor.space.find(addr).is_some_and(|vma| vma.flags.contains(VmFlags::READ));
+            if !readable {
+                continue;
+            }
+            let mut bytes = [0; PAGE_SIZE as usize];
+            let process = actor.process;
+            let loaded = actor.space.load(&mut self.system, addr, &mut bytes);
+            let range = abi::AddrRange::new(addr, abi::VirtAddr(addr.0 + PAGE_SIZE));
+            let step = Step::Hash(range);
+            match loaded {
+                Ok(()) => {
+                    let expected = Expected::Hashes(vec![live::hash_page(&bytes)]);
+                    self.push(who, step, expected, Why::default())?;
+                }
+                Err(fault) => {
+                    let ticket = self.world.live.push(process, step)?;
+                    self.flush()?;
+                    self.world.live.run(process)?;
+                    let told = self.world.live.answer(ticket)?;
+                    let is_same = matches!(told, Answer::Fault(told)
+                        if told.signal == fault.signal.number() && told.addr == fault.addr);
+                    if !is_same {
+                        let twin = format!("{fault}");
+                        return Err(self.diverged(What::Answer, twin, format!("{told:?}"), Why::default()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn twin_sums(space: &super::world::Space) -> [u64; 3] {
+    let rss = space.rss();
+    [rss.anon, rss.file, rss.shmem]
+}

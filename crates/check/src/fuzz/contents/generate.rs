@@ -1,0 +1,251 @@
+//! Random programs with contents, weighted to borders: of pages, of mappings, of files, of the page table.
+
+use abi::{
+    AddrRange, Advice, Call, Fd, MapFlags, MlockFlags, MsyncFlags, PAGE_SIZE, Prot, RemapFlags, VirtAddr,
+};
+use live::Setup;
+use mm::FileKind;
+
+use super::run::Run;
+use super::world::WINDOW;
+use crate::fuzz::line::{Act, Line};
+use crate::fuzz::rng::Rng;
+use crate::fuzz::run::Stop;
+
+/// Instructions of one byte that do nothing: what is stored may be fetched. Two zeros are one too.
+pub(super) const HARMLESS: [u8; 6] = [0x90, 0xf8, 0xf9, 0xf5, 0x98, 0x99];
+/// Processes that live at the same time.
+const LIVING_MAX: usize = 4;
+/// Pages that files have at most.
+const FILE_PAGES_MAX: u64 = 8;
+
+/// A maker of programs.
+pub(super) struct Generator {
+    rng: Rng,
+    lines_left: u64,
+    /// How many accesses in a hundred lines.
+    touches: u64,
+    /// How many mappings in a hundred are of files.
+    files: u64,
+    /// How many lines in a hundred read, write or truncate files.
+    io: u64,
+    /// How many lines in a hundred fork.
+    forks: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Mmap,
+    Munmap,
+    Mprotect,
+    Mremap,
+    Madvise,
+    Msync,
+    Mlock,
+    Munlock,
+}
+
+const KINDS: &[(u64, Kind)] = &[
+    (34, Kind::Mmap),
+    (8, Kind::Munmap),
+    (18, Kind::Mprotect),
+    (14, Kind::Mremap),
+    (28, Kind::Madvise),
+    (4, Kind::Msync),
+    (3, Kind::Mlock),
+    (2, Kind::Munlock),
+];
+
+const ADVICE: &[(u64, Advice)] = &[
+    (24, Advice::DONTNEED),
+    (4, Advice::DONTNEED_LOCKED),
+    (6, Advice::FREE),
+    (6, Advice::REMOVE),
+    (8, Advice::POPULATE_READ),
+    (10, Advice::POPULATE_WRITE),
+    (8, Advice::GUARD_INSTALL),
+    (5, Advice::GUARD_REMOVE),
+    (5, Advice::WIPEONFORK),
+    (2, Advice::KEEPONFORK),
+    (4, Advice::DONTFORK),
+    (2, Advice::DOFORK),
+    (3, Advice::COLD),
+    (3, Advice::PAGEOUT),
+    (2, Advice::WILLNEED),
+];
+
+fn reaches_disk(run: &Run<'_>, who: usize, addr: VirtAddr, len: u64) -> bool {
+    let Some(range) = AddrRange::from_len(addr, len) else { return false };
+    let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
+    let of_disk = |vma: &mm::Vma| vma.backing.file_kind() == Some(FileKind::Regular);
+    space.is_some_and(|space| space.vmas_in(range).any(of_disk))
+}
+
+impl Generator {
+    pub(super) fn new(seed: u64, index: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x0c04_7e47, index);
+        let lines_left = 12 + rng.below(70);
+        let touches = 30 + rng.below(40);
+        let files = rng.pick(&[0, 30, 60, 90]);
+        let io = if files == 0 { 0 } else { rng.pick(&[0, 5, 15]) };
+        let forks = rng.pick(&[0, 0, 2, 6]);
+        Self { rng, lines_left, touches, files, io, forks }
+    }
+
+    /// Runs a program line by line: what a line does is chosen by what there is.
+    pub(super) fn drive(&mut self, run: &mut Run<'_>) -> Result<(), Stop> {
+        while self.lines_left > 0 {
+            self.lines_left -= 1;
+            let line = self.line(run);
+            run.line(line)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, run: &Run<'_>) -> Line {
+        let living: Vec<usize> = run.living().map(|(who, _)| who).collect();
+        let stays = self.rng.percent(80) && living.contains(&run.pending_of);
+        let who = if stays { run.pending_of } else { self.rng.pick(&living) };
+        let roll = self.rng.below(100);
+        let act = if roll < self.forks {
+            if living.len() < LIVING_MAX && self.rng.percent(70) { Act::Fork } else { Act::Exit }
+        } else if roll < self.forks + self.io {
+            self.file_act(run)
+        } else if roll < self.forks + self.io + self.touches {
+            self.touch()
+        } else {
+            Act::Call(self.call())
+        };
+        // Clean pages of a disk's file leave the page cache; what is read again comes as the kernel likes.
+        if let Act::Call(Call::Madvise {
+            addr,
+            len,
+            advice: Advice::PAGEOUT | Advice::COLD | Advice::WILLNEED,
+        }) = act
+            && reaches_disk(run, who, addr, len)
+        {
+            return Line { who, act: Act::Load(addr) };
+        }
+        Line { who, act }
+    }
+
+    fn page(&mut self) -> VirtAddr {
+        VirtAddr(WINDOW.start.0 + self.rng.below(WINDOW.pages()) * PAGE_SIZE)
+    }
+
+    /// A range inside the window.
+    fn range(&mut self) -> (VirtAddr, u64) {
+        let addr = self.page();
+        let pages =
+            if self.rng.percent(15) { 1 + self.rng.below(WINDOW.pages()) } else { 1 + self.rng.below(6) };
+        (addr, (pages * PAGE_SIZE).min(WINDOW.end.0 - addr.0))
+    }
+
+    fn touch(&mut self) -> Act {
+        let page = self.page();
+        let inside = VirtAddr(page.0 + 8 * self.rng.below(PAGE_SIZE / 8));
+        let fill = self.rng.pick(&HARMLESS);
+        let word = u64::from_le_bytes([fill; 8]);
+        // Words across a page's edge: half of it here, half there.
+        let across = VirtAddr(page.0.saturating_sub(4).max(WINDOW.start.0));
+        match self.rng.below(100) {
+            0..24 => Act::Load(inside),
+            24..32 => Act::Get(inside),
+            32..36 => Act::Get(across),
+            36..50 => Act::Store(page),
+            50..88 => Act::Put(inside, word),
+            88..94 => Act::Put(across, word),
+            _ => Act::Fetch(inside),
+        }
+    }
+
+    fn file_act(&mut self, run: &Run<'_>) -> Act {
+        let file = self.rng.below(3) as usize;
+        let page = self.rng.below(FILE_PAGES_MAX);
+        match self.rng.below(10) {
+            0..3 => {
+                let bytes = 1 + self.rng.below(2 * PAGE_SIZE - 1);
+                Act::FileRead { file, offset: page * PAGE_SIZE + 8 * self.rng.below(512), bytes }
+            }
+            3..8 => {
+                // Within one page: larger writes make larger folios, which map more at once.
+                let begin = 8 * self.rng.below(511);
+                let bytes = 8 * (1 + self.rng.below((PAGE_SIZE - begin) / 8));
+                let fill = self.rng.pick(&HARMLESS);
+                Act::FileWrite { file, offset: page * PAGE_SIZE + begin, bytes, fill }
+            }
+            _ => {
+                let bytes = (page * PAGE_SIZE + self.rng.pick(&[0, 0, 1, 96, 4088])) / 8 * 8;
+                let map = &run.world.files[file].map;
+                // What lies between its old end and its new one the kernel reads as it likes.
+                let now = run.system.size_of(map.object);
+                let bytes = if run.is_of_disk(file) { bytes.min(now) } else { bytes };
+                Act::Truncate { file, bytes }
+            }
+        }
+    }
+
+    fn prot(&mut self) -> Prot {
+        self.rng.weighted(&[
+            (60, Prot::RW),
+            (14, Prot::READ),
+            (8, Prot::NONE),
+            (8, Prot::RW | Prot::EXEC),
+            (6, Prot::READ | Prot::EXEC),
+            (4, Prot::WRITE),
+        ])
+    }
+
+    fn call(&mut self) -> Call {
+        let (addr, len) = self.range();
+        match self.rng.weighted(KINDS) {
+            Kind::Mmap => self.mmap(addr, len),
+            Kind::Munmap => Call::Munmap { addr, len },
+            Kind::Mprotect => Call::Mprotect { addr, len, prot: self.prot() },
+            Kind::Mremap => self.mremap(addr, len),
+            Kind::Madvise => Call::Madvise { addr, len, advice: self.rng.weighted(ADVICE) },
+            Kind::Msync => {
+                let flags = self.rng.pick(&[MsyncFlags::SYNC, MsyncFlags::ASYNC, MsyncFlags::INVALIDATE]);
+                Call::Msync { addr, len, flags }
+            }
+            Kind::Mlock if self.rng.percent(40) => Call::Mlock2 { addr, len, flags: MlockFlags::ONFAULT },
+            Kind::Mlock => Call::Mlock { addr, len },
+            Kind::Munlock => Call::Munlock { addr, len },
+        }
+    }
+
+    fn mmap(&mut self, addr: VirtAddr, len: u64) -> Call {
+        let of_file = self.rng.percent(self.files);
+        let mut flags = if self.rng.percent(50) { MapFlags::PRIVATE } else { MapFlags::SHARED };
+        flags = flags | MapFlags::FIXED;
+        if self.rng.percent(10) {
+            flags = flags | MapFlags::POPULATE;
+        }
+        if self.rng.percent(2) && !of_file {
+            flags = flags | MapFlags::GROWSDOWN;
+        }
+        let (fd, offset) = if of_file {
+            (Setup::fd(self.rng.below(3) as usize), self.rng.below(FILE_PAGES_MAX) * PAGE_SIZE)
+        } else {
+            flags = flags | MapFlags::ANONYMOUS;
+            (Fd(-1), 0)
+        };
+        Call::Mmap { addr, len, prot: self.prot(), flags, fd, offset }
+    }
+
+    fn mremap(&mut self, addr: VirtAddr, old_len: u64) -> Call {
+        let new_addr = self.page();
+        let room = WINDOW.end.0 - new_addr.0;
+        let (flags, new_len) = match self.rng.below(10) {
+            0..6 => {
+                let new_len =
+                    if self.rng.percent(60) { old_len } else { PAGE_SIZE * (1 + self.rng.below(8)) };
+                (RemapFlags::MAYMOVE | RemapFlags::FIXED, new_len)
+            }
+            6..8 => (RemapFlags::MAYMOVE | RemapFlags::FIXED | RemapFlags::DONTUNMAP, old_len),
+            _ => (RemapFlags::NONE, PAGE_SIZE * (1 + self.rng.below(8))),
+        };
+        let room = if flags == RemapFlags::NONE { WINDOW.end.0 - addr.0 } else { room };
+        Call::Mremap { addr, old_len, new_len: new_len.min(room), flags, new_addr }
+    }
+}

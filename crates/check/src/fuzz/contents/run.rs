@@ -1,0 +1,417 @@
+//! One program on both sides: the twin goes ahead line by line, the kernel follows in batches.
+
+use abi::{Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
+use live::{Answer, Process, Setup, Step, Ticket};
+use mm::{Basis, Fault, FileInput, FileKind, Input, Why};
+
+use super::expect;
+use super::world::{Space, Sys, WINDOW, World};
+use crate::fuzz::divergence::{Divergence, What};
+use crate::fuzz::error::FuzzError;
+use crate::fuzz::line::{Act, Line, Privilege, Program};
+use crate::fuzz::run::{Counted, Stop};
+
+/// What is in the pages is compared after so many lines.
+const HASH_EVERY: usize = 16;
+
+/// A process of the program, on both sides.
+pub(super) struct Actor {
+    pub(super) process: Process,
+    pub(super) space: Space,
+    pub(super) parent: usize,
+    /// What the kernel counted more than the twin when it began: anonymous, of files, of shared memory, in pages.
+    pub(super) begun: [u64; 3],
+}
+
+/// What the twin said of a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Expected {
+    /// A call's result.
+    Result(Result<u64, Errno>),
+    /// A word or byte loaded, or the fault.
+    Loaded(Result<u64, Fault>),
+    /// A store or fetch done, or the fault.
+    Done(Result<(), Fault>),
+    /// Bytes of a file.
+    Bytes(Vec<u8>),
+    /// Hashes of pages, from the first one.
+    Hashes(Vec<u64>),
+    /// Words of the pagemap.
+    Pagemap(Vec<u64>),
+}
+
+/// Something that the kernel has still to answer.
+pub(super) struct Pending {
+    pub(super) at: usize,
+    pub(super) ticket: Ticket,
+    pub(super) expected: Expected,
+    pub(super) why: Why,
+}
+
+/// One program under way.
+pub(super) struct Run<'w> {
+    pub(super) world: &'w mut World,
+    pub(super) system: Sys,
+    pub(super) actors: Vec<Option<Actor>>,
+    pub(super) lines: Vec<Line>,
+    pub(super) counted: Counted,
+    pub(super) pending: Vec<Pending>,
+    pub(super) pending_of: usize,
+}
+
+impl<'w> Run<'w> {
+    /// Begins a program with one process.
+    pub(super) fn start(world: &'w mut World) -> Result<Self, Stop> {
+        world.reset_files()?;
+        let process = world.live.spawn()?;
+        let mut system = world.system.clone();
+        let input = Input { caps: world.caps, ..Input::default() };
+        let space = world.origin.clone().fork(&mut system, &input);
+        let space = space.map_err(|errno| FuzzError::Setup(format!("the twin cannot fork: {errno}")))?;
+        let actor = Actor { process, space, parent: 0, begun: [0; 3] };
+        let mut run = Self {
+            world,
+            system,
+            actors: vec![Some(actor)],
+            lines: Vec::new(),
+            counted: Counted::default(),
+            pending: Vec::new(),
+            pending_of: 0,
+        };
+        run.begin(0)?;
+        Ok(run)
+    }
+
+    pub(super) fn program(&self) -> Program {
+        Program { privilege: Privilege::Kept, lines: self.lines.clone() }
+    }
+
+    /// The processes that live, by number.
+    pub(super) fn living(&self) -> impl Iterator<Item = (usize, &Actor)> {
+        self.actors.iter().enumerate().filter_map(|(who, actor)| Some((who, actor.as_ref()?)))
+    }
+
+    /// Ends every process of a run that stopped.
+    pub(super) fn abandon(mut self) -> Result<(), FuzzError> {
+        for actor in self.actors.drain(..).rev().flatten() {
+            self.world.live.finish(actor.process)?;
+        }
+        Ok(())
+    }
+
+    /// Does one line on the twin and hands it to the kernel. A line of a process that is gone does nothing.
+    pub(super) fn line(&mut self, line: Line) -> Result<(), Stop> {
+        let who = line.who;
+        if self.actors.get(who).is_none_or(Option::is_none) {
+            return Ok(());
+        }
+        if who != self.pending_of {
+            self.flush()?;
+            self.pending_of = who;
+        }
+        self.make_room(who)?;
+        self.lines.push(line.clone());
+        match line.act {
+            Act::Load(addr) => self.load(who, addr, 1, Step::Load(addr)),
+            Act::Get(addr) => self.load(who, addr, 8, Step::LoadWord(addr)),
+            Act::Store(addr) => self.store(who, addr, &[0x90], Step::Store(addr, 0x90)),
+            Act::Put(addr, word) => self.store(who, addr, &word.to_le_bytes(), Step::StoreWord(addr, word)),
+            Act::Fetch(addr) => self.fetch(who, addr),
+            Act::FileRead { file, offset, bytes } => self.file_read(who, file, offset, bytes),
+            Act::FileWrite { file, offset, bytes, fill } => self.file_write(who, file, offset, bytes, fill),
+            Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
+            Act::Fork => self.fork(who),
+            Act::Exit => self.exit(who),
+            Act::Call(call) => self.call(who, call),
+            _ => {
+                self.counted.unmodelled += 1;
+                Ok(())
+            }
+        }?;
+        if self.pending_of != who {
+            self.flush()?;
+            self.pending_of = who;
+        }
+        self.look(who)
+    }
+
+    fn load(&mut self, who: usize, addr: VirtAddr, bytes: usize, step: Step) -> Result<(), Stop> {
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let mut word = [0; 8];
+        let loaded = actor.space.load(&mut self.system, addr, &mut word[..bytes]);
+        self.counted.accesses += 1;
+        self.push(who, step, Expected::Loaded(loaded.map(|()| u64::from_le_bytes(word))), Why::default())
+    }
+
+    fn store(&mut self, who: usize, addr: VirtAddr, bytes: &[u8], step: Step) -> Result<(), Stop> {
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let stored = actor.space.store(&mut self.system, addr, bytes);
+        self.note_file_use(who, addr);
+        self.counted.accesses += 1;
+        self.push(who, step, Expected::Done(stored), Why::default())
+    }
+
+    fn fetch(&mut self, who: usize, addr: VirtAddr) -> Result<(), Stop> {
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let fetched = actor.space.fetch(&mut self.system, addr, &mut [0; 2]);
+        self.counted.accesses += 1;
+        self.push(who, Step::Fetch(addr), Expected::Done(fetched), Why::default())
+    }
+
+    /// A store may have reached a file.
+    fn note_file_use(&mut self, who: usize, addr: VirtAddr) {
+        let vma = self.actors[who].as_ref().and_then(|actor| actor.space.find(addr));
+        self.world.files_changed |= vma.is_some_and(|vma| vma.backing.file().is_some());
+    }
+
+    fn file_read(&mut self, who: usize, file: usize, offset: u64, bytes: u64) -> Result<(), Stop> {
+        let Some(map) = self.world.files.get(file).map(|file| file.map.clone()) else { return Ok(()) };
+        let mut read = vec![0; bytes as usize];
+        let len = self.system.read_file(map.object, map.kind, offset, &mut read).unwrap_or(0);
+        read.truncate(len);
+        let step = Step::FileRead { fd: Setup::fd(file), offset: FileOff(offset), bytes: bytes as usize };
+        self.counted.calls += 1;
+        self.push(who, step, Expected::Bytes(read), Why::default())
+    }
+
+    fn file_write(&mut self, who: usize, file: usize, offset: u64, bytes: u64, fill: u8) -> Result<(), Stop> {
+        let Some(map) = self.world.files.get(file).map(|file| file.map.clone()) else { return Ok(()) };
+        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        let data = vec![fill; bytes as usize];
+        let from = self.world.live.put(process, &data)?;
+        self.world.files_changed = true;
+        let expected = if map.mode.write {
+            let written = self.system.write_file(map.object, map.kind, offset, &data);
+            written.map(|()| bytes).map_err(|_| Errno(5))
+        } else {
+            Err(Errno::EBADF)
+        };
+        let step = Step::FileWrite { fd: Setup::fd(file), offset: FileOff(offset), from, bytes };
+        self.counted.calls += 1;
+        self.push(who, step, Expected::Result(expected), Why::default())
+    }
+
+    fn truncate(&mut self, who: usize, file: usize, bytes: u64) -> Result<(), Stop> {
+        let Some(map) = self.world.files.get(file).map(|file| file.map.clone()) else { return Ok(()) };
+        self.world.files_changed = true;
+        let expected = if map.mode.write {
+            self.system.truncate(map.object, map.kind, bytes);
+            Ok(0)
+        } else {
+            Err(Errno::EINVAL)
+        };
+        self.counted.calls += 1;
+        let step = Step::FileTruncate { fd: Setup::fd(file), bytes };
+        self.push(who, step, Expected::Result(expected), Why::default())
+    }
+
+    fn call(&mut self, who: usize, call: Call) -> Result<(), Stop> {
+        let mut input = Input { caps: self.world.caps, ..Input::default() };
+        if let Call::Mmap { fd, .. } = call {
+            input.file = self.file_input(fd);
+        }
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let before = (actor.space.clone(), self.system.clone());
+        let mut outcome = actor.space.call(&mut self.system, call, &input);
+        if outcome.basis == Basis::NotModelled {
+            (actor.space, self.system) = before;
+            self.counted.unmodelled += 1;
+            self.lines.pop();
+            return Ok(());
+        }
+        if outcome.basis == Basis::TakenOver {
+            (actor.space, self.system) = before;
+            let process = actor.process;
+            let ticket = self.world.live.push(process, Step::Call(call))?;
+            self.flush()?;
+            self.world.live.run(process)?;
+            if let Answer::Returned(result) = self.world.live.answer(ticket)? {
+                input.observed = Some(result);
+                input.placed = result.ok().map(VirtAddr);
+            }
+            self.counted.asked += 1;
+            let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+            outcome = actor.space.call(&mut self.system, call, &input);
+            self.counted.calls += 1;
+            self.pend(ticket, Expected::Result(outcome.result), outcome.why);
+            return Ok(());
+        }
+        self.counted.calls += 1;
+        self.push(who, Step::Call(call), Expected::Result(outcome.result), outcome.why)
+    }
+
+    fn file_input(&self, fd: Fd) -> FileInput {
+        match self.world.file(fd) {
+            Some(file) => FileInput::Open(file.map.clone()),
+            None => FileInput::Bad,
+        }
+    }
+
+    fn fork(&mut self, who: usize) -> Result<(), Stop> {
+        self.flush()?;
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let process = actor.process;
+        self.world.live.recycle(process);
+        let forked = self.world.live.act(process, Step::Fork)?;
+        let input = Input { caps: self.world.caps, ..Input::default() };
+        let twin = actor.space.fork(&mut self.system, &input);
+        self.counted.calls += 1;
+        match (forked, twin) {
+            (Answer::Forked(process), Ok(space)) => {
+                let actor = Actor { process, space, parent: who, begun: [0; 3] };
+                self.actors.push(Some(actor));
+                self.begin(self.actors.len() - 1)
+            }
+            (Answer::Returned(Err(errno)), Err(ours)) if errno == ours => Ok(()),
+            (answer, twin) => {
+                let twin = format!("{:?}", twin.map(drop));
+                Err(self.diverged(What::Answer, twin, format!("{answer:?}"), Why::default()))
+            }
+        }
+    }
+
+    fn exit(&mut self, who: usize) -> Result<(), Stop> {
+        let has_children = self.living().any(|(other, actor)| other != who && actor.parent == who);
+        if who == 0 || has_children {
+            return Ok(());
+        }
+        self.finish_one(who)
+    }
+
+    /// Reads the pagemap after a line, and now and then what is in the pages.
+    fn look(&mut self, who: usize) -> Result<(), Stop> {
+        let at = self.lines.len();
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let words = expect::pagemap(&mut actor.space, &mut self.system);
+        self.counted.maps += 1;
+        self.push(who, Step::Pagemap(WINDOW), Expected::Pagemap(words), Why::default())?;
+        if at.is_multiple_of(HASH_EVERY) { self.look_inside(who) } else { Ok(()) }
+    }
+
+    pub(super) fn look_inside(&mut self, who: usize) -> Result<(), Stop> {
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        for (range, hashes) in expect::hashes(&mut actor.space, &mut self.system) {
+            self.push(who, Step::Hash(range), Expected::Hashes(hashes), Why::default())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn push(&mut self, who: usize, step: Step, expected: Expected, why: Why) -> Result<(), Stop> {
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let ticket = self.world.live.push(actor.process, step)?;
+        self.pend(ticket, expected, why);
+        Ok(())
+    }
+
+    fn pend(&mut self, ticket: Ticket, expected: Expected, why: Why) {
+        self.pending.push(Pending { at: self.lines.len().saturating_sub(1), ticket, expected, why });
+    }
+
+    /// Lets the kernel do what it was handed if there is no room for more.
+    pub(super) fn make_room(&mut self, who: usize) -> Result<(), Stop> {
+        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        let live = &self.world.live;
+        let bytes = WINDOW.pages() as usize * 16 + 2 * PAGE_SIZE as usize;
+        if live.room(process) < 128 || live.room_bytes(process) < 4 * bytes {
+            self.flush()?;
+            self.world.live.recycle(process);
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel do what it was handed, and compares.
+    pub(super) fn flush(&mut self) -> Result<(), Stop> {
+        if let (false, Some(actor)) = (self.pending.is_empty(), &self.actors[self.pending_of]) {
+            self.world.live.run(actor.process)?;
+            self.compare()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn compare(&mut self) -> Result<(), Stop> {
+        for Pending { at, ticket, expected, why } in std::mem::take(&mut self.pending) {
+            let answer = self.world.live.answer(ticket)?;
+            let what = match &expected {
+                Expected::Pagemap(words) => {
+                    let told = self.world.live.pagemap(ticket)?;
+                    if told.iter().map(|entry| expect::compared(*entry)).eq(words.iter().copied()) {
+                        continue;
+                    }
+                    let mut found = self.divergence(at, What::Pages, String::new(), String::new(), why);
+                    (found.twin_map, found.kernel_map) = differing(words, &told);
+                    return Err(Stop::Diverged(Box::new(found)));
+                }
+                Expected::Hashes(hashes) if self.world.live.words(ticket)? == *hashes => continue,
+                Expected::Hashes(_) => What::Contents,
+                Expected::Bytes(bytes) => {
+                    let mut told = Vec::new();
+                    self.world.live.bytes(ticket, &mut told)?;
+                    if matches!(answer, Answer::Bytes(_)) && told == *bytes {
+                        continue;
+                    }
+                    What::Contents
+                }
+                expected if agrees(expected, answer) => continue,
+                _ => What::Answer,
+            };
+            let found = self.divergence(at, what, format!("{expected:x?}"), format!("{answer:x?}"), why);
+            return Err(Stop::Diverged(Box::new(found)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn diverged(&self, what: What, twin: String, kernel: String, why: Why) -> Stop {
+        let at = self.lines.len().saturating_sub(1);
+        Stop::Diverged(Box::new(self.divergence(at, what, twin, kernel, why)))
+    }
+
+    fn divergence(&self, at: usize, what: What, twin: String, kernel: String, why: Why) -> Divergence {
+        Divergence {
+            lines: self.lines.clone(),
+            at,
+            what,
+            twin,
+            kernel,
+            why: why.to_string(),
+            twin_map: String::new(),
+            kernel_map: String::new(),
+        }
+    }
+
+    /// Tells whether a file's page cache is the kernel's own to fill: growing such a file by `ftruncate` leaves it a hole.
+    pub(super) fn is_of_disk(&self, file: usize) -> bool {
+        self.world.files.get(file).is_some_and(|file| file.map.kind == FileKind::Regular)
+    }
+}
+
+/// The pages whose words differ, a line each.
+fn differing(ours: &[u64], told: &[proc_text::PagemapEntry]) -> (String, String) {
+    let mut lines = (String::new(), String::new());
+    for (at, (ours, told)) in ours.iter().zip(told).enumerate() {
+        let told = expect::compared(*told);
+        if *ours != told {
+            let line = |word: u64| {
+                let facts = proc_text::PagemapFacts::from(proc_text::PagemapEntry(word));
+                format!("{} {facts:?}\n", expect::page(at))
+            };
+            lines.0.push_str(&line(*ours));
+            lines.1.push_str(&line(told));
+        }
+    }
+    lines
+}
+
+fn agrees(expected: &Expected, answer: Answer) -> bool {
+    let same = |fault: &Fault, told: live::Fault| {
+        told == live::Fault { signal: fault.signal.number(), code: fault.signal.code(), addr: fault.addr }
+    };
+    match (expected, answer) {
+        (Expected::Result(ours), Answer::Returned(kernels)) => *ours == kernels,
+        (Expected::Result(Ok(_)), Answer::Bytes(_)) => true,
+        (Expected::Loaded(Ok(word)), Answer::Loaded(byte)) => *word == u64::from(byte),
+        (Expected::Loaded(Ok(word)), Answer::LoadedWord(told)) => *word == told,
+        (Expected::Loaded(Err(fault)) | Expected::Done(Err(fault)), Answer::Fault(told)) => same(fault, told),
+        (Expected::Done(Ok(())), Answer::Done) => true,
+        _ => false,
+    }
+}
