@@ -3,20 +3,20 @@
 
 (() => {
   let canvases;
+  let pixels;
   let scale = VM.addressScale([]);
+  let bands = VM.bandsOf([], scale);
   let moved = false;
 
   const span = () => VM.state.to - VM.state.from;
   const x = (time) => (time - VM.state.from) / span() * canvases.width();
   // The part of the scale that is shown: 0 is its bottom, 1 its top.
-  const y = (address) => {
-    const part = scale.heightOf(address) / scale.total;
-    return canvases.height() * (1 - (part - VM.state.low) / (VM.state.high - VM.state.low));
-  };
+  const y = (part) => canvases.height() * (VM.state.high - part) / (VM.state.high - VM.state.low);
   VM.addressAt = (py) => {
     const part = VM.state.low + (1 - py / canvases.height()) * (VM.state.high - VM.state.low);
     return scale.addressAt(Math.min(1, Math.max(0, part)) * scale.total);
   };
+  VM.heightOf = (address) => scale.heightOf(address) / scale.total;
 
   const matches = (rect) => {
     const query = VM.state.query;
@@ -27,155 +27,182 @@
   };
   VM.matches = matches;
 
-  // Resident bytes of a rectangle at a time.
+  // Resident bytes of a rectangle at a time, and those of pages of its own.
   VM.residentAt = (rect, time) => {
-    let bytes = 0;
-    for (const [at, now] of rect.resident) {
+    let found = [0, 0];
+    for (const [at, bytes, own] of rect.resident) {
       if (at > time) break;
-      bytes = now;
+      found = [bytes, own];
     }
-    return bytes;
+    return found;
   };
+
+  // A paint that takes longer than this is spread over frames; until it is done the last picture is shown, moved and
+  // stretched to where the view is now.
+  const AT_ONCE_MS = 4;
+  let picture = null;
+  let job = null;
 
   const draw = () => {
     if (!VM.rects) return;
     canvases.fit();
-    const pen = canvases.base.getContext("2d");
-    const width = canvases.width();
-    const height = canvases.height();
-    pen.clearRect(0, 0, width, height);
-    drawGaps(pen, width);
-    const pattern = VM.hatch(pen);
-    for (const rect of VM.rects) {
-      if (VM.state.hidden.has(rect.kind)) continue;
-      const left = Math.max(0, x(rect.from_ns));
-      const right = Math.min(width, x(rect.to_ns));
-      if (right < 0 || left > width) continue;
-      const top = y(rect.start + rect.size);
-      const bottom = y(rect.start);
-      if (bottom < 0 || top > height) continue;
-      drawRect(pen, rect, { left, right: Math.max(left + 0.8, right), top, bottom: Math.max(top + 0.8, bottom) }, pattern);
+    if (job) return drawLast();
+    job = VM.beginBands(VM.state);
+    pixels.begin();
+    go();
+  };
+
+  const go = () => {
+    if (!VM.paintBands(pixels, bands, job, performance.now() + AT_ONCE_MS)) {
+      drawLast();
+      const mine = job;
+      requestAnimationFrame(() => { if (job === mine) go(); });
+      return;
     }
-    drawSelected(pen);
+    const { view, boxes } = job;
+    job = null;
+    const { from, to, low, high } = VM.state;
+    const pen = canvases.base.getContext("2d");
+    if (view.from === from && view.to === to && view.low === low && view.high === high && pixels.fits()) {
+      pixels.end(pen);
+      drawGaps(pen);
+      drawLabels(pen, boxes);
+      drawOver();
+    }
+    keep(view, boxes);
+    if (view.from !== from || view.to !== to || view.low !== low || view.high !== high) draw();
+  };
+
+  // Keeps what was painted for the frames in which there is no time to paint.
+  const keep = (view, boxes) => {
+    const canvas = picture ? picture.canvas : document.createElement("canvas");
+    if (canvas.width !== pixels.width || canvas.height !== pixels.height) [canvas.width, canvas.height] = [pixels.width, pixels.height];
+    pixels.end(canvas.getContext("2d"));
+    picture = { canvas, view, boxes };
+  };
+
+  const drawLast = () => {
+    if (!picture) return;
+    const pen = canvases.base.getContext("2d");
+    const { view } = picture;
+    const [width, height] = [canvases.width(), canvases.height()];
+    pen.clearRect(0, 0, width, height);
+    pen.imageSmoothingEnabled = false;
+    const left = x(view.from);
+    const top = y(view.high);
+    // Only the part that is seen: stretching what lies far outside would be slow.
+    const kx = picture.canvas.width / (x(view.to) - left);
+    const ky = picture.canvas.height / (y(view.low) - top);
+    const [l, t] = [Math.max(0, left), Math.max(0, top)];
+    const [r, b] = [Math.min(width, x(view.to)), Math.min(height, y(view.low))];
+    if (l < r && t < b) {
+      pen.drawImage(picture.canvas, (l - left) * kx, (t - top) * ky, (r - l) * kx, (b - t) * ky, l, t, r - l, b - t);
+    }
+    drawLabels(pen, picture.boxes.slice(0, 25));
     drawOver();
   };
 
-  const drawRect = (pen, rect, box, pattern) => {
-    const colour = VM.kind(rect.kind)[2];
-    const w = box.right - box.left;
-    const h = box.bottom - box.top;
-    const faded = matches(rect) ? 1 : 0.12;
-    pen.globalAlpha = 0.28 * faded;
-    pen.fillStyle = colour;
-    pen.fillRect(box.left, box.top, w, h);
-    pen.globalAlpha = faded;
-    if (rect.kind === "reservation" || rect.kind === "stack_guard") {
-      pen.fillStyle = pattern;
-      pen.fillRect(box.left, box.top, w, h);
-    } else {
-      drawResident(pen, rect, box, colour);
-    }
-    if (h > 2.5 && w > 2.5) {
-      pen.strokeStyle = colour;
-      pen.lineWidth = 0.6;
-      pen.strokeRect(box.left + 0.3, box.top + 0.3, w - 0.6, h - 0.6);
-    }
-    if (h > 11 && w > 40) {
-      pen.fillStyle = VM.style("--fg");
-      pen.font = "11px system-ui, sans-serif";
-      pen.textAlign = "left";
-      const text = VM.kind(rect.kind)[1] + " " + (VM.shortName(rect) || VM.kind(rect.kind)[0]);
-      pen.save();
-      pen.beginPath();
-      pen.rect(box.left, box.top, w - 3, h);
-      pen.clip();
-      pen.fillText(text, box.left + 4, (box.top + box.bottom) / 2 + 4);
-      pen.restore();
-    }
-    pen.globalAlpha = 1;
-  };
-
-  // From the bottom: as much of the height as was resident, step by step.
-  const drawResident = (pen, rect, box, colour) => {
-    pen.fillStyle = colour;
-    const h = box.bottom - box.top;
-    for (let i = 0; i < rect.resident.length; i++) {
-      const [time, bytes] = rect.resident[i];
-      const next = i + 1 < rect.resident.length ? rect.resident[i + 1][0] : rect.to_ns;
-      const left = Math.max(box.left, x(time));
-      const right = Math.min(box.right, Math.max(x(next), left + 0.8));
-      if (!bytes || right <= left) continue;
-      const filled = Math.max(0.8, h * Math.min(1, bytes / rect.size));
-      pen.fillRect(left, box.bottom - filled, right - left, filled);
+  const drawLabels = (pen, boxes) => {
+    const [width, height] = [canvases.width(), canvases.height()];
+    pen.font = "11px system-ui, sans-serif";
+    pen.textAlign = "left";
+    for (const i of boxes) {
+      const rect = bands.rects[i];
+      if (!rect || bands.faded[i] || bands.hidden[i]) continue;
+      const [left, right] = [Math.max(0, x(rect.from_ns)), Math.min(width, x(rect.to_ns))];
+      const [top, bottom] = [Math.max(0, y(bands.high[i])), Math.min(height, y(bands.low[i]))];
+      if (right - left < 44 || bottom - top < 12) continue;
+      const [name, letter] = VM.kind(rect.kind);
+      const room = Math.floor((right - left - 10) / 6.2);
+      const text = letter + " " + (VM.shortName(rect) || name);
+      VM.label(pen, text.length > room ? text.slice(0, Math.max(1, room - 1)) + "…" : text, left + 5, (top + bottom) / 2 + 4);
     }
   };
 
-  const drawGaps = (pen, width) => {
-    pen.strokeStyle = VM.style("--line");
-    pen.fillStyle = VM.style("--faint");
+  const drawGaps = (pen) => {
+    const ink = VM.palette();
+    const width = canvases.width();
+    pen.strokeStyle = ink.css_line;
     pen.lineWidth = 1;
     pen.font = "10px system-ui, sans-serif";
     pen.textAlign = "right";
+    pen.setLineDash([2, 4]);
+    pen.beginPath();
+    let last = -9;
     for (const gap of scale.gaps) {
-      const middle = (y(gap.start) + y(gap.start + gap.size)) / 2;
-      if (middle < -5 || middle > canvases.height() + 5) continue;
-      const room = Math.abs(y(gap.start) - y(gap.start + gap.size));
-      if (room < 2.5) continue;
-      pen.setLineDash([2, 4]);
-      pen.beginPath();
-      pen.moveTo(0, middle); pen.lineTo(width, middle);
-      pen.stroke();
-      pen.setLineDash([]);
-      if (room > 9) pen.fillText("hole of " + VM.bytes(gap.size), width - 6, middle + 3.5);
+      const [low, high] = [y(gap.top / scale.total), y((gap.top + gap.height) / scale.total)];
+      const middle = (low + high) / 2;
+      if (middle < -5 || middle > canvases.height() + 5 || low - high < 2.5 || Math.abs(middle - last) < 2) continue;
+      last = middle;
+      pen.moveTo(0, middle);
+      pen.lineTo(width, middle);
+      if (low - high > 11) VM.label(pen, "hole of " + VM.bytes(gap.size), width - 6, middle + 3.5, ink.css_faint);
     }
+    pen.stroke();
+    pen.setLineDash([]);
   };
 
   const drawSelected = (pen) => {
     const rect = VM.state.selected;
     if (!rect) return;
-    pen.strokeStyle = VM.style("--cursor");
+    pen.strokeStyle = VM.palette().css_cursor;
     pen.lineWidth = 2;
-    const top = y(rect.start + rect.size);
-    const bottom = y(rect.start);
+    const top = y(VM.heightOf(rect.start + rect.size));
+    const bottom = y(VM.heightOf(rect.start));
     pen.strokeRect(x(rect.from_ns), top, Math.max(2, x(rect.to_ns) - x(rect.from_ns)), Math.max(2, bottom - top));
   };
 
-  const drawOver = () => VM.drawCursor(canvases.over.getContext("2d"), canvases.width(), canvases.height());
+  const drawOver = () => {
+    const pen = canvases.over.getContext("2d");
+    VM.drawCursor(pen, canvases.width(), canvases.height());
+    drawSelected(pen);
+  };
 
   // The rectangle at a place: the shortest that holds it, else the nearest within three pixels.
   const hit = (px, py) => {
     const time = VM.timeAt(px, canvases.width());
     const slack = 3 / canvases.width() * span();
-    let best = null;
+    let best = -1;
     let nearest = 4;
-    for (const rect of VM.rects || []) {
-      if (rect.from_ns > time + slack || rect.to_ns < time - slack || VM.state.hidden.has(rect.kind)) continue;
-      const top = y(rect.start + rect.size);
-      const bottom = y(rect.start);
+    for (let i = 0; i < bands.n; i++) {
+      if (bands.hidden[i] || bands.from[i] > time + slack || bands.to[i] < time - slack) continue;
+      const top = y(bands.high[i]);
+      const bottom = y(bands.low[i]);
       const away = py < top ? top - py : py > bottom ? py - bottom : 0;
-      const closer = away < nearest || away === nearest && best && rect.size < best.size;
-      if (closer) [best, nearest] = [rect, away];
+      const size = bands.end[i] - bands.start[i];
+      if (away < nearest || away === nearest && best >= 0 && size < bands.end[best] - bands.start[best]) {
+        [best, nearest] = [i, away];
+      }
     }
-    return best;
+    return best < 0 ? null : bands.rects[best];
   };
 
-  VM.nameOf = (rect) => VM.names[rect.name] || "";
+  VM.nameOf = (rect) => VM.names[rect.name] || rect.text || "";
   VM.shortName = (rect) => VM.nameOf(rect).split("/").pop();
 
+  let pointer = null;
+  // At most once a frame, however fast the pointer is.
   const hover = (event) => {
+    const idle = !pointer;
+    pointer = { x: event.clientX, y: event.clientY };
+    if (idle) requestAnimationFrame(() => { if (pointer) showTip(pointer); pointer = null; });
+  };
+
+  const showTip = (at) => {
     const box = VM.$("atlas").getBoundingClientRect();
-    const rect = hit(event.clientX - box.left, event.clientY - box.top);
+    const rect = hit(at.x - box.left, at.y - box.top);
     const tip = VM.$("tip");
     tip.hidden = !rect;
     if (!rect) return;
-    const resident = VM.residentAt(rect, VM.timeAt(event.clientX - box.left, box.width));
+    const [resident, own] = VM.residentAt(rect, VM.timeAt(at.x - box.left, box.width));
     tip.textContent = [
       VM.kind(rect.kind)[0] + (VM.nameOf(rect) ? "  " + VM.nameOf(rect) : ""),
       VM.hex(rect.start) + "-" + VM.hex(rect.start + rect.size) + "  " + rect.rights + "  " + VM.bytes(rect.size),
-      "resident " + VM.bytes(resident) + ", " + VM.time(rect.from_ns) + " to " + VM.time(rect.to_ns),
+      "resident " + VM.bytes(resident) + (own && own < resident ? " (its own " + VM.bytes(own) + ")" : "")
+        + ", lives from " + VM.time(rect.from_ns) + " to " + VM.time(rect.to_ns),
     ].join("\n");
-    tip.style.left = Math.min(event.clientX + 14, window.innerWidth - 470) + "px";
-    tip.style.top = Math.min(event.clientY + 14, window.innerHeight - 80) + "px";
+    tip.style.left = Math.max(4, Math.min(at.x + 14, window.innerWidth - tip.offsetWidth - 8)) + "px";
+    tip.style.top = Math.max(4, Math.min(at.y + 14, window.innerHeight - tip.offsetHeight - 8)) + "px";
   };
 
   VM.zoomAddress = (factor, py) => {
@@ -220,7 +247,7 @@
       }
       begun = null;
     });
-    host.addEventListener("pointerleave", () => { VM.$("tip").hidden = true; });
+    host.addEventListener("pointerleave", () => { pointer = null; VM.$("tip").hidden = true; });
     host.addEventListener("wheel", VM.wheel, { passive: false });
   };
 
@@ -231,16 +258,42 @@
     VM.set(change);
   };
 
-  VM.startAtlas = () => {
+  const restart = () => { job = null; draw(); };
+  const choose = () => { VM.chooseBands(bands); restart(); };
+
+  // The rectangles that live at a time, highest address first; hidden ones too.
+  VM.aliveAt = (time) => {
+    const found = [];
+    for (let k = 0; k < bands.n; k++) if (VM.livesAt(bands, bands.byAddress[k], time)) found.push(bands.rects[bands.byAddress[k]]);
+    return found;
+  };
+  // How many live at a time, and their bytes.
+  VM.sumAt = (time) => {
+    let [count, size] = [0, 0];
+    for (let i = 0; i < bands.n; i++) {
+      if (!VM.livesAt(bands, i, time)) continue;
+      count++;
+      size += bands.end[i] - bands.start[i];
+    }
+    return { count, size };
+  };
+
+  // Takes new rectangles; the scale stays where only more of the same window came.
+  VM.startAtlas = (keepsScale) => {
     if (!canvases) {
       const host = VM.$("atlas");
       canvases = VM.canvases(host);
+      pixels = VM.pixels(canvases.base);
       listen(host);
-      VM.on(["from", "to", "low", "high", "hidden", "query", "selected", "redraw"], draw);
-      VM.on(["now", "span", "marks"], drawOver);
-      window.addEventListener("resize", draw);
+      VM.on(["from", "to", "low", "high"], draw);
+      VM.on(["redraw"], restart);
+      VM.on(["hidden", "query"], choose);
+      VM.on(["now", "span", "marks", "selected"], drawOver);
+      window.addEventListener("resize", restart);
     }
-    scale = VM.addressScale(VM.rects);
-    draw();
+    if (!keepsScale) scale = VM.addressScale(VM.rects);
+    bands = VM.bandsOf(VM.rects, scale);
+    picture = null;
+    choose();
   };
 })();

@@ -50,7 +50,7 @@ VM.el = (tag, attributes, ...children) => {
 VM.$ = (id) => document.getElementById(id);
 VM.swatch = (slug) => {
   const [name, letter, colour] = VM.kind(slug);
-  return VM.el("span", { class: "swatch", style: { background: colour }, title: name }, letter);
+  return VM.el("span", { class: "swatch", style: { background: colour, color: VM.inkOn(colour) }, title: name }, letter);
 };
 
 // The shared state. `set` changes it and tells the parts that asked for those names.
@@ -74,36 +74,26 @@ VM.set = (change) => {
   for (const name of Object.keys(change)) pending.add(name);
 };
 
-VM.style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
 // Two canvases of the right resolution: the picture below, cursor and selection above.
 VM.canvases = (host) => {
   const base = host.querySelector("canvas.base");
   const over = host.querySelector("canvas.over");
+  // Very large pictures are drawn with one pixel for one, or they would be slow.
+  const now = { width: 1, height: 1, scale: 1 };
+  // Asked for once a picture: asking the page for its layout is slow.
   const fit = () => {
-    const scale = window.devicePixelRatio || 1;
+    [now.width, now.height] = [host.clientWidth, host.clientHeight];
+    const wanted = window.devicePixelRatio || 1;
+    const scale = now.width * now.height * wanted * wanted > 4e6 ? 1 : wanted;
+    now.scale = scale;
+    const width = Math.max(1, Math.round(now.width * scale));
+    const height = Math.max(1, Math.round(now.height * scale));
     for (const canvas of [base, over]) {
-      canvas.width = Math.max(1, Math.round(host.clientWidth * scale));
-      canvas.height = Math.max(1, Math.round(host.clientHeight * scale));
+      if (canvas.width === width && canvas.height === height) continue;
+      [canvas.width, canvas.height] = [width, height];
       canvas.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
     }
   };
   fit();
-  return { base, over, fit, width: () => host.clientWidth, height: () => host.clientHeight };
-};
-
-let hatch = null;
-// The pattern that marks memory nobody can touch.
-VM.hatch = (context) => {
-  if (!hatch) {
-    const tile = document.createElement("canvas");
-    tile.width = tile.height = 6;
-    const pen = tile.getContext("2d");
-    pen.strokeStyle = "rgba(90,100,115,.75)";
-    pen.beginPath();
-    pen.moveTo(0, 6); pen.lineTo(6, 0);
-    pen.stroke();
-    hatch = tile;
-  }
-  return context.createPattern(hatch, "repeat");
+  return { base, over, fit, density: () => now.scale, width: () => now.width, height: () => now.height };
 };

@@ -6,11 +6,12 @@
     ["← →", "to the event before or after"], ["Home End", "to the start or end"], ["+ −", "zoom time about the cursor"],
     ["wheel", "zoom time; with Shift over the bands: addresses"], ["drag", "select a span above, move the bands below"],
     ["0", "show everything again"], ["m", "set a mark (two make a diff), Shift+M: none"], ["1 … 6", "the tabs of the panel"],
-    ["/", "search names, kinds, addresses"], ["t", "light or dark"], ["?", "these keys"], ["Esc", "nothing selected"],
+    ["/", "search names, kinds, addresses"], ["n N", "to the next or previous hit (Enter, Shift+Enter in the field)"], ["t", "light or dark"], ["?", "these keys"], ["Esc", "nothing selected"],
   ];
 
   const setTheme = (theme) => {
     document.documentElement.dataset.theme = theme;
+    VM.forgetPalette();
     VM.set({ redraw: Symbol(theme) });
   };
 
@@ -42,31 +43,107 @@
     const order = [...overview.memories].sort((a, b) => b.resident_max - a.resident_max).slice(0, 500);
     host.replaceChildren(...order.map((memory) => VM.el("option", { value: memory.mm },
       memory.pid + " " + (memory.program.split("/").pop() || "?") + " " + VM.bytes(memory.resident_max))));
-    host.onchange = () => VM.set({ mm: Number(host.value), selected: null, address: null, low: 0, high: 1 });
+    host.onchange = () => VM.chooseMemory(Number(host.value));
     return order.length ? order[0].mm : 0;
   };
+  VM.chooseMemory = (mm) => {
+    if (mm === VM.state.mm) return;
+    VM.$("memory").value = mm;
+    VM.set({ mm, selected: null, address: null, low: 0, high: 1 });
+  };
+
+  // The rectangles of the whole run, or as many as an answer holds; of a window that is looked at closely, more.
+  let whole = null;
+  let window_ = null;
+  const take = (rects, names, causes, note) => {
+    VM.rects = rects;
+    VM.names = names;
+    VM.causes = causes;
+    VM.$("atlas-note").textContent = note;
+  };
+  const noteOf = (answer, count) => VM.count(count) + " bands"
+    + (answer.left_out ? ", " + VM.count(answer.left_out) + " smaller ones appear as you zoom in" : "")
+    + (answer.lost ? ", " + VM.count(answer.lost) + " smallest of the run left out" : "");
 
   const loadRects = async () => {
-    const answer = await VM.source.atlas({ mm: VM.state.mm, from: 0, to: VM.duration, low: 0, high: 2 ** 48 });
-    VM.rects = answer.rects;
-    VM.names = answer.names;
-    VM.causes = answer.causes;
-    VM.$("atlas-note").textContent = VM.count(VM.rects.length) + " bands"
-      + (answer.left_out ? ", " + VM.count(answer.left_out) + " smaller ones of the run left out" : "");
-    VM.startAtlas();
+    const mm = VM.state.mm;
+    const answer = await VM.source.atlas({ mm, from: 0, to: VM.duration, low: 0, high: 2 ** 48 });
+    if (mm !== VM.state.mm) return;
+    whole = answer;
+    window_ = null;
+    take(answer.rects, answer.names, answer.causes, noteOf(answer, answer.rects.length));
+    VM.startAtlas(false);
     VM.drawLegend();
     VM.set({ redraw: Symbol("rects") });
   };
 
+  // When a view rests on a part of a run with more bands than were sent, the rest of that part is asked for.
+  const loadWindow = async () => {
+    if (!whole || !whole.left_out) return;
+    const { from, to, low, high, mm } = VM.state;
+    const inside = window_ && from >= window_.from && to <= window_.to && low >= window_.low && high <= window_.high;
+    if (inside || (to - from > VM.duration * 0.8 && high - low > 0.8)) return;
+    const wide = (to - from) / 2;
+    const asked = { mm, from: Math.max(0, Math.floor(from - wide)), to: Math.min(VM.duration, Math.ceil(to + wide)), low: 0, high: 2 ** 48 };
+    const answer = await VM.source.atlas(asked);
+    if (mm !== VM.state.mm) return;
+    window_ = { from: asked.from, to: asked.to, low: 0, high: 1 };
+    const key = (rect) => rect.made + " " + rect.start;
+    const known = new Set(whole.rects.map(key));
+    const rects = whole.rects.concat(answer.rects.filter((rect) => !known.has(key(rect))));
+    take(rects, answer.names, { ...whole.causes, ...answer.causes }, noteOf(answer, rects.length));
+    VM.startAtlas(true);
+    VM.set({ redraw: Symbol("window") });
+  };
+
   const nowLine = () => {
-    let size = 0;
-    let count = 0;
-    for (const rect of VM.aliveAt(VM.state.now)) {
-      size += rect.size;
-      count++;
-    }
-    VM.$("now").replaceChildren("now ", VM.el("b", {}, VM.time(VM.state.now)), " · " + count + " mappings, " + VM.bytes(size)
+    const { count, size } = VM.sumAt(VM.state.now);
+    const isAll = !whole || !whole.left_out && !whole.lost;
+    VM.$("now").replaceChildren("now ", VM.el("b", {}, VM.time(VM.state.now)), " · " + VM.count(count) + (isAll ? "" : " drawn")
+      + " mappings, " + VM.bytes(size)
       + (VM.state.span ? " · selected " + VM.time(VM.state.span[0]) + " to " + VM.time(VM.state.span[1]) : ""));
+  };
+
+  // Moves the cursor, and the view where the cursor would be outside.
+  VM.goTo = (time, more) => {
+    const change = { now: time, ...more };
+    const length = VM.state.to - VM.state.from;
+    if (time < VM.state.from || time > VM.state.to) {
+      change.from = Math.min(Math.max(0, time - length / 2), VM.duration - length);
+      change.to = change.from + length;
+    }
+    VM.set(change);
+  };
+
+  // The rectangles that the search finds, by address and time.
+  let hits = { of: null, query: "", list: [], at: -1 };
+  const findHits = () => {
+    const { query } = VM.state;
+    if (hits.of !== VM.rects || hits.query !== query) {
+      const list = query ? VM.rects.filter(VM.matches).sort((a, b) => a.start - b.start || a.from_ns - b.from_ns) : [];
+      hits = { of: VM.rects, query, list, at: -1 };
+    }
+    return hits;
+  };
+  const showHits = () => {
+    const { list, at } = findHits();
+    VM.$("hits").textContent = !VM.state.query ? "" : !list.length ? "none" : (at < 0 ? "" : VM.count(at + 1) + " of ") + VM.count(list.length);
+  };
+  const stepHit = (direction) => {
+    const found = findHits();
+    if (!found.list.length) return;
+    found.at = found.at < 0 ? (direction > 0 ? 0 : found.list.length - 1) : (found.at + direction + found.list.length) % found.list.length;
+    const rect = found.list[found.at];
+    const lives = rect.from_ns <= VM.state.now && VM.state.now < rect.to_ns;
+    const more = { selected: rect, address: rect.start, tab: "story" };
+    const [low, high] = [VM.heightOf(rect.start), VM.heightOf(rect.start + rect.size)];
+    if (high < VM.state.low || low > VM.state.high) {
+      const tall = VM.state.high - VM.state.low;
+      more.low = Math.min(Math.max(0, (low + high) / 2 - tall / 2), 1 - tall);
+      more.high = more.low + tall;
+    }
+    VM.goTo(lives ? VM.state.now : rect.from_ns, more);
+    showHits();
   };
 
   // The moments at which the shown map changed.
@@ -83,24 +160,24 @@
     const list = moments();
     const now = VM.state.now;
     const next = direction > 0 ? list.find((time) => time > now) : list.findLast((time) => time < now);
-    if (next === undefined) return;
-    const change = { now: next };
-    const length = VM.state.to - VM.state.from;
-    if (next < VM.state.from || next > VM.state.to) {
-      change.from = Math.min(Math.max(0, next - length / 2), VM.duration - length);
-      change.to = change.from + length;
-    }
-    VM.set(change);
+    if (next !== undefined) VM.goTo(next);
   };
 
   const press = (event) => {
+    if (event.target.matches("input") && event.key === "Enter") {
+      event.preventDefault();
+      return stepHit(event.shiftKey ? -1 : 1);
+    }
     if (event.target.matches("input, select, textarea") && event.key !== "Escape") return;
+    if (VM.$("help").open) return;
+    if (!VM.rects) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
       ArrowLeft: () => step(-1), ArrowRight: () => step(1), Home: () => VM.set({ now: 0 }), End: () => VM.set({ now: VM.duration }),
       "+": () => VM.zoomTime(0.7, VM.state.now), "=": () => VM.zoomTime(0.7, VM.state.now), "-": () => VM.zoomTime(1 / 0.7, VM.state.now),
       0: () => VM.set({ from: 0, to: VM.duration, low: 0, high: 1, span: null }),
       m: () => VM.set({ marks: [...VM.state.marks, VM.state.now].slice(-2) }), M: () => VM.set({ marks: [] }),
+      n: () => stepHit(1), N: () => stepHit(-1),
       "/": () => VM.$("search").focus(), t: () => VM.$("theme").click(), "?": () => VM.$("help").showModal(),
       Escape: () => { VM.$("search").blur(); VM.set({ selected: null, address: null, span: null }); },
     };
@@ -120,10 +197,13 @@
         VM.duration = overview.duration_ns;
         Object.assign(VM.state, { from: 0, to: VM.duration, now: VM.duration });
         VM.startTimeline(overview);
+        document.documentElement.dataset.picture = "yes";
       }
       await new Promise((done) => setTimeout(done, 100));
     }
   };
+
+  const failed = (error) => { VM.$("subtitle").textContent = "Not to be shown: " + error.message; };
 
   const start = async () => {
     setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -133,6 +213,7 @@
     VM.el("form", { method: "dialog" }, VM.el("button", {}, "Close")));
     VM.$("help-open").onclick = () => VM.$("help").showModal();
     VM.$("search").oninput = (event) => VM.set({ query: event.target.value.trim().toLowerCase() });
+    VM.on(["query"], showHits);
     document.addEventListener("keydown", press);
     const overview = await waitUntilReady();
     VM.overview = overview;
@@ -143,10 +224,15 @@
     VM.startTimeline(overview);
     await loadRects();
     VM.startPanel();
-    VM.on(["mm"], loadRects);
+    VM.on(["mm"], () => loadRects().catch(failed));
+    let resting = null;
+    VM.on(["from", "to", "low", "high"], () => {
+      clearTimeout(resting);
+      resting = setTimeout(() => loadWindow().catch(failed), 200);
+    });
     VM.on(["now", "span", "redraw"], nowLine);
     nowLine();
     document.documentElement.dataset.ready = "yes";
   };
-  start().catch((error) => { VM.$("subtitle").textContent = "Not to be shown: " + error.message; });
+  start().catch(failed);
 })();

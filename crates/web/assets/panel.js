@@ -6,65 +6,71 @@
     ["map", "Map"], ["story", "Story"], ["flame", "Flame"], ["diff", "Diff"], ["findings", "Findings"], ["run", "Run"],
   ];
   const views = {};
-  // Lines of the map at most: more would not be read, and would make scrubbing slow.
+  // Lines of the map at most: more would not be read; while the cursor moves as many as are seen at once.
   const ROWS = 500;
+  const ROWS_MOVING = 40;
   let turn = 0;
-
-  // For each stretch of time the rectangles that live in it: a moment then asks few of them.
-  const STRETCHES = 512;
-  let stretches = { of: null, lists: [] };
-  const stretchOf = (time) => Math.min(STRETCHES - 1, Math.max(0, Math.floor(time / VM.duration * STRETCHES)));
-  const living = (time) => {
-    if (stretches.of !== VM.rects) {
-      const lists = Array.from({ length: STRETCHES }, () => []);
-      const byAddress = [...VM.rects].sort((a, b) => b.start - a.start);
-      for (const rect of byAddress) {
-        for (let i = stretchOf(rect.from_ns); i <= stretchOf(rect.to_ns); i++) lists[i].push(rect);
-      }
-      stretches = { of: VM.rects, lists };
-    }
-    return stretches.lists[stretchOf(time)];
-  };
-
-  // The rectangles that live at a time, highest address first.
-  VM.aliveAt = (time) => living(time)
-    .filter((r) => r.from_ns <= time && (time < r.to_ns || r.to_ns === VM.duration));
+  let isMoving = false;
 
   const nameCell = (rect) => VM.el("td", { class: "name", title: VM.nameOf(rect) },
     VM.shortName(rect) || VM.kind(rect.kind)[0]);
 
-  views.map = () => {
-    const time = VM.state.now;
-    const alive = VM.aliveAt(time).filter((rect) => !VM.state.hidden.has(rect.kind) && VM.matches(rect));
-    const rows = [];
+  // What a moment's map shows: its kinds as bars that show and hide them, its mappings as rows.
+  const mapParts = (time, rows, note) => {
+    const shown = rows.filter((row) => !VM.state.hidden.has(row.rect.kind) && VM.matches(row.rect));
+    const sum = (list, of) => list.reduce((all, row) => all + of(row), 0);
+    const most = isMoving ? ROWS_MOVING : ROWS;
+    const lines = [];
     let above = null;
-    let size = 0;
-    let resident = 0;
-    for (const rect of alive.slice(0, ROWS)) {
-      const now = VM.residentAt(rect, time);
-      size += rect.size;
-      resident += now;
-      const end = rect.start + rect.size;
+    for (const row of shown.slice(0, most)) {
+      const end = row.rect.start + row.rect.size;
       if (above !== null && above > end) {
-        rows.push(VM.el("tr", { class: "hole" }, VM.el("td", { colspan: 6 }, "hole of " + VM.bytes(above - end))));
+        lines.push(VM.el("tr", { class: "hole" }, VM.el("td", { colspan: 6 }, "hole of " + VM.bytes(above - end))));
       }
-      above = rect.start;
-      const chosen = VM.state.selected === rect ? " chosen" : "";
-      const choose = () => VM.select(rect, rect.start);
-      rows.push(VM.el("tr", { class: "link" + chosen, tabindex: 0, onclick: choose,
+      above = row.rect.start;
+      const choose = () => VM.select(row.rect, row.rect.start);
+      const chosen = VM.state.selected && VM.state.selected.start === row.rect.start ? " chosen" : "";
+      lines.push(VM.el("tr", { class: "link" + chosen, tabindex: 0, onclick: choose,
         onkeydown: (event) => { if (event.key === "Enter") choose(); } },
-      VM.el("td", {}, VM.swatch(rect.kind)), VM.el("td", { class: "mono" }, rect.start.toString(16)),
-      VM.el("td", {}, VM.bytes(rect.size)), VM.el("td", {}, now ? VM.bytes(now) : "–"),
-      VM.el("td", { class: "mono" }, rect.rights), nameCell(rect)));
+      VM.el("td", {}, VM.swatch(row.rect.kind)), VM.el("td", { class: "mono" }, row.rect.start.toString(16)),
+      VM.el("td", {}, VM.bytes(row.rect.size)), VM.el("td", {}, row.resident ? VM.bytes(row.resident) : "–"),
+      VM.el("td", { class: "mono" }, row.rect.rights), nameCell(row.rect)));
+      for (const [kind, owner, start, size] of row.leaves || []) {
+        lines.push(VM.el("tr", { class: "part" }, VM.el("td", {}, VM.swatch(kind)), VM.el("td", { class: "mono" }, start.replace("0x", "")),
+          VM.el("td", {}, VM.bytes(size)), VM.el("td", {}), VM.el("td", {}),
+          VM.el("td", { class: "name", title: owner }, VM.kind(kind)[0] + (owner ? " of " + owner.split("/").pop() : ""))));
+      }
     }
-    const more = alive.length > ROWS ? VM.el("p", {}, VM.count(alive.length - ROWS) + " more: narrow the search") : null;
-    return [VM.el("p", {}, alive.length + " mappings at ", VM.el("b", {}, VM.time(time)), ", " + VM.bytes(size)
-      + ", resident " + VM.bytes(resident)),
+    const more = shown.length > most && !isMoving ? VM.el("p", {}, VM.count(shown.length - most) + " more: narrow the search") : null;
+    return [VM.el("p", {}, VM.count(shown.length) + " mappings at ", VM.el("b", {}, VM.time(time)), ", "
+      + VM.bytes(sum(shown, (row) => row.rect.size)) + ", resident " + VM.bytes(sum(shown, (row) => row.resident)), note),
     VM.el("table", {}, VM.el("thead", {}, VM.el("tr", {}, ...["", "start", "size", "resident", "", "name"]
-      .map((text, i) => VM.el("th", { class: i === 5 ? "name" : null }, text)))), VM.el("tbody", {}, rows)), more];
+      .map((text, i) => VM.el("th", { class: i === 5 ? "name" : null }, text)))), VM.el("tbody", {}, lines)), more];
   };
 
-  const cause = (rect, no) => (VM.causes && VM.causes[no]) || "event " + VM.count(no);
+  // At once from the bands that are here; when the cursor rests, from the server, which knows every mapping.
+  views.map = () => {
+    const time = VM.state.now;
+    const rows = VM.aliveAt(time).map((rect) => ({ rect, resident: VM.residentAt(rect, time)[0] }));
+    return mapParts(time, rows);
+  };
+
+  const exact = async () => {
+    const time = VM.state.now;
+    const mine = turn;
+    const answer = await VM.source.map({ mm: VM.state.mm, at: Math.round(time) }).catch(() => null);
+    if (!answer || mine !== turn || VM.state.tab !== "map") return;
+    const drawn = new Map(VM.aliveAt(time).map((rect) => [rect.start, rect]));
+    const rows = answer.mappings.map((line) => {
+      const largest = line.leaves.reduce((a, b) => (b[3] > a[3] ? b : a), ["anonymous", "", "", 0]);
+      const rect = drawn.get(line.start) || { ...line, kind: largest[0], name: -1, text: line.name, from_ns: time, to_ns: time,
+        made: null, ended: null, resident: [] };
+      return { rect, resident: line.rss || 0, leaves: line.leaves.length > 1 ? line.leaves : [] };
+    }).reverse();
+    put(mapParts(time, rows));
+  };
+
+  const cause = (rect, no) => (VM.causes && VM.causes[no]) || (no === null ? "" : "event " + VM.count(no));
 
   // What happened at the selected address, from what is on this page alone.
   const lives = (address) => VM.rects.filter((r) => r.start <= address && address < r.start + r.size)
@@ -76,12 +82,12 @@
   views.story = async () => {
     const rect = VM.state.selected;
     const address = VM.state.address;
-    if (!rect) return [VM.el("p", {}, "Click a band, or a line of the map, for its story.")];
+    if (!rect) return [VM.el("p", { class: "empty" }, "Click a band, or a line of the map, for its story.")];
     const [name, letter] = VM.kind(rect.kind);
     const facts = [["address", VM.hex(address)], ["kind", letter + " " + name],
       ["range", VM.hex(rect.start) + "-" + VM.hex(rect.start + rect.size)], ["size", VM.bytes(rect.size)],
       ["rights", rect.rights], ["offset", VM.hex(rect.offset)], ["name", VM.nameOf(rect) || "none"],
-      ["resident", VM.bytes(VM.residentAt(rect, VM.state.now)) + " as of the last page checkpoint"]];
+      ["resident", VM.bytes(VM.residentAt(rect, VM.state.now)[0]) + " as of the last page checkpoint"]];
     const items = [];
     const all = lives(address);
     all.forEach((life, i) => {
@@ -96,37 +102,56 @@
     if (told && told.lines) parts.push(VM.el("h2", {}, "Biography"), VM.el("ol", { class: "story" }, told.lines.map((line) =>
       VM.el("li", {}, VM.el("time", {}, VM.time(line.time_ns)), " ", VM.el("b", {}, line.what),
         (line.detail || []).map((text) => VM.el("div", { class: "mono" }, text))))));
-    if (told && told.why) parts.push(VM.el("h2", {}, "What is here"), VM.el("p", {}, told.why));
+    if (told && told.why) parts.push(VM.el("h2", {}, "What is here"), VM.el("p", {}, told.why), here(told));
     parts.push(VM.el("h2", {}, "This address over time"), VM.el("ol", { class: "story" }, items));
     parts.push(await pages(rect));
     return parts;
   };
 
-  // The pages of a mapping as a picture, where the server can be asked.
+  // What the files say of the address, and what an access would do.
+  const here = (told) => {
+    const { section, symbol, source, accesses, neighbours } = told.explanation;
+    const facts = [["section", section], ["symbol", symbol], ...(source || []).map((line) => ["source", line]),
+      ...(accesses || []).map((access) => [access.access, access.words]), ...(neighbours || []).map((text) => ["beside", text])];
+    const rows = (told.sections || []).map(([name, start, size]) => VM.el("tr", {}, VM.el("td", { class: "mono" }, VM.hex(start)),
+      VM.el("td", {}, VM.bytes(size)), VM.el("td", { class: "name" }, name)));
+    return [VM.el("dl", {}, facts.filter(([, value]) => value).flatMap(([key, value]) => [VM.el("dt", {}, key), VM.el("dd", { class: "mono" }, value)])),
+      rows.length ? [VM.el("h2", {}, "Sections in this mapping"), VM.el("table", {}, rows)] : null];
+  };
+
+  // The pages of a mapping as a picture, where they are known.
   const pages = async (rect) => {
     const answer = await VM.source.pages({ mm: VM.state.mm, at: Math.round(VM.state.now), start: rect.start, size: rect.size });
     if (!answer || !answer.cells) return null;
     const colour = VM.kind(rect.kind)[2];
-    return [VM.el("h2", {}, "Pages (" + VM.bytes(answer.cell_bytes) + " a cell)"), VM.el("div", { class: "pages" },
-      answer.cells.map((cell) => VM.el("i", { title: cell[1], style: cell[0] === "." ? {} : { background: colour } },
-        cell[0] === "." ? "" : cell[0])))];
+    const words = { A: "anonymous", a: "anonymous, some of it", F: "of a file", f: "of a file, some of it", m: "anonymous and of a file", s: "in swap" };
+    const cells = [...answer.cells].map((letter) => VM.el("i", words[letter]
+      ? { title: words[letter], style: { background: colour, color: VM.inkOn(colour) } }
+      : { title: letter === " " ? "not mapped" : "no page there" }, words[letter] ? letter : ""));
+    const legend = [...new Set(answer.cells)].filter((letter) => words[letter]).map((letter) => letter + " " + words[letter]);
+    return [VM.el("h2", {}, "Pages, " + VM.bytes(answer.cell_bytes) + " a cell" + (answer.at_ns === undefined ? "" : ", at " + VM.time(answer.at_ns))),
+      VM.el("div", { class: "pages" }, cells), VM.el("p", { class: "faint" }, [...legend, "blank: no page there"].join(" · "))];
   };
 
   let measure = "resident";
   let reversed = false;
+  const measures = [["resident", "resident"], ["mapped", "mapped"], ["dirty", "its own pages (dirty)"], ["touched", "first touched in the span"],
+    ["churn", "mapped in the span"], ["unmapped", "unmapped in the span"]];
   views.flame = async () => {
-    const span = VM.state.span || [0, VM.duration];
-    const query = { from: Math.round(span[0]), to: Math.round(span[1]), measure, reversed };
+    const isSpan = ["touched", "churn", "unmapped"].includes(measure);
+    const span = VM.state.span || (isSpan ? [0, VM.duration] : [0, VM.state.now]);
+    const query = { mm: VM.state.mm, from: Math.round(span[0]), to: Math.round(span[1]), measure, reversed };
+    const choose = VM.el("select", { id: "measure", "aria-label": "Measure", onchange: (event) => { measure = event.target.value; show(); } },
+      measures.map(([value, text]) => VM.el("option", { value, selected: value === measure ? "" : null }, text)));
+    const turn = VM.el("button", { type: "button", "aria-pressed": String(reversed), onclick: () => { reversed = !reversed; show(); } },
+      "Reversed");
     const answer = await VM.source.flame(query);
-    const choose = VM.el("select", { "aria-label": "Measure", onchange: (event) => { measure = event.target.value; show(); } },
-      [["resident", "made resident"], ["mapped", "mapped"], ["dirty", "dirtied"], ["churn", "mapped and unmapped"]].map(([value, text]) =>
-        VM.el("option", { value, selected: value === measure ? "" : null }, text)));
-    const turn = VM.el("button", { type: "button", onclick: () => { reversed = !reversed; show(); } },
-      reversed ? "Callers first" : "Callees first");
-    const head = VM.el("p", {}, choose, " ", turn, " ", VM.state.span ? VM.time(span[0]) + " to " + VM.time(span[1]) : "whole run");
-    if (!answer || !answer.root || !answer.root.value) return [head, VM.el("p", {}, (answer && answer.note)
-      || "This recording holds no call chains for that.")];
-    return [head, VM.flame(answer.root), answer.note ? VM.el("p", {}, answer.note) : null];
+    const when = answer && answer.at_ns !== undefined ? "at " + VM.time(answer.at_ns)
+      : !isSpan ? "at " + VM.time(span[1]) : VM.state.span ? VM.time(span[0]) + " to " + VM.time(span[1]) : "in the whole run";
+    const head = VM.el("p", { class: "row" }, choose, turn, VM.el("span", {}, when));
+    if (!answer || !answer.root || !answer.root.value) return [head, VM.el("p", { class: "empty" }, (answer && answer.note)
+      || "Nothing of that, or this recording holds no call chains (vmatlas record --stacks on takes them).")];
+    return [head, VM.flame(answer.root), answer.note ? VM.el("p", { class: "faint" }, answer.note) : null];
   };
 
   views.diff = () => {
@@ -139,7 +164,7 @@
         const key = rect.kind + "\t" + VM.nameOf(rect);
         const sum = byKey.get(key) || { kind: rect.kind, name: VM.nameOf(rect), size: 0, resident: 0, count: 0 };
         sum.size += rect.size;
-        sum.resident += VM.residentAt(rect, time);
+        sum.resident += VM.residentAt(rect, time)[0];
         sum.count++;
         byKey.set(key, sum);
       }
@@ -165,9 +190,17 @@
 
   views.findings = () => {
     const findings = VM.overview.report.findings || [];
-    if (!findings.length) return [VM.el("p", {}, "Nothing stands out.")];
-    return findings.map((finding) => VM.el("div", { class: "finding" }, VM.el("b", {}, finding.title || finding.kind.replaceAll("_", " ")),
-      VM.el("small", {}, finding.evidence), finding.advice));
+    if (!findings.length) return [VM.el("p", { class: "empty" }, "Nothing stands out.")];
+    return findings.map((finding) => {
+      const where = [finding.pid ? "process " + finding.pid : "", finding.bytes ? VM.bytes(finding.bytes) : ""].filter(Boolean);
+      const go = finding.time_ns === null || finding.time_ns === undefined ? null
+        : VM.el("button", { type: "button", onclick: () => VM.goTo(finding.time_ns) }, "at " + VM.time(finding.time_ns));
+      return VM.el("div", { class: "finding" }, VM.el("b", {}, finding.kind.replaceAll("_", " ")),
+        where.length || go ? VM.el("span", { class: "faint" }, " ", where.join(", "), " ", go) : null,
+        VM.el("p", {}, finding.evidence), VM.el("p", { class: "faint" }, finding.advice),
+        (finding.frames || []).slice(0, 12).map((frame) => VM.el("div", { class: "mono" }, frame.function
+          + (frame.file ? " (" + frame.file.split("/").pop() + (frame.line ? ":" + frame.line : "") + ")" : ""))));
+    });
   };
 
   views.run = () => {
@@ -179,27 +212,48 @@
       VM.el("td", {}, process.peak_resident === null ? "–" : VM.bytes(process.peak_resident)),
       VM.el("td", { class: "name", title: process.program }, process.program))))];
     parts.push(VM.el("h2", {}, "Largest growths"), VM.el("table", {}, report.growths.slice(0, 20).map((growth) => VM.el("tr", {
-      class: "link", onclick: () => VM.set({ now: growth.time_ns }) }, VM.el("td", {}, VM.time(growth.time_ns)),
+      class: "link", tabindex: 0, onclick: () => VM.goTo(growth.time_ns),
+      onkeydown: (event) => { if (event.key === "Enter") VM.goTo(growth.time_ns); } }, VM.el("td", {}, VM.time(growth.time_ns)),
     VM.el("td", {}, VM.bytes(growth.bytes)), VM.el("td", { class: "name", title: growth.call }, growth.call)))));
     parts.push(VM.el("h2", {}, "Notes"), report.notes.map((note) => VM.el("p", {}, note.text)));
     return parts;
   };
 
+  const put = (parts) => {
+    const panel = VM.$("panel");
+    const at = panel.dataset.tab === VM.state.tab ? panel.scrollTop : 0;
+    // Whoever uses the keyboard stays on the line or field they were on.
+    const focus = panel.contains(document.activeElement) ? document.activeElement : null;
+    const rows = focus && [...panel.querySelectorAll("[tabindex], button, select")];
+    const place = focus ? rows.indexOf(focus) : -1;
+    panel.dataset.tab = VM.state.tab;
+    panel.replaceChildren(...parts.flat(4).filter((part) => part !== null && part !== undefined && part !== false));
+    panel.scrollTop = at;
+    if (place >= 0) [...panel.querySelectorAll("[tabindex], button, select")][place]?.focus({ preventScroll: true });
+  };
+
   const show = async () => {
     const mine = ++turn;
     const made = views[VM.state.tab]();
-    const parts = made instanceof Promise ? await made.catch((error) => [VM.el("p", {}, "Not to be had: " + error.message)]) : made;
+    const parts = made instanceof Promise ? await made.catch((error) => [VM.el("p", { class: "empty" }, "Not to be had: " + error.message)]) : made;
     if (mine !== turn) return;
-    const panel = VM.$("panel");
-    const at = panel.dataset.tab === VM.state.tab ? panel.scrollTop : 0;
-    panel.dataset.tab = VM.state.tab;
-    panel.replaceChildren(...parts.flat(3).filter((part) => part !== null && part !== undefined));
-    panel.scrollTop = at;
+    put(parts);
+    if (VM.state.tab === "map" && VM.source.isServer && !isMoving) exact();
   };
   VM.showPanel = () => { if (VM.overview) show(); };
 
-  const showTabs = () => VM.$("tabs").replaceChildren(...tabs.map(([id, text], i) => VM.el("button", { type: "button", role: "tab",
-    id: "tab-" + id, "aria-selected": String(VM.state.tab === id), title: "Key " + (i + 1), onclick: () => VM.set({ tab: id }) }, text)));
+  const showTabs = () => {
+    const host = VM.$("tabs");
+    if (!host.children.length) {
+      host.append(...tabs.map(([id, text], i) => VM.el("button", { type: "button", role: "tab", id: "tab-" + id, "aria-controls": "panel",
+        title: "Key " + (i + 1), onclick: () => VM.set({ tab: id }) }, text)));
+    }
+    for (const tab of host.children) tab.setAttribute("aria-selected", String(tab.id === "tab-" + VM.state.tab));
+    VM.$("panel").setAttribute("aria-labelledby", "tab-" + VM.state.tab);
+    const main = document.querySelector("main");
+    if ((main.dataset.tab === "flame") !== (VM.state.tab === "flame")) VM.set({ redraw: Symbol("width") });
+    main.dataset.tab = VM.state.tab;
+  };
 
   VM.tabs = tabs.map(([id]) => id);
   VM.startPanel = () => {
@@ -207,9 +261,16 @@
     VM.on(["tab", "selected", "address", "redraw"], VM.showPanel);
     // While the cursor moves the map follows ten times a second; the pictures follow every frame.
     let waiting = null;
-    VM.on(["now", "hidden", "query"], () => {
+    let resting = null;
+    VM.on(["now", "hidden", "query", "mm"], () => {
+      clearTimeout(resting);
+      isMoving = true;
+      resting = setTimeout(() => {
+        isMoving = false;
+        if (["map", "flame"].includes(VM.state.tab)) VM.showPanel();
+      }, 250);
       if (VM.state.tab !== "map" || waiting) return;
-      waiting = setTimeout(() => { waiting = null; VM.showPanel(); }, 90);
+      waiting = setTimeout(() => { waiting = null; if (isMoving) VM.showPanel(); }, 90);
     });
     VM.on(["marks"], () => { if (VM.state.tab === "diff") VM.showPanel(); });
     VM.on(["span"], () => { if (VM.state.tab === "flame") VM.showPanel(); });

@@ -31,9 +31,30 @@
     isServer: true,
     overview: () => fetchJson("overview"),
     atlas: (query) => fetchJson("atlas", query),
+    map: (query) => fetchJson("map", query),
     story: (query) => fetchJson("story", query),
     pages: (query) => fetchJson("pages", query),
     flame: (query) => fetchJson("flame", query),
+  };
+
+  // The same graph from its other end: each frame's own bytes, the innermost first.
+  const reversed = (root) => {
+    const top = { name: root.name, value: root.value, children: new Map() };
+    const walk = (node, path) => {
+      const own = node.value - node.children.reduce((sum, child) => sum + child.value, 0);
+      if (own > 0 && path.length) {
+        let at = top;
+        for (let i = path.length - 1; i >= 0; i--) {
+          if (!at.children.has(path[i])) at.children.set(path[i], { name: path[i], value: 0, children: new Map() });
+          at = at.children.get(path[i]);
+          at.value += own;
+        }
+      }
+      for (const child of node.children) walk(child, [...path, child.name]);
+    };
+    walk(root, []);
+    const plain = (node) => ({ ...node, children: [...node.children.values()].map(plain) });
+    return plain(top);
   };
 
   const fromPage = () => {
@@ -43,10 +64,17 @@
       isServer: false,
       overview: async () => ({ ...data.overview, ready: true, progress: 1 }),
       atlas: async (query) => ({ rects: inWindow(data.atlas.rects, query), names: data.atlas.names, causes: data.atlas.causes,
-        left_out: data.atlas.left_out }),
+        left_out: 0, lost: data.atlas.left_out }),
+      map: none,
       story: none,
-      pages: none,
-      flame: async () => data.flame || null,
+      // The pages of the moment that the page keeps them of.
+      pages: async (query) => data.still && data.still.mm === query.mm
+        && data.still.pages.find((pages) => pages.start === query.start) || null,
+      flame: async (query) => {
+        const kept = data.still && data.still.mm === query.mm && data.still.flames[query.measure];
+        if (!kept) return { root: null, note: "A page from disk keeps this graph of the peak, for the largest memory only: vmatlas view without --html has all." };
+        return { note: kept.note, at_ns: data.still.at_ns, root: query.reversed && kept.root ? reversed(kept.root) : kept.root };
+      },
     };
   };
 

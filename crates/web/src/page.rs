@@ -3,10 +3,12 @@
 const HTML: &str = include_str!("../assets/index.html");
 const STYLE: &str = include_str!("../assets/style.css");
 /// The scripts in the order they need one another.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("base.js", include_str!("../assets/base.js")),
+    ("pixels.js", include_str!("../assets/pixels.js")),
     ("source.js", include_str!("../assets/source.js")),
     ("scale.js", include_str!("../assets/scale.js")),
+    ("bands.js", include_str!("../assets/bands.js")),
     ("timeline.js", include_str!("../assets/timeline.js")),
     ("atlas.js", include_str!("../assets/atlas.js")),
     ("flame.js", include_str!("../assets/flame.js")),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub enum Answer {
     NotFound,
     /// The question is wrong: why.
     Bad(String),
+    /// The question is right, and could not be answered: why.
+    Failed(String),
 }
 
 /// Where the page is.
@@ -90,18 +93,32 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => return Err(error),
             };
-            let at_once = busy.fetch_add(1, Ordering::Relaxed);
-            if at_once >= CONNECTIONS_MAX || !is_loopback(peer) {
-                busy.fetch_sub(1, Ordering::Relaxed);
-                continue;
-            }
-            let (address, site, done) = (self.address.clone(), Arc::clone(&site), Arc::clone(&busy));
-            std::thread::spawn(move || {
+            let Some(place) = Place::take(&busy).filter(|_| is_loopback(peer)) else { continue };
+            let (address, site) = (self.address.clone(), Arc::clone(&site));
+            let thread = std::thread::Builder::new().spawn(move || {
+                let _place = place;
                 // A connection that breaks concerns nobody else.
                 let _ = serve(&stream, &address, &*site);
-                done.fetch_sub(1, Ordering::Relaxed);
             });
+            // Without a thread the connection is closed, and its place given back.
+            drop(thread);
         }
+    }
+}
+
+/// A place among the connections served at once, given back however the connection ends.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(busy: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(busy));
+        (busy.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -176,10 +193,15 @@ fn respond(request: &Request, address: &Address, site: &dyn Site) -> Response {
     else {
         return Response::text(404, "Not Found", "no such page\n");
     };
-    match site.answer(name, &Query::read(query)) {
+    // A defect in answering one question is said as one, and the next question is answered.
+    let answer = std::panic::catch_unwind(AssertUnwindSafe(|| site.answer(name, &Query::read(query))));
+    match answer
+        .unwrap_or_else(|_| Answer::Failed("a defect of vmatlas: what it said is on its terminal".to_owned()))
+    {
         Answer::Json(body) => Response::ok("application/json", body),
         Answer::NotFound => Response::text(404, "Not Found", "no such data\n"),
         Answer::Bad(why) => Response::text(400, "Bad Request", &format!("{why}\n")),
+        Answer::Failed(why) => Response::text(500, "Internal Server Error", &format!("{why}\n")),
     }
 }
 
@@ -194,6 +216,8 @@ mod tests {
             match name {
                 "echo" => Answer::Json(query.text("x").unwrap_or("null").as_bytes().to_vec()),
                 "wrong" => Answer::Bad("why".to_owned()),
+                "lost" => Answer::Failed("gone".to_owned()),
+                "defect" => unreachable!("a defect for the test"),
                 _ => Answer::NotFound,
             }
         }
@@ -226,5 +250,32 @@ mod tests {
         assert_eq!(status("evil.example", &format!("GET /{secret}/")), "403");
         assert_eq!(status(&host, &format!("POST /{secret}/")), "405");
         assert_eq!(secret.len(), 32);
+    }
+
+    #[test]
+    fn a_defect_is_said_and_takes_no_place_from_later_questions() {
+        let server = Server::listen(0).expect("a port");
+        let address = server.address().clone();
+        std::thread::spawn(move || server.run(Arc::new(Echo)));
+        let host = format!("127.0.0.1:{}", address.port);
+        let asks = |name: &str| ask(&address, &host, &format!("GET /{}/api/{name}", address.token));
+        assert!(asks("lost").starts_with("HTTP/1.1 500 ") && asks("lost").ends_with("gone\n"));
+        for _ in 0..2 * CONNECTIONS_MAX {
+            assert!(asks("defect").starts_with("HTTP/1.1 500 "));
+        }
+        assert!(asks("echo?x=7").ends_with("\r\n\r\n7"));
+    }
+
+    #[test]
+    fn a_place_is_given_back_when_its_thread_panics() {
+        let busy = Arc::new(AtomicUsize::new(CONNECTIONS_MAX - 1));
+        let place = Place::take(&busy).expect("one is left");
+        assert!(Place::take(&busy).is_none());
+        let ended = std::thread::spawn(move || {
+            let _place = place;
+            unreachable!("a defect for the test");
+        });
+        assert!(ended.join().is_err());
+        assert!(Place::take(&busy).is_some());
     }
 }

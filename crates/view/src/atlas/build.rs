@@ -8,66 +8,66 @@ use recording::{Body, Bytes, Event, MmId, PageRun, PageState};
 use snapshot::{Kind, Snapshot, Totals, classify};
 use timeline::{Replay, What, World};
 
+use super::lanes::Lanes;
 use super::rects::{At, Open, OpenRects, Rect, Window};
 use super::series::{Counted, KindSample};
 use super::{Atlas, AtlasMemory};
 use crate::words::printable;
 
-/// Replays a recording and follows every mapping of it.
-///
-/// At most `rects_max` rectangles are kept: of more, those that cover the least (bytes times duration) are left
-/// out and counted. `progress` is told now and then which part is done, and what is known so far but for the
-/// rectangles.
-pub fn atlas<R: Read + Seek>(
-    mut replay: Replay<R>,
-    rects_max: usize,
-    mut progress: impl FnMut(f64, Atlas),
-) -> Atlas {
-    let total = replay.reader().len().max(1) as f64;
-    let mut builder = Builder { rects_max, ..Builder::default() };
+/// Replays a recording and follows every mapping of it; at most `rects_max` rectangles are kept.
+pub fn atlas<R: Read + Seek>(mut replay: Replay<R>, rects_max: usize) -> Atlas {
+    let mut builder = AtlasBuilder::new(rects_max);
     // A damaged recording gives its good part: the report says so.
     while let Ok(Some(event)) = replay.step() {
-        let done = replay.world().counts().events;
-        if done.is_multiple_of(PROGRESS_EVERY) {
-            progress(done as f64 / total, builder.so_far(replay.world().now().0));
-        }
-        let at = At { time_ns: event.time.0, event: replay.world().counts().events - 1 };
-        builder.see(replay.world(), at, &event);
+        builder.see(replay.world(), &event);
     }
-    let duration_ns = replay.world().now().0;
-    builder.finish(duration_ns, replay.world().counts().events)
+    builder.finish()
 }
 
-/// After how many events progress is told.
-const PROGRESS_EVERY: u64 = 16_384;
-
+/// Follows every mapping of a recording as it is replayed.
 #[derive(Default)]
-struct Builder {
+pub struct AtlasBuilder {
     atlas: Atlas,
     names: HashMap<Bytes, u32>,
     open: BTreeMap<MmId, OpenRects>,
     by_mm: HashMap<MmId, usize>,
+    lanes: Lanes,
     /// Resident bytes of each living memory's kinds, as of its last page checkpoint.
     kinds: HashMap<MmId, BTreeMap<Kind, u64>>,
     rects_max: usize,
     /// The event at hand has made or ended a rectangle.
     is_cause: bool,
+    /// The time and the number of events so far.
+    seen: (u64, u64),
 }
 
-impl Builder {
-    /// Everything but the rectangles.
-    fn so_far(&self, duration_ns: u64) -> Atlas {
+impl AtlasBuilder {
+    /// Begins. At most `rects_max` rectangles are kept: of more, those that cover the least (bytes times duration)
+    /// are left out and counted.
+    pub fn new(rects_max: usize) -> Self {
+        Self { rects_max, ..Self::default() }
+    }
+
+    /// Everything but the rectangles, as far as it is known.
+    pub fn so_far(&self) -> Atlas {
         let Atlas { memories, series, density, .. } = &self.atlas;
         Atlas {
-            duration_ns,
+            duration_ns: self.seen.0,
+            events: self.seen.1,
             memories: memories.clone(),
             series: series.clone(),
             density: density.clone(),
+            threads: self.lanes.all(self.seen.0),
             ..Atlas::default()
         }
     }
 
-    fn see(&mut self, world: &World, at: At, event: &Event) {
+    /// Sees an event and the state after it.
+    pub fn see(&mut self, world: &World, event: &Event) {
+        let events = world.counts().events;
+        let at = At { time_ns: event.time.0, event: events - 1 };
+        self.seen = (world.now().0, events);
+        self.lanes.see(event, |tid| Some(world.processes().of(tid)?.pid));
         let Event { time: _, tid, mm, body } = event;
         match body {
             Body::Call(_) => self.atlas.density.count(at.time_ns, Counted::Call),
@@ -101,7 +101,8 @@ impl Builder {
         let open = self.open.entry(mm).or_default();
         let before = open.changes();
         let runs = memory.pages.as_ref().map(|pages| &pages.runs);
-        let ended = open.update(window, rows, at, |range| runs.map_or(0, |runs| resident_in(runs, range)));
+        let ended =
+            open.update(window, rows, at, |range| runs.map_or((0, 0), |runs| resident_in(runs, range)));
         self.is_cause |= open.changes() > before;
         for open in ended {
             self.close(mm, open, at.time_ns, Some(at.event));
@@ -146,21 +147,21 @@ impl Builder {
             if !has_pages {
                 continue;
             }
-            let mut resident = 0;
+            let (mut resident, mut anonymous) = (0, 0);
             while let Some(run) = runs.peek() {
                 if let Some(part) = run.range.intersection(rect.row.range)
-                    && run.state.contains(PageState::PRESENT)
-                    && !run.state.contains(PageState::ZERO)
+                    && is_there(run)
                 {
                     resident += part.len();
+                    anonymous += if run.state.contains(PageState::FILE) { 0 } else { part.len() };
                 }
                 if run.range.end > rect.row.range.end {
                     break;
                 }
                 runs.next();
             }
-            if rect.resident.last().map_or(0, |(_, bytes)| *bytes) != resident {
-                rect.resident.push((at.time_ns, resident));
+            if rect.resident.last().map_or((0, 0), |(_, all, own)| (*all, *own)) != (resident, anonymous) {
+                rect.resident.push((at.time_ns, resident, anonymous));
             }
         }
         if has_pages {
@@ -243,32 +244,49 @@ impl Builder {
         rects.select_nth_unstable_by_key(self.rects_max, |rect| std::cmp::Reverse(area(rect)));
         self.atlas.left_out += (rects.len() - self.rects_max) as u64;
         rects.truncate(self.rects_max);
+        self.forget_causes();
     }
 
-    fn finish(mut self, duration_ns: u64, events: u64) -> Atlas {
+    /// Forgets the events whose rectangles were left out.
+    fn forget_causes(&mut self) {
+        let rects = self.atlas.rects.iter().flat_map(|rect| [Some(rect.made), rect.ended]).flatten();
+        let open = self.open.values().flat_map(OpenRects::made);
+        let used: HashSet<u64> = rects.chain(open).collect();
+        self.atlas.causes.retain(|event, _| used.contains(event));
+    }
+
+    /// Ends what is still open.
+    pub fn finish(mut self) -> Atlas {
+        let (duration_ns, events) = self.seen;
         let at = At { time_ns: duration_ns, event: events };
         let alive: Vec<MmId> = self.open.keys().copied().collect();
         for mm in alive {
             self.close_all(mm, at);
         }
         self.thin();
-        let rects = self.atlas.rects.iter();
-        let used: HashSet<u64> = rects.flat_map(|rect| [Some(rect.made), rect.ended]).flatten().collect();
-        self.atlas.causes.retain(|event, _| used.contains(event));
+        self.forget_causes();
         self.atlas.rects.sort_by_key(|rect| (rect.mm, rect.start, rect.from_ns));
+        self.atlas.threads = self.lanes.all(duration_ns);
         self.atlas.duration_ns = duration_ns;
         self.atlas.events = events;
         self.atlas
     }
 }
 
-/// Resident bytes of a range, as runs of pages tell.
-fn resident_in(runs: &[PageRun], range: AddrRange) -> u64 {
+/// Tells whether a run's pages are in memory and count as the process's.
+fn is_there(run: &PageRun) -> bool {
+    run.state.contains(PageState::PRESENT) && !run.state.contains(PageState::ZERO)
+}
+
+/// Resident bytes of a range, and the anonymous ones among them, as runs of pages tell.
+fn resident_in(runs: &[PageRun], range: AddrRange) -> (u64, u64) {
     let first = runs.partition_point(|run| run.range.end <= range.start);
     let inside = runs[first..].iter().take_while(|run| run.range.start < range.end);
-    let is_there =
-        |run: &&PageRun| run.state.contains(PageState::PRESENT) && !run.state.contains(PageState::ZERO);
-    inside.filter(is_there).filter_map(|run| run.range.intersection(range)).map(AddrRange::len).sum()
+    inside.filter(|run| is_there(run)).fold((0, 0), |(all, anonymous), run| {
+        let bytes = run.range.intersection(range).map_or(0, AddrRange::len);
+        let own = if run.state.contains(PageState::FILE) { 0 } else { bytes };
+        (all + bytes, anonymous + own)
+    })
 }
 
 /// An event in words.

@@ -12,6 +12,7 @@
 //! ```
 
 mod build;
+mod lanes;
 mod overview;
 mod rects;
 mod series;
@@ -20,7 +21,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use build::atlas;
+pub use build::{AtlasBuilder, atlas};
+pub use lanes::ThreadLane;
 pub use overview::{OVERVIEW_SCHEMA, Overview};
 pub use rects::{Rect, Window};
 pub use series::{Density, KindSample};
@@ -45,6 +47,8 @@ pub struct Atlas {
     pub series: Vec<KindSample>,
     /// Calls and faults over time.
     pub density: Density,
+    /// The threads, by process.
+    pub threads: Vec<ThreadLane>,
     /// What the events were that made or ended rectangles, by number.
     pub causes: BTreeMap<u64, String>,
     /// Rectangles left out because they are too many.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Atlas, AtlasMemory, Density, KindSample};
+use super::{Atlas, AtlasMemory, Density, KindSample, ThreadLane};
 use crate::report::Report;
 use crate::text;
 
@@ -26,6 +26,8 @@ pub struct Overview<'a> {
     pub series: &'a [KindSample],
     /// Calls and faults over time.
     pub density: &'a Density,
+    /// The threads, by process.
+    pub threads: &'a [ThreadLane],
 }
 
 impl<'a> Overview<'a> {
@@ -40,6 +42,7 @@ impl<'a> Overview<'a> {
             memories: &atlas.memories,
             series: &atlas.series,
             density: &atlas.density,
+            threads: &atlas.threads,
         }
     }
 }

@@ -32,8 +32,9 @@ pub struct Rect {
     pub offset: u64,
     /// Its name, by its place in the atlas's names.
     pub name: u32,
-    /// Resident bytes as of page checkpoints: pairs of time and bytes, where they changed.
-    pub resident: Vec<(u64, u64)>,
+    /// As of page checkpoints, where they changed: the time, resident bytes, and how many of them are of anonymous
+    /// pages (the process's own, written to); the others are the page cache's.
+    pub resident: Vec<(u64, u64, u64)>,
 }
 
 /// The addresses that an event may have changed.
@@ -65,7 +66,7 @@ pub(super) struct Open {
     pub(super) made: u64,
     /// `None` until a checkpoint tells.
     pub(super) kind: Option<Kind>,
-    pub(super) resident: Vec<(u64, u64)>,
+    pub(super) resident: Vec<(u64, u64, u64)>,
 }
 
 /// The open rectangles of one memory, by their first address.
@@ -84,13 +85,13 @@ pub(super) struct At {
 
 impl OpenRects {
     /// Takes over the lines that share an address with a window; returns the rectangles that ended. `resident`
-    /// tells how much of a range was resident at the last page checkpoint.
+    /// tells how much of a range was resident at the last page checkpoint, and how much of that anonymous.
     pub(super) fn update(
         &mut self,
         window: Window,
         rows: Vec<MapRow>,
         at: At,
-        resident: impl Fn(AddrRange) -> u64,
+        resident: impl Fn(AddrRange) -> (u64, u64),
     ) -> Vec<Open> {
         let range = window.range();
         let mut ended = Vec::new();
@@ -111,8 +112,8 @@ impl OpenRects {
         fresh.extend(kept);
         self.changes += (fresh.len() + ended.len()) as u64;
         for row in fresh {
-            let bytes = resident(row.range);
-            let resident = if bytes > 0 { vec![(at.time_ns, bytes)] } else { Vec::new() };
+            let (bytes, anonymous) = resident(row.range);
+            let resident = if bytes > 0 { vec![(at.time_ns, bytes, anonymous)] } else { Vec::new() };
             let open = Open { from_ns: at.time_ns, made: at.event, kind: None, resident, row };
             self.by_start.insert(open.row.range.start, open);
         }
@@ -122,6 +123,11 @@ impl OpenRects {
     /// How many rectangles have begun or ended so far.
     pub(super) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// The numbers of the events that made those open.
+    pub(super) fn made(&self) -> impl Iterator<Item = u64> {
+        self.by_start.values().map(|open| open.made)
     }
 
     /// Ends all.
@@ -163,12 +169,12 @@ mod tests {
     fn a_hole_ends_one_and_begins_two() {
         let mut rects = OpenRects::default();
         let at = |event| At { time_ns: event * 10, event };
-        assert!(rects.update(Window::Whole, vec![row(1, 9), row(20, 21)], at(1), |_| 0).is_empty());
+        assert!(rects.update(Window::Whole, vec![row(1, 9), row(20, 21)], at(1), |_| (0, 0)).is_empty());
         let window = Window::Around(row(3, 5).range);
-        let ended = rects.update(window, vec![row(1, 3), row(5, 9)], at(2), |_| 4096);
+        let ended = rects.update(window, vec![row(1, 3), row(5, 9)], at(2), |_| (4096, 0));
         assert_eq!(ended.len(), 1);
         assert_eq!((ended[0].row.range, ended[0].made), (row(1, 9).range, 1));
-        assert!(rects.iter_mut().filter(|open| open.made == 2).all(|open| open.resident == [(20, 4096)]));
+        assert!(rects.iter_mut().filter(|open| open.made == 2).all(|open| open.resident == [(20, 4096, 0)]));
         let open: Vec<_> = rects.end().map(|open| (open.row.range, open.made)).collect();
         assert_eq!(open, [(row(1, 3).range, 2), (row(5, 9).range, 2), (row(20, 21).range, 1)]);
     }

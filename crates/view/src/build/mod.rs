@@ -9,7 +9,7 @@ mod run;
 
 use std::io::{Read, Seek};
 
-use recording::Body;
+use recording::{Body, Event};
 use timeline::Replay;
 
 use crate::curve::CurvePoint;
@@ -27,10 +27,20 @@ pub struct Source<'a> {
 }
 
 /// Replays a recording to its end and reports on it. A damaged one is reported as far as it goes, and says so.
-pub fn report<R: Read + Seek>(source: Source<'_>, mut replay: Replay<R>) -> Report {
+pub fn report<R: Read + Seek>(source: Source<'_>, replay: Replay<R>) -> Report {
+    report_beside(source, replay, |_, _| {})
+}
+
+/// As [`report`]; `beside` sees every event and the state after it, so that one replay serves another reader too.
+pub fn report_beside<R: Read + Seek>(
+    source: Source<'_>,
+    mut replay: Replay<R>,
+    mut beside: impl FnMut(&Replay<R>, &Event),
+) -> Report {
     let mut peaks = KindPeaks::default();
     // An error ends the loop here and again in `finish`, which keeps it.
     while let Ok(Some(event)) = replay.step() {
+        beside(&replay, &event);
         if matches!(&event.body, Body::Checkpoint(checkpoint) if checkpoint.pages.is_some()) {
             peaks.see(event.mm, replay.world());
         }

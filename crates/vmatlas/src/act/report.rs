@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use recording::Event;
 use timeline::Replay;
 use view::{By, Report};
 
@@ -49,10 +50,15 @@ fn by_what(args: &ReportArgs, by: ByWhat, common: Common) -> anyhow::Result<Exit
 
 /// Replays a recording and reports on it.
 pub(crate) fn make(path: &Path) -> anyhow::Result<Report> {
+    make_beside(path, |_, _| {})
+}
+
+/// As [`make`]; `beside` sees every event, so that one replay serves another reader too.
+pub(crate) fn make_beside(path: &Path, beside: impl FnMut(&Replay, &Event)) -> anyhow::Result<Report> {
     let shown = || path.display().to_string();
     let bytes = std::fs::metadata(path).with_context(shown)?.len();
     let replay = Replay::open(path).with_context(shown)?;
     let replay = super::moment::keeping(path, replay);
     let source = view::build::Source { path: path.as_os_str().as_bytes(), bytes };
-    Ok(view::build::report(source, replay))
+    Ok(view::build::report_beside(source, replay, beside))
 }

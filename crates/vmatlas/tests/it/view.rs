@@ -58,10 +58,32 @@ fn report(scratch: &Scratch, recording: &Path) -> Value {
     serde_json::from_str(&ran.stdout).expect("JSON")
 }
 
+/// Where an element is: its left edge, its width, the height of its middle.
+fn place(browser: &Browser, id: &str) -> (i64, i64, i64) {
+    let number = |what: &str| browser.value(&format!("Math.round({what})")).as_i64().expect("a number");
+    let bounds = format!("document.getElementById('{id}').getBoundingClientRect()");
+    let left = number(&format!("{bounds}.left"));
+    let width = number(&format!("{bounds}.width"));
+    (left, width, number(&format!("{bounds}.top + {bounds}.height / 2")))
+}
+
+/// What is asked of the server must be answered before the next step.
+fn answered(browser: &Browser) {
+    browser.until("!document.documentElement.classList.contains('asking')");
+}
+
 /// Uses the page as a person would, and holds what it shows against the report.
 fn use_page(browser: &Browser, report: &Value) {
+    numbers(browser, report);
+    scrub_and_zoom(browser);
+    select_and_search(browser);
+    tabs(browser, report);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+/// The numbers of the overview, the map and the flame graph are the report's.
+fn numbers(browser: &Browser, report: &Value) {
     let text = |selector: &str| browser.value(&format!("document.querySelector('{selector}').innerText"));
-    // The numbers of the overview are the report's.
     let calls = report["run"]["calls"].as_u64().expect("a count");
     let digits = browser.value("document.querySelectorAll('.card b')[3].innerText.replaceAll(',', '')");
     assert_eq!(digits, calls.to_string());
@@ -75,15 +97,23 @@ fn use_page(browser: &Browser, report: &Value) {
     assert_eq!(alive, report["memory"]["total"]["size"]);
     let count = browser.value("VM.aliveAt(VM.state.now).length");
     assert_eq!(count, report["memory"]["total"]["mappings"]);
-    // Scrubbing: a drag over the timeline moves the cursor and selects a span.
-    let middle = |id: &str| {
-        let number = |what: &str| browser.value(&format!("Math.round({what})")).as_i64().expect("a number");
-        let bounds = format!("document.getElementById('{id}').getBoundingClientRect()");
-        let left = number(&format!("{bounds}.left"));
-        let width = number(&format!("{bounds}.width"));
-        (left, width, number(&format!("{bounds}.top + {bounds}.height / 2")))
-    };
-    let (left, width, y) = middle("timeline");
+    answered(browser);
+    browser.until(&format!("document.querySelectorAll('#panel tr.link').length === {count}"));
+    let ask =
+        "VM.source.flame({ mm: VM.state.mm, from: 0, to: Math.round(VM.state.now), measure: 'mapped' })";
+    let mapped = browser.value(&format!("{ask}.then((answer) => answer.root.value)"));
+    assert_eq!(mapped, report["memory"]["total"]["size"], "all that is mapped is in the flame graph");
+    // A process has a lane, and no thread of it outlives it.
+    let lanes =
+        browser.value("VM.overview.threads.every((t) => t.from_ns <= t.to_ns && t.to_ns <= VM.duration)");
+    assert_eq!(lanes, true);
+}
+
+fn scrub_and_zoom(browser: &Browser) {
+    // A drag over the timeline moves the cursor and selects a span.
+    let (left, width, _) = place(browser, "timeline");
+    let y = browser.value("Math.round(document.getElementById('timeline').getBoundingClientRect().top + 30)");
+    let y = y.as_i64().expect("a number");
     browser.drag((left + width / 4, y), (left + width / 2, y));
     browser.until("VM.state.span !== null && VM.state.now > VM.state.span[0]");
     // The wheel zooms, 0 shows everything again.
@@ -95,37 +125,67 @@ fn use_page(browser: &Browser, report: &Value) {
     let before = browser.value("VM.state.now");
     browser.press(&["\u{e014}"]);
     browser.until(&format!("VM.state.now > {before}"));
-    // A click selects a band and tells its story.
+    answered(browser);
+}
+
+fn select_and_search(browser: &Browser) {
+    // A click on the largest band of the heap selects it and tells its story.
     let spot = browser.run(
-        "const r = VM.rects.filter((r) => r.kind === 'heap').sort((a, b) => (b.to_ns - b.from_ns) - (a.to_ns - a.from_ns))[0];\n\
-         VM.select(r, r.start, r.from_ns + (r.to_ns - r.from_ns) / 2); return r.start;",
+        "const r = VM.rects.filter((r) => r.kind === 'heap').sort((a, b) => b.size * (b.to_ns - b.from_ns) - a.size * (a.to_ns - a.from_ns))[0];\n\
+         VM.set({ selected: null, low: VM.heightOf(r.start), high: VM.heightOf(r.start + r.size) }); return (r.from_ns + r.to_ns) / 2 / VM.duration;",
     );
-    assert!(spot.as_u64().is_some(), "there is a heap");
+    let part = spot.as_f64().expect("there is a heap");
+    browser.until("VM.state.high < 1");
+    let (left, width, y) = place(browser, "atlas");
+    let x = left + (width as f64 * part) as i64;
+    browser.drag((x, y), (x, y));
+    browser
+        .until("VM.state.tab === 'story' && VM.state.selected !== null && VM.state.selected.kind === 'heap'");
+    answered(browser);
     browser.until("document.querySelectorAll('#panel ol.story li').length > 0");
-    let (left, width, y) = middle("atlas");
-    browser.drag((left + width / 2, y), (left + width / 2, y));
-    browser.until("VM.state.tab === 'story' || VM.state.selected === null");
-    // The search fades what does not match.
-    browser.press(&["/"]);
-    browser.press(&["h", "e", "a", "p"]);
+    browser.until("document.querySelector('#panel').innerText.includes('[heap]')");
+    // The search fades what does not match, and goes from hit to hit.
+    browser.press(&["0", "/"]);
+    browser.press(&["h", "e", "a", "p", "\u{e007}"]);
     browser.until("VM.state.query === 'heap' && !VM.rects.every(VM.matches) && VM.rects.some(VM.matches)");
-    browser.press(&["\u{e00c}"]);
+    browser.until("document.getElementById('hits').innerText.startsWith('1 of ')");
+    browser.run("document.activeElement.blur();");
+    browser.press(&["n"]);
+    browser.until("/^[12] of /.test(document.getElementById('hits').innerText)");
+    browser.press(&["N"]);
+    browser.until("document.getElementById('hits').innerText.startsWith('1 of ')");
+    assert_eq!(browser.value("VM.matches(VM.state.selected)"), true);
+    answered(browser);
+    browser.press(&["/", "\u{e00c}"]);
+    browser.run("VM.$('search').value = ''; VM.set({ query: '' });");
+    browser.until("VM.state.query === '' && VM.rects.every(VM.matches)");
+}
+
+fn tabs(browser: &Browser, report: &Value) {
     // Two marks make a comparison.
-    browser.run("document.activeElement.blur(); VM.set({ now: VM.duration * 0.1, marks: [] });");
+    browser.run("VM.set({ now: VM.duration * 0.1, marks: [] });");
     browser.press(&["m"]);
     browser.run("VM.set({ now: VM.duration * 0.9 });");
     browser.press(&["m", "4"]);
     browser.until("document.querySelectorAll('#panel table tr').length > 1");
+    // What the report finds is told.
+    browser.press(&["5"]);
+    let found = report["findings"].as_array().map_or(0, Vec::len);
+    browser.until(&format!("document.querySelectorAll('#panel .finding').length === {found}"));
+    // Help opens and closes.
+    browser.press(&["?"]);
+    browser.until("document.getElementById('help').open");
+    browser.press(&["\u{e00c}"]);
+    browser.until("!document.getElementById('help').open");
     // Light and dark.
     let theme = browser.value("document.documentElement.dataset.theme");
     browser.press(&["t"]);
     browser.until(&format!("document.documentElement.dataset.theme !== {theme}"));
-    for tab in ["3", "5", "6", "2", "1"] {
+    for tab in ["3", "6", "2", "1"] {
         browser.press(&[tab]);
-        // What is asked of the server must be answered before it may end.
-        browser.until("!document.documentElement.classList.contains('asking')");
+        answered(browser);
     }
-    assert_eq!(browser.complaints(), Vec::<String>::new());
+    browser.until("document.querySelector('#panel').dataset.tab === 'map'");
 }
 
 #[test]

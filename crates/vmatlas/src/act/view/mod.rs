@@ -1,8 +1,12 @@
 //! `vmatlas view FILE`.
 
+mod bands;
 mod flame;
 mod loaded;
+mod moments;
 mod site;
+mod span;
+mod still;
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -44,7 +48,7 @@ fn write_page(args: &ViewArgs, out: &Path) -> anyhow::Result<ExitCode> {
         if exists { format!("{}: exists already (--force overwrites)", out.display()) } else { shown() }
     })?;
     let loaded = Loaded::read(&args.file, RECTS_IN_FILE, |_, _| {})?;
-    let page = web::page(web::Data::Embedded(&loaded.embedded()?));
+    let page = web::page(web::Data::Embedded(&loaded.embedded(&args.file)?));
     file.write_all(page.as_bytes()).with_context(shown)?;
     let left_out = match loaded.atlas.left_out {
         0 => String::new(),
