@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use abi::{FileId, FileOff, PAGE_SHIFT};
-use mm::{AddressSpace, Backing, FileKind, ObjectId, VmFlags, Vma};
+use mm::{AddressSpace, Backing, FileKind, Memory, ObjectId, VmFlags, Vma};
 use proc_text::{MapsRow, TextError};
 
 use super::origin::vm_flags;
@@ -36,7 +36,11 @@ const VSYSCALL: &[u8] = b"[vsyscall]";
 ///
 /// # Errors
 /// If the text is none of maps.
-pub fn same_map(text: &[u8], space: &AddressSpace, inodes: &mut Inodes) -> Result<bool, TextError> {
+pub fn same_map<M: Memory>(
+    text: &[u8],
+    space: &AddressSpace<M>,
+    inodes: &mut Inodes,
+) -> Result<bool, TextError> {
     let mut rows = proc_text::maps(text);
     for vma in space.vmas() {
         match rows.next() {
@@ -50,7 +54,7 @@ pub fn same_map(text: &[u8], space: &AddressSpace, inodes: &mut Inodes) -> Resul
     }
 }
 
-fn same_row(row: &MapsRow<'_>, vma: &Vma, space: &AddressSpace, inodes: &mut Inodes) -> bool {
+fn same_row<M: Memory>(row: &MapsRow<'_>, vma: &Vma, space: &AddressSpace<M>, inodes: &mut Inodes) -> bool {
     let MapsRow { range, prot, shared, offset, file, name } = *row;
     let object = vma.backing.file().map(|file| file.object);
     let expected_offset = if object.is_some() { vma.pgoff.0 << PAGE_SHIFT } else { 0 };
@@ -72,7 +76,7 @@ fn same_row(row: &MapsRow<'_>, vma: &Vma, space: &AddressSpace, inodes: &mut Ino
         }
 }
 
-fn same_name(name: &[u8], vma: &Vma, space: &AddressSpace) -> bool {
+fn same_name<M: Memory>(name: &[u8], vma: &Vma, space: &AddressSpace<M>) -> bool {
     let layout = space.layout();
     let range = vma.range;
     if let Backing::Kernel(_) = vma.backing {
@@ -105,7 +109,13 @@ pub(crate) fn same_state(a: &AddressSpace, b: &AddressSpace) -> bool {
 }
 
 /// Returns the first mapping whose flags in a text of smaps are not the twin's, with both.
-pub(crate) fn other_flags(text: &[u8], space: &AddressSpace) -> Result<Option<(String, String)>, TextError> {
+///
+/// # Errors
+/// If the text is none of smaps.
+pub fn other_flags<M: Memory>(
+    text: &[u8],
+    space: &AddressSpace<M>,
+) -> Result<Option<(String, String)>, TextError> {
     for (row, vma) in proc_text::smaps(text).zip(space.vmas()) {
         let row = row?;
         let flags = row.fields.vm_flags.map(vm_flags).unwrap_or_default();

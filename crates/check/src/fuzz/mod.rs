@@ -18,7 +18,7 @@ mod small_world;
 mod world;
 
 pub use campaign::{Finding, Plan, Shorten, Summary, Worlds, direction_of, program_text, run};
-pub use compare::{Inodes, same_map};
+pub use compare::{Inodes, other_flags, same_map};
 pub use contents::{ContentsPlan, ContentsSummary, replay_contents, run_contents};
 pub use divergence::{Divergence, What};
 pub use error::FuzzError;

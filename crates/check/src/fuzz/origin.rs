@@ -8,7 +8,7 @@ use abi::{Call, Errno, Fd, MapFlags, PageOff, Personality, Prot, Rlimit, VirtAdd
 use live::{Answer, Live, Process, Setup, Step, Text};
 use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, Caps, DescriptionId, FileKind, Layout, Limits, MapFile,
-    Mutation, ObjectId, OpenMode, Profile, Settings, System, VmFlags,
+    Memory, Mutation, NoPages, ObjectId, OpenMode, Profile, Settings, System, VmFlags,
 };
 use proc_text::SmapsRow;
 
@@ -37,14 +37,14 @@ pub struct OriginPlan {
     pub mutation: Option<Mutation>,
 }
 
-/// An origin process and its twin.
-pub struct Origin {
+/// An origin process and its twin, which may keep pages.
+pub struct Origin<M: Memory = NoPages> {
     /// The process, and those to be forked from it.
     pub live: Live,
     /// The twin of what all processes share.
-    pub system: System,
+    pub system: System<M>,
     /// The twin of the origin's memory.
-    pub space: AddressSpace,
+    pub space: AddressSpace<M>,
     /// The privileges of the processes.
     pub caps: Caps,
 }
@@ -71,17 +71,19 @@ const SMAPS_MAX: usize = 1 << 16;
 /// The descriptions of files that the origin did not open itself have numbers from here on.
 const OTHER_DESCRIPTIONS: u64 = 1 << 20;
 
-impl Origin {
-    /// Starts an origin, lets it be furnished with System V segments, and learns its memory.
+impl<M: Memory> Origin<M> {
+    /// Starts an origin, lets it be furnished with System V segments, and learns its memory. What the twin keeps of
+    /// pages is said by how its system is made of a profile.
     ///
     /// # Errors
     /// If the kernel is another than the twin's, or something needed is refused.
     pub fn start(
         plan: OriginPlan,
+        system: impl FnOnce(Profile) -> System<M>,
         furnish: impl FnOnce(&mut Live) -> Result<Vec<Arc<MapFile>>, FuzzError>,
     ) -> Result<Self, FuzzError> {
         let Learnt { live, profile, layout, limits, rows, settings, caps } = Learnt::start(plan, furnish)?;
-        let mut system = System::new(profile);
+        let mut system = system(profile);
         let mut space = AddressSpace::adopt(&mut system, layout, limits, rows);
         space.set_settings(settings);
         Ok(Self { live, system, space, caps })

@@ -56,7 +56,7 @@ impl World {
             mutation,
         };
         let mut segments = Vec::new();
-        let Origin { live, system, space, caps } = Origin::start(plan, |live| {
+        let Origin { live, system, space, caps } = Origin::start(plan, System::new, |live| {
             segments =
                 SEGMENTS.iter().map(|(bytes, at)| segment(live, *bytes, *at)).collect::<Result<_, _>>()?;
             Ok(segments.iter().map(|segment: &Segment| Arc::clone(&segment.map)).collect())

@@ -10,6 +10,7 @@ mod elf;
 mod explain;
 mod export;
 mod frames;
+mod lab;
 mod man;
 mod map;
 mod moment;
@@ -40,6 +41,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Export(args) => export::act(&args),
         Verb::Diff(args) => diff::act(&args, cli.common),
         Verb::Elf(args) => elf::act(&args, cli.common),
+        Verb::Lab(args) => lab::act(&args, cli.common),
         Verb::Doctor(args) => doctor::act(&args, cli.common),
         Verb::Top(args) => top::act(&args),
         Verb::View(args) => view::act(&args),

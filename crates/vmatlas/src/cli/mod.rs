@@ -7,6 +7,7 @@ mod diff;
 mod doctor;
 mod elf;
 mod export;
+mod lab;
 mod map;
 mod record;
 mod report;
@@ -22,6 +23,7 @@ pub(crate) use diff::DiffArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use elf::ElfArgs;
 pub(crate) use export::{ExportArgs, To};
+pub(crate) use lab::{LabArgs, Where};
 pub(crate) use map::{ExplainArgs, MapArgs, WithinRecording};
 pub(crate) use record::{Embed, Faults, RecordArgs};
 pub(crate) use report::{ByWhat, ReportArgs};
@@ -85,6 +87,8 @@ pub(crate) enum Verb {
     Diff(DiffArgs),
     /// Show an executable's or library's metadata as the mappings it becomes
     Elf(ElfArgs),
+    /// Do memory calls by hand or from a script, on the twin and on a real process side by side
+    Lab(LabArgs),
     /// Try what this machine lets vmatlas see, and say what to change
     Doctor(DoctorArgs),
     /// Watch a process's memory in the terminal

@@ -16,6 +16,7 @@ mod guests;
 mod inherited;
 mod inside;
 mod killed;
+mod lab;
 mod map;
 mod moments;
 mod observer;

@@ -1,0 +1,219 @@
+//! `vmatlas lab`: every script of `crates/lab/tests/lab` on both sides and on each alone, as root and as an ordinary
+//! user; bad scripts; the statuses.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::run::{Ran, Run, User, users, vmatlas};
+use crate::scratch::Scratch;
+
+/// Runs a script that is given on standard input.
+fn lab(scratch: &Scratch, user: User, flags: &[&str], script: &str) -> Ran {
+    let program = vmatlas().to_str().expect("a plain path");
+    let words = [&[program, "lab"], flags, &["-"]].concat();
+    Run::new(scratch, words).user(user).input(script.as_bytes()).alone()
+}
+
+/// Tells whether the running kernel is another than the twin's, so that there is nothing to compare.
+fn is_other_kernel(scratch: &Scratch) -> bool {
+    let ran = lab(scratch, User::Same, &["-q"], "");
+    let other = ran.stderr.contains("there is nothing to compare");
+    if other {
+        println!("SKIPPED: the lab beside the kernel: {}", ran.stderr.trim());
+    }
+    other
+}
+
+fn scripts() -> Vec<(String, String)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../lab/tests/lab");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the scripts' folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "vm") {
+            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+            found.push((name, fs::read_to_string(&path).expect("a script")));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_script_holds_on_both_sides_and_on_each_alone() {
+    let scratch = Scratch::new("lab");
+    let scripts = scripts();
+    assert!(scripts.len() >= 60, "only {} scripts were found", scripts.len());
+    let sides: &[&str] = if is_other_kernel(&scratch) { &["twin"] } else { &["both", "kernel", "twin"] };
+    for (name, text) in &scripts {
+        assert!(text.starts_with("# "), "{name} does not say why");
+        for user in users() {
+            for side in sides {
+                let ran = lab(&scratch, *user, &["-q", "--on", side], text);
+                assert_eq!(ran.shell_status(), 0, "{name} on {side} as {user:?}: {}", ran.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_expectation_is_found_on_every_side() {
+    let scratch = Scratch::new("lab-wrong");
+    let sides: &[&str] = if is_other_kernel(&scratch) { &["twin"] } else { &["both", "kernel", "twin"] };
+    for side in sides {
+        for (script, line) in [
+            ("a = mmap 8K rw private anon\nmunmap a 4K\nexpect ENOMEM\n", 3),
+            ("a = mmap 8K rw private anon\nexpect maps a 8K: rw 4K, r 4K\n", 2),
+            ("a = mmap 8K rw private anon\ntouch a\nexpect pages a 8K: absent 8K\n", 3),
+            ("a = mmap 4K rw private anon\nwrite a \"abc\"\nread a 3\nexpect \"abd\"\n", 4),
+            ("a = mmap 4K r private anon\nwrite a \"abc\"\nexpect ok\n", 3),
+            ("munmap 1 4K\nmmap 4K rw private anon\n", 1),
+            ("munmap 1 4K\n", 1),
+        ] {
+            let ran = lab(&scratch, User::Same, &["-q", "--on", side], script);
+            assert_eq!(ran.shell_status(), 1, "{script} on {side}: {}", ran.stderr);
+            assert!(ran.stderr.contains(&format!("input):{line}:")), "{script} on {side}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn bad_scripts_are_refused_at_their_place() {
+    let scratch = Scratch::new("lab-bad");
+    for (script, place, what) in [
+        ("a = mmap 64K rq private anon", "1:14", "letters of rwx"),
+        ("munmap a 4K", "1:8", "nothing called `a`"),
+        ("f = file 4K\nmunmap f 4K", "2:8", "not an address"),
+        ("a = mmap 4K rw private anon\ntruncate a 1", "2:10", "not a file"),
+        ("mmap 99999999999T rw private anon", "1:6", "64 bits"),
+        ("munmap 0xffffffffffffffff+1 4K", "1:8", "leaves the range"),
+        ("munmap 0-1 4K", "1:8", "leaves the range"),
+        ("a = mmap 2T rw private anon noreserve\nfill a 1T 0", "2:8", "at most 1.0 MiB"),
+        ("touch 0 1T", "1:9", "at most 256 MiB"),
+        ("read 0 1T", "1:8", "at most"),
+        ("f = file 1T", "1:10", "at most"),
+        ("repeat 9999999 fork", "1:8", "at most 100000"),
+        ("call f 1T", "1:8", "at most"),
+        ("expect ok", "1:1", "no line before"),
+        ("return", "1:1", "no frame"),
+        ("free 16", "1:6", "no such block"),
+        ("exit", "1:1", "quit"),
+        ("goto 7", "1:1", "nothing was done"),
+        ("x: fork", "1:1", "no process called"),
+        ("c = fork\nc: exit\nc: fork", "3:1", "has ended"),
+        ("\"text\"", "1:1", "expected a call"),
+        ("read 0 \u{1F980}", "1:8", "means nothing"),
+        ("write 0 \"open", "1:9", "no closing quote"),
+        ("repeat 9 fork", "1:1", "no room"),
+    ] {
+        let on = if what == "no room" { "both" } else { "twin" };
+        if on == "both" && is_other_kernel(&scratch) {
+            continue;
+        }
+        let ran = lab(&scratch, User::Same, &["-q", "--on", on], script);
+        assert_eq!(ran.shell_status(), 1, "{script}: {}", ran.stderr);
+        let expected = format!("vmatlas: (standard input):{place}: ");
+        assert!(ran.stderr.starts_with(&expected), "{script}: {}", ran.stderr);
+        assert!(ran.stderr.contains(what), "{script}: {}", ran.stderr);
+        assert!(ran.stderr.contains("^"), "{script}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn endless_recursion_ends_at_the_stacks_limit() {
+    let scratch = Scratch::new("lab-recursion");
+    let script = "repeat 100000 call recursion 64K\nexpect SIGSEGV MAPERR\n";
+    let ran = lab(&scratch, User::Same, &["-q", "--on", "twin"], script);
+    assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+}
+
+#[test]
+fn no_bytes_make_the_lab_panic() {
+    let scratch = Scratch::new("lab-bytes");
+    let mut state = 7_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let words = [
+        "a",
+        "=",
+        "mmap",
+        "64K",
+        "rw",
+        "private",
+        "anon",
+        "@",
+        "+",
+        "-",
+        ":",
+        ",",
+        "expect",
+        "maps",
+        "fork",
+        "0xffffffffffffffff",
+        "\"x\"",
+        "munmap",
+        "mremap",
+        "madvise",
+        "dontneed",
+        "c",
+        "repeat",
+        "2",
+        "undo",
+        "call",
+        "malloc",
+        "free",
+        "brk",
+        "file",
+        "truncate",
+        "thread",
+        "goto",
+        "\\",
+        "é",
+        "limit",
+        "as",
+    ];
+    for _ in 0..40 {
+        let text: String = (0..400)
+            .map(|_| {
+                let word = words[next() as usize % words.len()];
+                if next() % 7 == 0 { format!("{word}\n") } else { format!("{word} ") }
+            })
+            .collect();
+        // Each line alone, so that the first bad one does not end it.
+        for line in text.lines().take(12) {
+            let ran = lab(&scratch, User::Same, &["-q", "--on", "twin"], line);
+            assert!(ran.shell_status() <= 1, "{line}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("panicked"), "{line}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn going_back_is_for_the_twin_alone() {
+    let scratch = Scratch::new("lab-undo");
+    let script = "a = mmap 8K rw private anon\nwrite a \"one\"\nwrite a \"two\"\nundo\nread a 3\nexpect \"one\"\n\
+                  munmap a 8K\ngoto 1\nexpect maps a 8K: rw 8K\nread a 3\nexpect zeros\n";
+    let ran = lab(&scratch, User::Same, &["-q", "--on", "twin"], script);
+    assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+    if !is_other_kernel(&scratch) {
+        let ran = lab(&scratch, User::Same, &["-q"], "brk +4K\nundo\n");
+        assert_eq!(ran.shell_status(), 1);
+        assert!(ran.stderr.contains("a real process can't go back"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let scratch = Scratch::new("lab-json");
+    let script = "a = mmap 8K rw private anon\nwhy\nmunmap 1 1\n";
+    let ran = lab(&scratch, User::Same, &["--json", "--on", "twin"], script);
+    assert_eq!(ran.shell_status(), 1);
+    let objects: Vec<serde_json::Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(objects.len(), 4);
+    assert!(objects.iter().all(|object| object["schema"] == "vmatlas.lab/1"));
+    assert_eq!(objects[2]["shown"][0]["did"]["twin"]["errno"], "EINVAL");
+    assert_eq!(objects[3]["outcome"], "failed");
+    assert_eq!(objects[3]["complaint"]["line"], 3);
+}
