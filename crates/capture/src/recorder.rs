@@ -12,7 +12,7 @@ use sys::perf::Mappings;
 
 use crate::checkpoint::{Checkpointer, PagesWanted};
 use crate::command::Command;
-use crate::faults::{Begin, Budget, FaultWatch, FaultsWanted};
+use crate::faults::{Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
 use crate::machine;
 use crate::observer::{Observer, Start};
 use crate::order::Order;
@@ -87,10 +87,10 @@ impl Recorder {
         };
         let file = options.output.create(&path).map_err(failed)?;
         let mut remarks = start.remarks.clone();
-        let watch = watch(options, start, &mut remarks);
+        let copies = (options.stacks != Stacks::Off).then(StackCopies::default);
+        let watch = watch(options, start, copies.clone(), &mut remarks);
         let header = header(command, options, start, watch.as_ref(), remarks);
         let writer = Writer::<File>::new(file, &header).map_err(failed)?;
-        let copies = (options.stacks != Stacks::Off).then(StackCopies::default);
         let unwinding = copies.clone().map(|copies| Unwinding::new(copies, options.stacks));
         let writing = Writing::begin(writer, unwinding).map_err(failed)?;
         let path = std::path::absolute(&path).unwrap_or(path);
@@ -105,13 +105,25 @@ impl Recorder {
     }
 }
 
-fn watch(options: &RecordOptions, start: &Start, remarks: &mut Vec<String>) -> Option<FaultWatch> {
+fn watch(
+    options: &RecordOptions,
+    start: &Start,
+    copies: Option<StackCopies>,
+    remarks: &mut Vec<String>,
+) -> Option<FaultWatch> {
     let budget = options.faults?;
-    let wanted = FaultsWanted { chain_frames_max: CHAIN_FRAMES_MAX, mapped: Mappings::Told, budget };
+    let (stacks, chain_frames_max) = match copies {
+        Some(_) => (FaultStacks::Copied, CHAIN_FRAMES_MAX),
+        None => (FaultStacks::NotCopied, 0),
+    };
+    let wanted = FaultsWanted { chain_frames_max, stacks, mapped: Mappings::Told, budget };
     match FaultWatch::open(Tid(start.pid.0), wanted, Begin::AtExec, start.zero_ns) {
         Ok(watch) => {
             remarks.extend_from_slice(watch.remarks());
-            Some(watch)
+            Some(match copies {
+                Some(copies) => watch.with_copies(copies),
+                None => watch,
+            })
         }
         Err(denied) => {
             remarks.push(denied.to_string());
@@ -140,7 +152,7 @@ fn header(
             faults: watch.map_or(FaultSource::Off, FaultWatch::source),
             mapped: watch.is_some(),
             pages: pages_source(),
-            stacks: watch.is_some() || (options.stacks != Stacks::Off && start.calls == CallSource::Notify),
+            stacks: options.stacks != Stacks::Off && (watch.is_some() || start.calls == CallSource::Notify),
             remarks,
         },
     }

@@ -15,8 +15,10 @@ pub struct Symbols {
     pub places: Vec<Place>,
     /// For each call chain in the order of its number the places of its frames, innermost first.
     pub chains: Vec<Vec<u32>>,
-    /// How the chains that were taken end.
+    /// How the chains of calls end.
     pub ends: ChainEnds,
+    /// How the chains of page faults end.
+    pub fault_ends: ChainEnds,
 }
 
 /// A file that frames lie in.
@@ -50,7 +52,7 @@ pub struct Function {
     pub line: u32,
 }
 
-/// How the chains of calls end, each call counted.
+/// How chains end, each call or fault counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ChainEnds {
     /// At the thread's first function.
@@ -81,7 +83,7 @@ impl ChainEnds {
 impl Symbols {
     /// Writes the payload of the block.
     pub(crate) fn to_payload(&self) -> Vec<u8> {
-        let Self { objects, places, chains, ends } = self;
+        let Self { objects, places, chains, ends, fault_ends } = self;
         let mut out = Out::default();
         out.list(objects, |out, object| {
             out.text(&object.path);
@@ -99,7 +101,7 @@ impl Symbols {
         out.list(chains, |out, chain| {
             out.list(chain, |out, place| out.number(u64::from(*place)));
         });
-        ends.words().into_iter().for_each(|word| out.number(word));
+        [ends, fault_ends].into_iter().flat_map(|ends| ends.words()).for_each(|word| out.number(word));
         let mut payload = Vec::new();
         varint::put(&mut payload, out.texts.len() as u64);
         for text in &out.texts {
@@ -129,10 +131,17 @@ impl Symbols {
                 place.ok_or(Malformed("a chain names a place that is not there"))
             })
         })?;
-        let [root, cut, unsaved, lost, missed] =
-            [input.number()?, input.number()?, input.number()?, input.number()?, input.number()?];
-        Ok(Self { objects, places, chains, ends: ChainEnds { root, cut, unsaved, lost, missed } })
+        let ends = ends(&mut input)?;
+        // Recordings made before there were stacks of faults end here.
+        let fault_ends = if input.left.is_empty() { ChainEnds::default() } else { self::ends(&mut input)? };
+        Ok(Self { objects, places, chains, ends, fault_ends })
     }
+}
+
+fn ends(input: &mut In<'_>) -> Result<ChainEnds, Malformed> {
+    let [root, cut, unsaved, lost, missed] =
+        [input.number()?, input.number()?, input.number()?, input.number()?, input.number()?];
+    Ok(ChainEnds { root, cut, unsaved, lost, missed })
 }
 
 fn place(input: &mut In<'_>, objects: usize) -> Result<Place, Malformed> {
@@ -229,6 +238,7 @@ mod tests {
             ],
             chains: vec![vec![0, 1, 0], Vec::new(), vec![1]],
             ends: ChainEnds { root: 1, cut: 2, unsaved: 3, lost: 4, missed: 5 },
+            fault_ends: ChainEnds { root: 6, cut: 7, unsaved: 8, lost: 9, missed: 10 },
         }
     }
 
@@ -242,8 +252,10 @@ mod tests {
     #[test]
     fn damage_does_no_harm() {
         let payload = example().to_payload();
+        // Up to there it is a block of before there were stacks of faults.
+        let older = payload.len() - 5;
         for at in 0..payload.len() {
-            assert!(Symbols::from_payload(&payload[..at]).is_err(), "cut at {at}");
+            assert_eq!(Symbols::from_payload(&payload[..at]).is_err(), at != older, "cut at {at}");
             for bit in 0..8 {
                 let mut bad = payload.clone();
                 bad[at] ^= 1 << bit;

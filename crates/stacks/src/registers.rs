@@ -33,6 +33,14 @@ impl Registers {
         registers
     }
 
+    /// The same with another register known, by its place in DWARF's order.
+    pub fn with(mut self, register: u8, value: u64) -> Self {
+        if usize::from(register) < self.general.len() {
+            self.set(register.into(), value);
+        }
+        self
+    }
+
     /// The value of a general register, if it is known.
     pub(crate) fn get(&self, register: usize) -> Option<u64> {
         (self.known >> register & 1 == 1).then(|| self.general[register])

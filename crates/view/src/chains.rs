@@ -1,6 +1,6 @@
 //! Call chains in words.
 
-use recording::{Function, StackId, Symbols};
+use recording::{ChainEnds, Function, StackId, Symbols};
 
 use crate::words;
 
@@ -76,30 +76,45 @@ impl<'a> Chains<'a> {
             .collect()
     }
 
-    /// How the chains of calls end, in words; `None` where nothing is known.
+    /// How the chains of calls and faults end, in words; `None` where nothing is known.
     pub fn ends(&self) -> Option<String> {
-        let ends = self.0?.ends;
-        if ends.all() == 0 {
-            return None;
-        }
-        let percent = ends.root as f64 * 100.0 / ends.all() as f64;
-        let mut text = format!(
-            "Of {} calls' stacks {percent:.1} % reach the thread's first function",
-            words::count(ends.all())
-        );
-        for (count, why) in [
-            (ends.cut, "end where the copied stack ends"),
-            (ends.unsaved, "need a register that can't be read while a thread waits"),
-            (ends.lost, "end in code that tells no caller"),
-            (ends.missed, "could not be copied"),
-        ] {
-            if count > 0 {
-                text.push_str(&format!("; {} {why}", words::count(count)));
-            }
-        }
-        text.push('.');
-        Some(text)
+        let symbols = self.0?;
+        let of_calls = ends_words(symbols.ends, "calls");
+        let copied = ChainEnds { missed: 0, ..symbols.fault_ends };
+        let of_faults = ends_words(copied, "faults that were copied").map(|text| {
+            let missed = symbols.fault_ends.missed;
+            let rest = format!(
+                " Of {} more the kernel's own chain by frame pointers is kept.",
+                words::count(missed)
+            );
+            if missed > 0 { text + &rest } else { text }
+        });
+        let texts: Vec<String> = of_calls.into_iter().chain(of_faults).collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
     }
+}
+
+fn ends_words(ends: ChainEnds, what: &str) -> Option<String> {
+    if ends.all() == 0 {
+        return None;
+    }
+    let percent = ends.root as f64 * 100.0 / ends.all() as f64;
+    let mut text = format!(
+        "Of {} {what}' stacks {percent:.1} % reach the thread's first function",
+        words::count(ends.all())
+    );
+    for (count, why) in [
+        (ends.cut, "end where the copied stack ends"),
+        (ends.unsaved, "need a register that can't be read while a thread waits"),
+        (ends.lost, "end in code that tells no caller"),
+        (ends.missed, "could not be copied"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("; {} {why}", words::count(count)));
+        }
+    }
+    text.push('.');
+    Some(text)
 }
 
 impl FrameWords {

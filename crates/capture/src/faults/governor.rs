@@ -1,34 +1,55 @@
 //! How many faults are worth recording: every one while that costs little, one in so many beyond.
 
+use super::open::{FaultStacks, FaultsWanted};
+
 /// One fault in so many is recorded once recording every one costs too much. Prime, so that it does not fall into
 /// step with a program that touches pages in blocks.
 pub(super) const SPARSE_PERIOD: u32 = 61;
 
-/// What recording one fault costs the program, measured on a virtual machine: with and without its call chain.
+/// What recording one fault costs the program, measured on a virtual machine: with a large and a small piece of its
+/// stack, with its call chain, and with neither.
+const SPARSE_NS: i64 = 12_000;
+const STACKED_NS: i64 = 5_000;
 const CHAINED_NS: i64 = 2_500;
 const BARE_NS: i64 = 1_300;
 /// What may be spent at once before the share counts: a program's start is worth recording whole.
 const BURST_NS: i64 = 60_000_000;
 /// The share of its time that a program may be slowed by: one part in so many.
 const SHARE: i64 = 25;
+/// The same of faults whose stacks are copied.
+const STACKS_BURST_NS: i64 = 8_000_000;
+const STACKS_SHARE: i64 = 100;
 /// How long a decision stands at least.
 const HOLD_NS: i64 = 250_000_000;
 
 /// How densely faults are recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Density {
+    /// Every fault, with a piece of its stack.
+    Stacks,
     /// Every fault.
     Every,
     /// One in [`SPARSE_PERIOD`].
     Sparse,
 }
 
+impl Density {
+    /// One fault in so many.
+    pub(super) const fn period(self) -> u32 {
+        match self {
+            Self::Stacks | Self::Every => 1,
+            Self::Sparse => SPARSE_PERIOD,
+        }
+    }
+}
+
 /// Keeps the cost of recording faults within its share of the program's time.
 #[derive(Debug)]
 pub(super) struct Governor {
-    cost_ns: i64,
-    /// What may still be spent.
+    wanted: FaultsWanted,
+    /// What may still be spent, and of that on stacks.
     purse_ns: i64,
+    stacks_purse_ns: i64,
     density: Density,
     last_ns: u64,
     changed_ns: u64,
@@ -37,11 +58,24 @@ pub(super) struct Governor {
 }
 
 impl Governor {
-    /// Begins with a full purse.
-    pub(super) fn new(chains: bool, now_ns: u64) -> Self {
-        let cost_ns = if chains { CHAINED_NS } else { BARE_NS };
-        let density = Density::Every;
-        Self { cost_ns, purse_ns: BURST_NS, density, last_ns: now_ns, changed_ns: now_ns, quiet_faults: 0 }
+    /// Begins with full purses.
+    pub(super) fn new(wanted: FaultsWanted, now_ns: u64) -> Self {
+        let density = match wanted.stacks {
+            FaultStacks::Copied => Density::Stacks,
+            FaultStacks::NotCopied => Density::Every,
+        };
+        let (purse_ns, stacks_purse_ns) = (BURST_NS, STACKS_BURST_NS);
+        let (last_ns, changed_ns) = (now_ns, now_ns);
+        Self { wanted, purse_ns, stacks_purse_ns, density, last_ns, changed_ns, quiet_faults: 0 }
+    }
+
+    fn cost_ns(&self, density: Density) -> i64 {
+        match (density, self.wanted.stacks, self.wanted.chain_frames_max) {
+            (Density::Sparse, FaultStacks::Copied, _) => SPARSE_NS,
+            (Density::Stacks, ..) => STACKED_NS,
+            (_, _, 0) => BARE_NS,
+            _ => CHAINED_NS,
+        }
     }
 
     /// Takes note of the records since the last time, counted on the processor that had most; says how densely to
@@ -50,16 +84,26 @@ impl Governor {
         let records = i64::try_from(records).unwrap_or(i64::MAX);
         let passed = now_ns.saturating_sub(self.last_ns).cast_signed();
         self.last_ns = now_ns;
-        let spent = records.saturating_mul(self.cost_ns);
+        let spent = records.saturating_mul(self.cost_ns(self.density));
         self.purse_ns = (self.purse_ns + passed / SHARE).saturating_sub(spent).clamp(-BURST_NS, BURST_NS);
+        let spent_on_stacks = if self.density == Density::Stacks { spent } else { 0 };
+        self.stacks_purse_ns = (self.stacks_purse_ns + passed / STACKS_SHARE)
+            .saturating_sub(spent_on_stacks)
+            .clamp(-STACKS_BURST_NS, STACKS_BURST_NS);
         let held = now_ns.saturating_sub(self.changed_ns).cast_signed();
         match self.density {
-            Density::Every if self.purse_ns < 0 => self.change(Density::Sparse, now_ns),
-            Density::Every => {}
+            Density::Stacks | Density::Every if self.purse_ns < 0 => self.change(Density::Sparse, now_ns),
+            Density::Stacks if self.stacks_purse_ns < 0 => self.change(Density::Every, now_ns),
+            Density::Every if self.wanted.stacks == FaultStacks::Copied => {
+                if held >= HOLD_NS && self.stacks_purse_ns > STACKS_BURST_NS / 2 {
+                    self.change(Density::Stacks, now_ns);
+                }
+            }
+            Density::Stacks | Density::Every => {}
             Density::Sparse => {
                 self.quiet_faults =
                     self.quiet_faults.saturating_add(records.saturating_mul(i64::from(SPARSE_PERIOD)));
-                let would_cost = self.quiet_faults.saturating_mul(self.cost_ns);
+                let would_cost = self.quiet_faults.saturating_mul(self.cost_ns(Density::Every));
                 let rested = held >= HOLD_NS && self.purse_ns > 0;
                 if rested && would_cost.saturating_mul(SHARE) < held {
                     self.change(Density::Every, now_ns);
@@ -86,13 +130,22 @@ mod tests {
 
     const TICK_NS: u64 = 10_000_000;
 
+    fn governor() -> Governor {
+        with(FaultStacks::NotCopied)
+    }
+
+    fn with(stacks: FaultStacks) -> Governor {
+        let (mapped, budget) = (sys::perf::Mappings::Told, super::super::Budget::Share);
+        Governor::new(FaultsWanted { chain_frames_max: 64, stacks, mapped, budget }, 0)
+    }
+
     /// Runs a program that faults at a steady rate; returns the density at the end and the records made.
     fn run(governor: &mut Governor, faults_per_tick: u64, ticks: std::ops::Range<u64>) -> (Density, u64) {
         let mut density = governor.density;
         let mut records = 0;
         for tick in ticks {
             let now = match density {
-                Density::Every => faults_per_tick,
+                Density::Stacks | Density::Every => faults_per_tick,
                 Density::Sparse => faults_per_tick / u64::from(SPARSE_PERIOD),
             };
             records += now;
@@ -103,24 +156,42 @@ mod tests {
 
     #[test]
     fn a_quiet_program_is_recorded_whole() {
-        let mut governor = Governor::new(true, 0);
+        let mut governor = governor();
         assert_eq!(run(&mut governor, 100, 0..1000), (Density::Every, 100_000));
     }
 
     #[test]
     fn a_start_is_recorded_whole() {
-        let mut governor = Governor::new(true, 0);
+        let mut governor = governor();
         assert_eq!(run(&mut governor, 4000, 0..5), (Density::Every, 20_000));
     }
 
     #[test]
     fn a_storm_is_thinned_and_its_end_seen() {
-        let mut governor = Governor::new(true, 0);
+        let mut governor = governor();
         let (density, records) = run(&mut governor, 5000, 0..1000);
         assert_eq!(density, Density::Sparse);
         let cost_ns = records * CHAINED_NS as u64;
         assert!(cost_ns < 1000 * TICK_NS / 15, "{cost_ns} ns of 10 s");
         let (density, _) = run(&mut governor, 10, 1000..1100);
         assert_eq!(density, Density::Every);
+    }
+
+    #[test]
+    fn stacks_are_copied_of_a_start_and_of_a_share_of_the_rest() {
+        let mut governor = with(FaultStacks::Copied);
+        assert_eq!(run(&mut governor, 10, 0..500), (Density::Stacks, 5_000));
+        let (mut stacked, mut all) = (0, 0);
+        for tick in 500..2000 {
+            let before = governor.density;
+            run(&mut governor, 100, tick..tick + 1);
+            all += 100;
+            stacked += if before == Density::Stacks { 100 } else { 0 };
+            assert_ne!(governor.density, Density::Sparse);
+        }
+        let cost_ns = stacked * STACKED_NS;
+        assert!(stacked > all / 20 && cost_ns < 15_000_000_000 / 50, "{stacked} of {all}");
+        assert_eq!(run(&mut governor, 10_000, 2000..2010).0, Density::Sparse);
+        assert_eq!(run(&mut governor, 1, 2010..2400).0, Density::Stacks);
     }
 }

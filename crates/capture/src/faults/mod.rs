@@ -17,11 +17,12 @@ use recording::{Bytes, FaultSource, TimeNs};
 use sys::perf::{Record, Stamp};
 
 use crate::stack_table::StackTable;
-use governor::{Density, Governor, SPARSE_PERIOD};
+use crate::stacks::StackCopies;
+use governor::{Density, Governor};
 use open::Lane;
 use seen::{Held, What};
 
-pub use open::{Begin, Budget, FaultsDenied, FaultsWanted};
+pub use open::{Begin, Budget, FaultStacks, FaultsDenied, FaultsWanted};
 pub use seen::{Memory, Seen};
 
 /// Watches the faults of one thread and of all threads and processes that it makes.
@@ -33,6 +34,8 @@ pub struct FaultWatch {
     remarks: Vec<String>,
     governor: Governor,
     density: Density,
+    /// The one before.
+    density_before: Density,
     /// From this moment on the present density is in force; records of the other events are dropped.
     since_ns: u64,
     /// When the last round of reading began.
@@ -40,6 +43,8 @@ pub struct FaultWatch {
     zero_ns: u64,
     held: Vec<Held>,
     chain: Vec<VirtAddr>,
+    /// Where registers and stacks go, if they are copied.
+    copies: Option<StackCopies>,
     names: HashSet<Bytes>,
     lost: u64,
 }
@@ -52,18 +57,24 @@ impl FaultWatch {
     pub fn open(thread: Tid, wanted: FaultsWanted, begin: Begin, zero_ns: u64) -> Result<Self, FaultsDenied> {
         let (lanes, source, remarks) = open::open(thread, wanted, begin)?;
         let now = sys::clock::monotonic_ns();
+        let first = match wanted.stacks {
+            FaultStacks::Copied => Density::Stacks,
+            FaultStacks::NotCopied => Density::Every,
+        };
         let mut watch = Self {
             lanes,
             wanted,
             source,
             remarks,
-            governor: Governor::new(wanted.chain_frames_max > 0, now),
-            density: Density::Every,
+            governor: Governor::new(wanted, now),
+            density: first,
+            density_before: first,
             since_ns: 0,
             round_ns: 0,
             zero_ns,
             held: Vec::new(),
             chain: Vec::new(),
+            copies: None,
             names: HashSet::new(),
             lost: 0,
         };
@@ -72,6 +83,12 @@ impl FaultWatch {
             watch.hold_own(What::Period(period.max(1)));
         }
         Ok(watch)
+    }
+
+    /// Hands the registers and stacks of faults over here: each fault names its own by a number in place of its chain's.
+    pub fn with_copies(mut self, copies: StackCopies) -> Self {
+        self.copies = Some(copies);
+        self
     }
 
     /// What is seen, for the header.
@@ -126,21 +143,21 @@ impl FaultWatch {
 
     /// Reads all rings; returns how many records the processor with most of them had.
     fn read(&mut self, stacks: &mut StackTable) -> u64 {
-        let Self { lanes, held, chain, names, lost, density, since_ns, .. } = self;
+        let Self { lanes, held, chain, copies, names, lost, density, density_before, since_ns, .. } = self;
         let mut most = 0;
         for lane in lanes {
-            let dense_id = lane.dense_id();
+            let now = lane.id(*density);
+            let before = lane.id(*density_before);
             let mut records = 0;
             let in_force = |stamp: Stamp| {
-                let after = stamp.monotonic_ns >= *since_ns;
-                let dense_now = (*density == Density::Every) == after;
-                dense_now == (stamp.id == dense_id)
+                let in_force = if stamp.monotonic_ns >= *since_ns { now } else { before };
+                in_force == Some(stamp.id)
             };
             lane.ring().drain(|record| match record {
                 Record::Sample(sample) => {
                     records += 1;
                     if in_force(sample.stamp) {
-                        held.push(Held::fault(&sample, stacks, chain));
+                        held.push(Held::fault(&sample, stacks, copies.as_ref(), chain));
                     }
                 }
                 Record::Mapping(mapping) if in_force(mapping.stamp) => {
@@ -169,23 +186,19 @@ impl FaultWatch {
             return;
         }
         // Both run for a moment, so that nothing between them is missed; `since_ns` parts them.
-        let (on, period): (fn(&Lane) -> _, _) = match density {
-            Density::Every => (Lane::enable_dense, 1),
-            Density::Sparse => (Lane::enable_sparse, SPARSE_PERIOD),
-        };
-        if self.lanes.iter().any(|lane| on(lane).is_err()) {
+        if self.lanes.iter().any(|lane| lane.enable(density).is_err()) {
             return;
         }
+        let before = self.density;
         self.since_ns = sys::clock::monotonic_ns();
-        self.density = density;
+        (self.density, self.density_before) = (density, before);
         for lane in &self.lanes {
             // It was switched on before; what the kernel took then it takes off again.
-            let _ = match density {
-                Density::Every => lane.disable_sparse(),
-                Density::Sparse => lane.disable_dense(),
-            };
+            let _ = lane.disable(before);
         }
-        self.hold_own(What::Period(period));
+        if density.period() != before.period() {
+            self.hold_own(What::Period(density.period()));
+        }
     }
 
     fn hold_own(&mut self, what: What) {

@@ -9,12 +9,18 @@ use recording::FaultSource;
 use sys::perf::{Event, KernelMode, Mappings, Ring, Settings, Start};
 use sys::{OsError, OsResult};
 
-use super::governor::SPARSE_PERIOD;
+use super::governor::{Density, SPARSE_PERIOD};
 
-/// Pages of records that a ring has where the user may lock so many, and at least. 128 and the page of positions are
-/// the 516 KiB of `kernel.perf_event_mlock_kb`.
+/// Pages of records that a ring has where the user may lock so many, and at least; all rings together have so many at
+/// most, but each those of `RING_PAGES`. 128 and the page of positions are the 516 KiB of `kernel.perf_event_mlock_kb`.
 const RING_PAGES: usize = 512;
+const RING_PAGES_MAX: usize = 2048;
+const ALL_RINGS_PAGES_MAX: usize = 16 << 10;
 const RING_PAGES_MIN: usize = 8;
+/// Stack copied at each fault, by the size of the ring, and where only one in many is recorded.
+const STACK_BYTES_MIN: u64 = 1 << 10;
+const STACK_BYTES_MAX: u64 = 4 << 10;
+const STACK_BYTES_SPARSE: u64 = 16 << 10;
 const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 
 /// What is asked for.
@@ -22,6 +28,8 @@ const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 pub struct FaultsWanted {
     /// Frames of a call chain; 0: no call chains.
     pub chain_frames_max: u16,
+    /// Whether registers and a piece of the stack are copied at each.
+    pub stacks: FaultStacks,
     /// The kernel's mapping records too.
     pub mapped: Mappings,
     /// What it may cost.
@@ -37,6 +45,15 @@ pub enum Budget {
     Unlimited,
     /// One fault in so many.
     OneIn(u32),
+}
+
+/// Whether a fault's registers and a piece of its stack are copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultStacks {
+    /// They are.
+    Copied,
+    /// They are not.
+    NotCopied,
 }
 
 /// When watching begins.
@@ -81,17 +98,17 @@ impl fmt::Display for FaultsDenied {
 
 impl std::error::Error for FaultsDenied {}
 
-/// The events and the ring of one processor.
+/// The events and the ring of one processor. One of them counts at a time.
 #[derive(Debug)]
 pub(super) struct Lane {
     ring: Ring,
-    dense: Event,
-    sparse: Option<Event>,
+    /// Each with the density that it is for, the first owns the ring.
+    events: Vec<(Density, Event)>,
 }
 
 impl Lane {
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.dense.as_fd()
+        self.events[0].1.as_fd()
     }
 
     pub(super) const fn ring(&mut self) -> &mut Ring {
@@ -102,29 +119,25 @@ impl Lane {
         self.ring.data_bytes()
     }
 
-    pub(super) const fn dense_id(&self) -> u64 {
-        self.dense.id()
+    /// The number of the event for a density.
+    pub(super) fn id(&self, of: Density) -> Option<u64> {
+        self.event(of).map(Event::id)
     }
 
     pub(super) fn lost(&self) -> u64 {
-        let events = std::iter::once(&self.dense).chain(&self.sparse);
-        events.filter_map(Event::lost).sum()
+        self.events.iter().filter_map(|(_, event)| event.lost()).sum()
     }
 
-    pub(super) fn enable_dense(&self) -> OsResult<()> {
-        self.dense.enable()
+    pub(super) fn enable(&self, of: Density) -> OsResult<()> {
+        self.event(of).map_or(Ok(()), Event::enable)
     }
 
-    pub(super) fn disable_dense(&self) -> OsResult<()> {
-        self.dense.disable()
+    pub(super) fn disable(&self, of: Density) -> OsResult<()> {
+        self.event(of).map_or(Ok(()), Event::disable)
     }
 
-    pub(super) fn enable_sparse(&self) -> OsResult<()> {
-        self.sparse.as_ref().map_or(Ok(()), Event::enable)
-    }
-
-    pub(super) fn disable_sparse(&self) -> OsResult<()> {
-        self.sparse.as_ref().map_or(Ok(()), Event::disable)
+    fn event(&self, of: Density) -> Option<&Event> {
+        self.events.iter().find(|(density, _)| *density == of).map(|(_, event)| event)
     }
 }
 
@@ -138,13 +151,17 @@ pub(super) fn open(
     let mut remarks = Vec::new();
     let mut kernel_mode = KernelMode::Included;
     let mut lanes: Vec<Lane> = Vec::new();
-    for cpu in crate::machine::online_cpus() {
-        let mut lane = open_lane(thread, wanted, begin, kernel_mode, cpu);
+    let cpus = crate::machine::online_cpus();
+    let ring_pages = (ALL_RINGS_PAGES_MAX / cpus.len().max(1)).clamp(RING_PAGES, RING_PAGES_MAX);
+    // Rings are powers of two.
+    let ring_pages = 1 << ring_pages.ilog2();
+    for cpu in cpus {
+        let mut lane = open_lane(thread, wanted, begin, kernel_mode, cpu, ring_pages);
         if kernel_mode == KernelMode::Included
             && lane.as_ref().is_err_and(|error| matches!(error.errno, Errno::EACCES | Errno::EPERM))
         {
             kernel_mode = KernelMode::Excluded;
-            lane = open_lane(thread, wanted, begin, kernel_mode, cpu);
+            lane = open_lane(thread, wanted, begin, kernel_mode, cpu, ring_pages);
         }
         match lane {
             Ok(lane) => lanes.push(lane),
@@ -182,25 +199,34 @@ fn open_lane(
     begin: Begin,
     kernel_mode: KernelMode,
     cpu: u32,
+    ring_pages: usize,
 ) -> OsResult<Lane> {
+    let (first, others): (_, &[Density]) = match (wanted.budget, wanted.stacks) {
+        (Budget::Share, FaultStacks::Copied) => (Density::Stacks, &[Density::Every, Density::Sparse]),
+        (Budget::Share, FaultStacks::NotCopied) => (Density::Every, &[Density::Sparse]),
+        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::Copied) => (Density::Stacks, &[]),
+        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::NotCopied) => (Density::Every, &[]),
+    };
     let mut settings = Settings {
-        period: match wanted.budget {
-            Budget::OneIn(period) => period.max(1).into(),
-            Budget::Share | Budget::Unlimited => 1,
-        },
+        period: 1,
         kernel_mode,
         chain_frames_max: wanted.chain_frames_max,
+        stack_bytes: 0,
         mappings: wanted.mapped,
         start: match begin {
             Begin::AtExec => Start::AtExec,
             Begin::Now => Start::Now,
         },
-        wakeup_bytes: (RING_PAGES_MIN * abi::PAGE_SIZE as usize / 2) as u32,
+        wakeup_bytes: 0,
     };
-    let mut pages = RING_PAGES;
-    let (dense, ring) = loop {
+    if let Budget::OneIn(period) = wanted.budget {
+        settings.period = period.max(1).into();
+    }
+    let mut pages = ring_pages;
+    let (event, mut ring) = loop {
         // Half the ring wakes the reader, so the event must know the ring's size before it has it.
         settings.wakeup_bytes = (pages * abi::PAGE_SIZE as usize / 2) as u32;
+        settings.stack_bytes = stack_bytes(first, pages, settings.period);
         let event = Event::open(settings, thread, cpu)?;
         match Ring::map(&event, pages) {
             Ok(ring) => break (event, ring),
@@ -208,14 +234,31 @@ fn open_lane(
             Err(error) => return Err(error),
         }
     };
-    let sparse = match wanted.budget {
-        Budget::Unlimited | Budget::OneIn(_) => None,
-        Budget::Share => {
-            let settings = Settings { period: SPARSE_PERIOD.into(), start: Start::WhenEnabled, ..settings };
-            let event = Event::open(settings, thread, cpu)?;
-            event.output_to(&dense)?;
-            Some(event)
+    let mut events = vec![(first, event)];
+    for density in others {
+        let period = if *density == Density::Sparse { SPARSE_PERIOD.into() } else { 1 };
+        let stack_bytes = match wanted.stacks {
+            FaultStacks::Copied => stack_bytes(*density, pages, period),
+            FaultStacks::NotCopied => 0,
+        };
+        let start = Start::WhenEnabled;
+        let event = Event::open(Settings { period, stack_bytes, start, ..settings }, thread, cpu)?;
+        ring.take_in(&event, &events[0].1)?;
+        events.push((*density, event));
+    }
+    Ok(Lane { ring, events })
+}
+
+/// How much of its stack a fault's record carries: so little that a ring holds hundreds of records, and more where only
+/// one fault in many makes one.
+fn stack_bytes(density: Density, ring_pages: usize, period: u64) -> u32 {
+    let ring_bytes = ring_pages as u64 * abi::PAGE_SIZE;
+    let bytes = match density {
+        Density::Every => 0,
+        Density::Stacks if period < SPARSE_PERIOD.into() => {
+            (ring_bytes / 1024).clamp(STACK_BYTES_MIN, STACK_BYTES_MAX)
         }
+        Density::Stacks | Density::Sparse => (ring_bytes / 64).min(STACK_BYTES_SPARSE),
     };
-    Ok(Lane { ring, dense, sparse })
+    bytes as u32
 }

@@ -7,6 +7,7 @@ use recording::{Body, Bytes, FaultEvent, FaultMode, LossSource, MappedEvent, Tim
 use sys::perf::{Mapping, Mode, Name, NamedBy, Sample, Stamp};
 
 use crate::stack_table::StackTable;
+use crate::stacks::StackCopies;
 
 const NAMES_MAX: usize = 1 << 14;
 
@@ -53,15 +54,22 @@ pub(super) enum What {
 }
 
 impl Held {
-    /// A fault, with its call chain numbered.
-    pub(super) fn fault(sample: &Sample<'_>, stacks: &mut StackTable, chain: &mut Vec<VirtAddr>) -> Self {
+    /// A fault, with its call chain numbered, or what its chain will be made of.
+    pub(super) fn fault(
+        sample: &Sample<'_>,
+        stacks: &mut StackTable,
+        copies: Option<&StackCopies>,
+        chain: &mut Vec<VirtAddr>,
+    ) -> Self {
         chain.clear();
         chain.extend(sample.chain());
+        let copied = copies.zip(sample.user).and_then(|(copies, user)| copies.put_fault(&user, chain));
+        let stack = copied.or_else(|| stacks.intern(chain));
         let mode = match sample.mode {
             Mode::User => FaultMode::User,
             Mode::Kernel => FaultMode::Kernel,
         };
-        let fault = FaultEvent { addr: sample.addr, ip: sample.ip, mode, stack: stacks.intern(chain) };
+        let fault = FaultEvent { addr: sample.addr, ip: sample.ip, mode, stack };
         Self::new(sample.stamp, What::Fault(fault))
     }
 

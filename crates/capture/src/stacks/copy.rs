@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abi::{Tid, VirtAddr};
-use recording::TimeNs;
+use recording::{StackId, TimeNs};
 use stacks::{End, Registers};
+use sys::perf::UserStack;
 
 /// Stack copied at a call where that is known to do, and where nothing is known.
 const BYTES: usize = 2 << 10;
@@ -19,6 +20,8 @@ const BYTES_ABOVE: u64 = 256;
 /// What may be copied beyond the first 16 KiB, in each second and at most at once: a small share of the program's time.
 const DEEP_BYTES_PER_SECOND: u64 = 64 << 20;
 const DEEP_BYTES_MAX: u64 = 64 << 20;
+/// Numbers with this bit are no chain's but those of copies at faults.
+const COPIED: u32 = 1 << 31;
 /// Places of which is known how much they need.
 const PLACES_MAX: usize = 1 << 16;
 /// How often a thread is asked for that is not quite asleep yet.
@@ -36,6 +39,14 @@ pub(crate) struct RawStack {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// What was copied at one fault.
+#[derive(Debug)]
+pub(crate) struct RawFault {
+    pub(crate) raw: RawStack,
+    /// The chain that the kernel found by frame pointers.
+    pub(crate) chain: Box<[VirtAddr]>,
+}
+
 /// Copies on their way from the tracer to the thread that unwinds.
 #[derive(Clone, Debug, Default)]
 pub struct StackCopies(Arc<Mutex<Shared>>);
@@ -43,9 +54,11 @@ pub struct StackCopies(Arc<Mutex<Shared>>);
 #[derive(Debug, Default)]
 struct Shared {
     raw: HashMap<(Tid, TimeNs), RawStack>,
+    faults: HashMap<StackId, RawFault>,
+    faults_begun: u32,
     waiting_bytes: usize,
     /// How much of the stack the chains from a place have needed at most.
-    needed: HashMap<[u64; 2], usize>,
+    needed: HashMap<[u64; 3], usize>,
     /// The stack pointer in the first function of a thread.
     first: HashMap<Tid, VirtAddr>,
     missed: u64,
@@ -67,6 +80,40 @@ impl StackCopies {
             }
             _ => shared.missed += 1,
         });
+    }
+
+    /// Hands over what a fault's chain will be made of; returns the number by which the fault names it, `None` where too
+    /// much waits.
+    pub(crate) fn put_fault(&self, user: &UserStack<'_>, chain: &[VirtAddr]) -> Option<StackId> {
+        let UserStack { rip, rsp, rbx, rbp, r10, r12_to_r15, bytes } = *user;
+        let mut registers = Registers::from_ip_sp_bp(rip, rsp, rbp).with(3, rbx).with(10, r10);
+        for (no, value) in (12..).zip(r12_to_r15) {
+            registers = registers.with(no, value);
+        }
+        self.with(|shared| {
+            // Calls come first.
+            if shared.waiting_bytes + bytes.len() > WAITING_BYTES_MAX / 2 {
+                return None;
+            }
+            shared.waiting_bytes += bytes.len();
+            let id = StackId(COPIED | shared.faults_begun);
+            shared.faults_begun = shared.faults_begun.wrapping_add(1) & !COPIED;
+            let raw = RawStack { registers, sp: rsp, bytes: bytes.to_vec() };
+            shared.faults.insert(id, RawFault { raw, chain: chain.into() });
+            Some(id)
+        })
+    }
+
+    /// Takes what belongs to a fault; `None` if the number is a chain's.
+    pub(crate) fn take_fault(&self, id: StackId) -> Option<RawFault> {
+        if id.0 & COPIED == 0 {
+            return None;
+        }
+        self.with(|shared| {
+            let fault = shared.faults.remove(&id)?;
+            shared.waiting_bytes -= fault.raw.bytes.len();
+            Some(fault)
+        })
     }
 
     /// Takes the copy that belongs to a call.
@@ -105,7 +152,7 @@ impl StackCopies {
     }
 
     /// How much to copy of a thread's stack whose chain begins at a place.
-    fn wanted(&self, tid: Tid, sp: VirtAddr, place: [u64; 2]) -> usize {
+    fn wanted(&self, tid: Tid, sp: VirtAddr, place: [u64; 3]) -> usize {
         self.with(|shared| {
             if shared.needed.get(&place).is_some_and(|needed| *needed <= BYTES) {
                 return BYTES;
@@ -118,11 +165,11 @@ impl StackCopies {
 }
 
 impl RawStack {
-    /// Where the call was made from: the instruction, and the word on top of the stack, which is most often the address
-    /// its function returns to.
-    fn place(&self) -> [u64; 2] {
+    /// Where the call was made from: the instruction, the word on top of the stack, which is most often the address its
+    /// function returns to, and how deep the stack is.
+    fn place(&self) -> [u64; 3] {
         let top = self.bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        [self.registers.ip.0, top]
+        [self.registers.ip.0, top, self.sp.0]
     }
 }
 
@@ -279,7 +326,7 @@ mod tests {
             sp: VirtAddr(0x10_0000),
             bytes: vec![7; BYTES],
         };
-        let (tid, other, place, elsewhere) = (Tid(1), Tid(2), raw.place(), [0, 0]);
+        let (tid, other, place, elsewhere) = (Tid(1), Tid(2), raw.place(), [0; 3]);
         assert_eq!(waiting.wanted(tid, raw.sp, place), BYTES_UNKNOWN);
         waiting.ended(tid, &raw, VirtAddr(0x10_0200), End::Root);
         assert_eq!(waiting.wanted(tid, raw.sp, place), BYTES);

@@ -13,7 +13,7 @@ use super::intern::{At, Chains};
 const PERF_MAP_BYTES_MAX: u64 = 256 << 20;
 
 /// Names the places of all chains. `pids` are the processes that may have listed functions they made.
-pub(super) fn of(chains: &Chains, pids: &[Pid], ends: ChainEnds) -> Symbols {
+pub(super) fn of(chains: &Chains, pids: &[Pid], ends: ChainEnds, fault_ends: ChainEnds) -> Symbols {
     let mut objects: Vec<&ObjectFile> = Vec::new();
     let mut numbers: HashMap<*const ObjectFile, u32> = HashMap::new();
     for at in &chains.at {
@@ -40,6 +40,7 @@ pub(super) fn of(chains: &Chains, pids: &[Pid], ends: ChainEnds) -> Symbols {
         places,
         chains: chains.chains.iter().map(|chain| chain.to_vec()).collect(),
         ends,
+        fault_ends,
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use abi::{Pid, VirtAddr};
 use recording::{Body, ChainEnds, Event, StackId, Symbols};
-use stacks::{End, StackCopy, Unwinder};
+use stacks::{Chain, CodeMap, End, FRAMES_MAX, StackCopy, Unwinder};
 
-use super::copy::StackCopies;
+use super::copy::{RawFault, StackCopies};
 use super::follow::Follow;
 use super::intern::{Chains, Interned};
 use super::names;
@@ -23,6 +23,7 @@ pub(crate) struct Unwinding {
     unwinder: Unwinder,
     chains: Chains,
     ends: ChainEnds,
+    fault_ends: ChainEnds,
     /// The chains that the kernel's fault events name.
     of_kernel: Vec<Arc<[VirtAddr]>>,
     pids: Vec<Pid>,
@@ -38,6 +39,7 @@ impl Unwinding {
             unwinder: Unwinder::new(),
             chains: Chains::default(),
             ends: ChainEnds::default(),
+            fault_ends: ChainEnds::default(),
             of_kernel: Vec::new(),
             pids: Vec::new(),
             wanted,
@@ -66,16 +68,30 @@ impl Unwinding {
         out.push(event);
     }
 
-    /// The kernel follows frame pointers, also through functions that keep none: what is no return address ends the
-    /// chain. Without one the instruction is known.
+    /// Unwinds what was copied at a fault. Where nothing was, the kernel has followed frame pointers, also through
+    /// functions that keep none: what is no return address ends the chain. Without one the instruction is known.
     fn of_fault(&mut self, event: &mut Event) -> Option<Event> {
         let Body::Fault(fault) = &event.body else { return None };
-        let known = fault.stack.and_then(|stack| self.of_kernel.get(stack.0 as usize)).cloned();
-        let mut frames = vec![fault.ip];
-        if let (Some(known), Some(code)) = (known, self.follow.map(event.mm)) {
-            let callers = known.iter().skip_while(|frame| **frame == fault.ip);
-            frames.extend(callers.take_while(|frame| self.unwinder.is_return_address(code, **frame)));
-        }
+        let code = self.follow.map(event.mm);
+        let copied = fault.stack.and_then(|id| self.waiting.take_fault(id));
+        let frames = if let (Some(RawFault { raw, chain: of_kernel }), Some(code)) = (copied, code) {
+            let stack = StackCopy::new(raw.sp, &raw.bytes);
+            let mut chain = self.unwinder.unwind(code, &raw.registers, &stack);
+            if matches!(chain.end, End::Cut { .. }) {
+                lead_on(&mut self.unwinder, code, &mut chain, &of_kernel);
+            }
+            note(&mut self.fault_ends, chain.end);
+            chain.frames
+        } else {
+            self.fault_ends.missed += 1;
+            let mut frames = vec![fault.ip];
+            let known = fault.stack.and_then(|stack| self.of_kernel.get(stack.0 as usize)).cloned();
+            if let (Some(known), Some(code)) = (known, code) {
+                let callers = known.iter().skip_while(|frame| **frame == fault.ip);
+                frames.extend(callers.take_while(|frame| self.unwinder.is_return_address(code, **frame)));
+            }
+            frames
+        };
         let (id, fresh) = self.intern(event, &frames);
         if let Body::Fault(fault) = &mut event.body {
             fault.stack = id;
@@ -88,12 +104,7 @@ impl Unwinding {
         let code = self.follow.map(event.mm)?;
         let stack = StackCopy::new(raw.sp, &raw.bytes);
         let chain = self.unwinder.unwind(code, &raw.registers, &stack);
-        match chain.end {
-            End::Root => self.ends.root += 1,
-            End::Cut { .. } => self.ends.cut += 1,
-            End::Unsaved => self.ends.unsaved += 1,
-            End::Lost | End::Deep => self.ends.lost += 1,
-        }
+        note(&mut self.ends, chain.end);
         let last = chain.stack.last().copied().unwrap_or(raw.sp);
         self.waiting.ended(event.tid, &raw, last, chain.end);
         let (id, fresh) = self.intern(event, &chain.frames);
@@ -119,6 +130,34 @@ impl Unwinding {
             return None;
         }
         let ends = ChainEnds { missed: self.waiting.missed(), ..self.ends };
-        Some(names::of(&self.chains, &self.pids, ends))
+        Some(names::of(&self.chains, &self.pids, ends, self.fault_ends))
+    }
+}
+
+fn note(ends: &mut ChainEnds, end: End) {
+    let count = match end {
+        End::Root => &mut ends.root,
+        End::Cut { .. } => &mut ends.cut,
+        End::Unsaved => &mut ends.unsaved,
+        End::Lost | End::Deep => &mut ends.lost,
+    };
+    *count += 1;
+}
+
+/// Goes on with the chain that the kernel has followed by frame pointers, from the frame where both have been, through
+/// functions that keep one.
+fn lead_on(unwinder: &mut Unwinder, code: &CodeMap, chain: &mut Chain, of_kernel: &[VirtAddr]) {
+    let Some(last) = chain.frames.last().copied() else { return };
+    let Some(at) = of_kernel.iter().rposition(|frame| *frame == last) else { return };
+    let mut from = last;
+    for frame in &of_kernel[at + 1..] {
+        if chain.frames.len() == FRAMES_MAX
+            || !unwinder.keeps_frame_pointer(code, from)
+            || !unwinder.is_return_address(code, *frame)
+        {
+            return;
+        }
+        chain.frames.push(*frame);
+        from = *frame;
     }
 }

@@ -121,6 +121,21 @@ impl Unwinder {
         }
     }
 
+    /// Tells whether the function that an address returns to keeps a frame pointer there, by what is known of it.
+    pub fn keeps_frame_pointer(&mut self, code: &CodeMap, addr: VirtAddr) -> bool {
+        let Some((object, at)) = code.locate(inside_call(addr)) else {
+            return code.find(inside_call(addr)).is_some();
+        };
+        let rule = object.unwind_table().map(|table| table.rule(at, &mut self.context));
+        match rule {
+            Some(Ok(Some(rule))) => {
+                matches!(rule.cfa, Cfa::Register(register, 16) if usize::from(register) == Registers::RBP)
+            }
+            Some(Ok(None)) | None => true,
+            Some(Err(_)) => false,
+        }
+    }
+
     fn step(
         &mut self,
         code: &CodeMap,

@@ -9,13 +9,20 @@ use crate::os_error::{OsError, OsResult};
 const TYPE_SOFTWARE: u32 = 1;
 const PAGE_FAULTS: u64 = 2;
 
-/// What each record carries: an identifier, instruction, thread, time and address; the call chain by choice.
+/// What each record carries: an identifier, instruction, thread, time and address; the call chain, registers and a
+/// piece of the stack by choice.
 const SAMPLE_IDENTIFIER: u64 = 1 << 16;
 const SAMPLE_IP: u64 = 1 << 0;
 const SAMPLE_TID: u64 = 1 << 1;
 const SAMPLE_TIME: u64 = 1 << 2;
 const SAMPLE_ADDR: u64 = 1 << 3;
 const SAMPLE_CALLCHAIN: u64 = 1 << 5;
+const SAMPLE_REGS_USER: u64 = 1 << 12;
+const SAMPLE_STACK_USER: u64 = 1 << 13;
+
+/// The registers of a record by the kernel's numbers (`arch/x86/include/uapi/asm/perf_regs.h`), ascending: rbx, rbp, rsp,
+/// rip, r10, r12 to r15.
+pub(super) const REGISTERS: [u32; 9] = [1, 6, 7, 8, 18, 20, 21, 22, 23];
 
 const FORMAT_LOST: u64 = 1 << 4;
 
@@ -96,6 +103,8 @@ pub struct Settings {
     pub kernel_mode: KernelMode,
     /// Frames of a call chain; 0: no call chains.
     pub chain_frames_max: u16,
+    /// Bytes of the user stack from its pointer on, and the registers that unwinding begins with; 0: neither.
+    pub stack_bytes: u32,
     /// Records of mappings made, grown and re-protected, and of threads named, beside the faults.
     pub mappings: Mappings,
     /// When it begins.
@@ -208,7 +217,8 @@ fn check(result: libc::c_int, call: &'static str) -> OsResult<()> {
 }
 
 fn attr(settings: Settings) -> Attr {
-    let Settings { period, kernel_mode, chain_frames_max, mappings, start, wakeup_bytes } = settings;
+    let Settings { period, kernel_mode, chain_frames_max, stack_bytes, mappings, start, wakeup_bytes } =
+        settings;
     let mut flags = flag::INHERIT
         | flag::EXCLUDE_HV
         | flag::WATERMARK
@@ -229,15 +239,19 @@ fn attr(settings: Settings) -> Attr {
         Start::WhenEnabled => flag::DISABLED,
     };
     let chain = if chain_frames_max == 0 { 0 } else { SAMPLE_CALLCHAIN };
+    let stack = if stack_bytes == 0 { 0 } else { SAMPLE_REGS_USER | SAMPLE_STACK_USER };
     Attr {
         kind: TYPE_SOFTWARE,
         size: size_of::<Attr>() as u32,
         config: PAGE_FAULTS,
         sample_period: period,
-        sample_type: SAMPLE_IDENTIFIER | SAMPLE_IP | SAMPLE_TID | SAMPLE_TIME | SAMPLE_ADDR | chain,
+        sample_type: SAMPLE_IDENTIFIER | SAMPLE_IP | SAMPLE_TID | SAMPLE_TIME | SAMPLE_ADDR | chain | stack,
         read_format: FORMAT_LOST,
         flags,
         wakeup: wakeup_bytes,
+        sample_regs_user: if stack_bytes == 0 { 0 } else { REGISTERS.iter().map(|no| 1u64 << no).sum() },
+        // The kernel wants whole words.
+        sample_stack_user: stack_bytes & !7,
         clockid: libc::CLOCK_MONOTONIC,
         sample_max_stack: chain_frames_max,
         ..Attr::default()

@@ -8,5 +8,5 @@ mod record;
 mod ring;
 
 pub use event::{Event, KernelMode, Mappings, Settings, Start};
-pub use record::{ChainIter, Mapping, Mode, Name, NamedBy, Record, Sample, Stamp};
+pub use record::{ChainIter, Mapping, Mode, Name, NamedBy, Record, Sample, Stamp, UserStack};
 pub use ring::Ring;

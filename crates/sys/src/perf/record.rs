@@ -1,5 +1,6 @@
 //! What the kernel leaves in a ring, as plain values over its bytes.
 
+use super::event::{REGISTERS, Settings};
 use abi::{AddrRange, DevId, FileId, FileOff, Pid, Prot, Tid, VirtAddr};
 
 const LOST: u32 = 2;
@@ -57,7 +58,41 @@ pub struct Sample<'a> {
     pub addr: VirtAddr,
     /// In which mode.
     pub mode: Mode,
+    /// Its registers and a piece of its stack; `None` where they were not asked for, and of 32-bit programs.
+    pub user: Option<UserStack<'a>>,
     chain: &'a [u8],
+}
+
+/// What unwinding begins with: registers as the program has them, and its stack from rsp on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UserStack<'a> {
+    /// The instruction.
+    pub rip: VirtAddr,
+    /// The stack pointer.
+    pub rsp: VirtAddr,
+    /// rbx.
+    pub rbx: u64,
+    /// rbp.
+    pub rbp: u64,
+    /// r10.
+    pub r10: u64,
+    /// r12 to r15.
+    pub r12_to_r15: [u64; 4],
+    /// As much of the stack as was asked for and could be read.
+    pub bytes: &'a [u8],
+}
+
+/// What the samples of a ring carry besides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Parts {
+    pub(super) chain: bool,
+    pub(super) stack: bool,
+}
+
+impl Parts {
+    pub(super) const fn of(settings: Settings) -> Self {
+        Self { chain: settings.chain_frames_max > 0, stack: settings.stack_bytes > 0 }
+    }
 }
 
 impl<'a> Sample<'a> {
@@ -139,7 +174,13 @@ pub enum NamedBy {
 /// A reader of the words of a record; past its end it gives `None`.
 struct Words<'a>(&'a [u8]);
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
+        let (part, rest) = self.0.split_at_checked(bytes)?;
+        self.0 = rest;
+        Some(part)
+    }
+
     fn u64(&mut self) -> Option<u64> {
         let (word, rest) = self.0.split_first_chunk::<8>()?;
         self.0 = rest;
@@ -158,9 +199,9 @@ impl Words<'_> {
 }
 
 /// Reads one record's body. `None` for a record of another kind, or one that is too short.
-pub(super) fn read(kind: u32, misc: u16, body: &[u8], chains: bool) -> Option<Record<'_>> {
+pub(super) fn read<'a>(kind: u32, misc: u16, body: &'a [u8], parts: &[(u64, Parts)]) -> Option<Record<'a>> {
     match kind {
-        SAMPLE => sample(misc, body, chains).map(Record::Sample),
+        SAMPLE => sample(misc, body, parts).map(Record::Sample),
         MMAP2 => mapping(body).map(Record::Mapping),
         COMM => name(misc, body).map(Record::Name),
         LOST => {
@@ -172,21 +213,46 @@ pub(super) fn read(kind: u32, misc: u16, body: &[u8], chains: bool) -> Option<Re
     }
 }
 
-fn sample(misc: u16, body: &[u8], chains: bool) -> Option<Sample<'_>> {
+fn sample<'a>(misc: u16, body: &'a [u8], parts: &[(u64, Parts)]) -> Option<Sample<'a>> {
     let mut words = Words(body);
     let id = words.u64()?;
+    let (_, parts) = *parts.iter().find(|(of, _)| *of == id)?;
     let ip = VirtAddr(words.u64()?);
     let (pid, tid) = (Pid(words.id()?), Tid(words.id()?));
     let monotonic_ns = words.u64()?;
     let addr = VirtAddr(words.u64()?);
-    let chain = if chains {
+    let chain = if parts.chain {
         let bytes = usize::try_from(words.u64()?).ok()?.checked_mul(8)?;
-        words.0.get(..bytes)?
+        words.take(bytes)?
     } else {
         &[]
     };
+    let user = if parts.stack { user_stack(&mut words)? } else { None };
     let mode = if misc & CPU_MODE_MASK == CPU_MODE_USER { Mode::User } else { Mode::Kernel };
-    Some(Sample { stamp: Stamp { pid, tid, monotonic_ns, id }, ip, addr, mode, chain })
+    Some(Sample { stamp: Stamp { pid, tid, monotonic_ns, id }, ip, addr, mode, user, chain })
+}
+
+/// The outer `None` is a record that is too short, the inner one says that there is nothing.
+fn user_stack<'a>(words: &mut Words<'a>) -> Option<Option<UserStack<'a>>> {
+    const NO_REGISTERS: u64 = 0;
+    const OF_64_BITS: u64 = 2;
+    let abi = words.u64()?;
+    let mut registers = [0; REGISTERS.len()];
+    if abi != NO_REGISTERS {
+        for register in &mut registers {
+            *register = words.u64()?;
+        }
+    }
+    let room = usize::try_from(words.u64()?).ok()?;
+    let mut bytes: &[u8] = &[];
+    if room > 0 {
+        let dump = words.take(room)?;
+        let read = usize::try_from(words.u64()?).ok()?;
+        bytes = dump.get(..read)?;
+    }
+    let [rbx, rbp, rsp, rip, r10, r12_to_r15 @ ..] = registers;
+    let (rip, rsp) = (VirtAddr(rip), VirtAddr(rsp));
+    Some((abi == OF_64_BITS).then_some(UserStack { rip, rsp, rbx, rbp, r10, r12_to_r15, bytes }))
 }
 
 fn mapping(body: &[u8]) -> Option<Mapping<'_>> {

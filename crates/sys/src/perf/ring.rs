@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event::Event;
-use super::record::{self, Record};
+use super::record::{self, Parts, Record};
 use crate::os_error::{OsError, OsResult};
 
 const PAGE: usize = abi::PAGE_SIZE as usize;
@@ -19,7 +19,8 @@ const HEADER_BYTES: usize = 8;
 pub struct Ring {
     base: NonNull<u8>,
     data_bytes: usize,
-    chains: bool,
+    /// What the samples of each event carry.
+    parts: Vec<(u64, Parts)>,
     /// A record that goes over the end of the ring, put together.
     whole: Vec<u8>,
 }
@@ -44,8 +45,18 @@ impl Ring {
         let base = unsafe { libc::mmap(std::ptr::null_mut(), bytes, prot, libc::MAP_SHARED, fd, 0) };
         let base = if base == libc::MAP_FAILED { None } else { NonNull::new(base.cast::<u8>()) };
         let base = base.ok_or_else(|| OsError::last("mmap(the ring of a perf event)"))?;
-        let chains = event.settings().chain_frames_max > 0;
-        Ok(Self { base, data_bytes: PAGE * data_pages, chains, whole: Vec::new() })
+        let parts = vec![(event.id(), Parts::of(event.settings()))];
+        Ok(Self { base, data_bytes: PAGE * data_pages, parts, whole: Vec::new() })
+    }
+
+    /// Lets another event of the same processor leave its records here too.
+    ///
+    /// # Errors
+    /// As [`Event::output_to`].
+    pub fn take_in(&mut self, event: &Event, owner: &Event) -> OsResult<()> {
+        event.output_to(owner)?;
+        self.parts.push((event.id(), Parts::of(event.settings())));
+        Ok(())
     }
 
     /// The bytes of records that it can hold.
@@ -91,14 +102,14 @@ impl Ring {
         }
         let before_end = (self.data_bytes - offset).min(bytes);
         let record = if before_end == bytes {
-            record::read(kind, misc, &self.data(offset, bytes)[HEADER_BYTES..], self.chains)
+            record::read(kind, misc, &self.data(offset, bytes)[HEADER_BYTES..], &self.parts)
         } else {
             let mut whole = std::mem::take(&mut self.whole);
             whole.clear();
             whole.extend_from_slice(self.data(offset, before_end));
             whole.extend_from_slice(self.data(0, bytes - before_end));
             self.whole = whole;
-            record::read(kind, misc, &self.whole[HEADER_BYTES..], self.chains)
+            record::read(kind, misc, &self.whole[HEADER_BYTES..], &self.parts)
         };
         if let Some(record) = record {
             each(record);
