@@ -20,6 +20,8 @@ static const char constant[] = "read only";
 static char initialised[] = "data";
 static char zeroed[SIZE];
 static pthread_barrier_t barrier;
+/* A static program has none. */
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((weak));
 
 static void say(const char *kind, const void *address) {
     printf("%s %p\n", kind, address);
@@ -56,7 +58,7 @@ int main(int argc, char **argv) {
 
     say("text", (void *)main);
     say("rodata", constant);
-    say("relro", _DYNAMIC);
+    if (_DYNAMIC) say("relro", _DYNAMIC);
     say("data", initialised);
     memset(zeroed, 1, sizeof zeroed);
     say("bss", zeroed + SIZE - 1);

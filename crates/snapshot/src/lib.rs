@@ -30,6 +30,8 @@ mod malloc;
 mod memory;
 mod pages;
 mod rule;
+#[cfg(test)]
+mod sleeper;
 mod sums;
 mod totals;
 mod value;

@@ -399,17 +399,13 @@ mod tests {
     use super::*;
     use crate::classify::classify;
     use crate::kind::Kind;
+    use crate::sleeper::Sleeper;
     use crate::totals::Totals;
 
     #[test]
     fn a_waiting_process_adds_up_to_the_kernels_total() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
-        // Let it reach its wait: the map stands still from then on.
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        let live = read_live(Pid(child.id() as i32));
-        child.kill().expect("our own child");
-        child.wait().expect("our own child");
-        let live = live.expect("our own child can be read");
+        let sleeper = Sleeper::start();
+        let live = read_live(sleeper.pid()).expect("our own child can be read");
         let totals = Totals::of(&live.snapshot, &classify(&live.snapshot));
         assert_eq!(&*live.name, b"sleep");
         assert_eq!(totals.all.sums.and_then(|sums| sums.rss), live.total.and_then(|total| total.rss));
@@ -421,12 +417,8 @@ mod tests {
 
     #[test]
     fn a_scan_of_the_page_tables_gives_the_same_resident_sizes() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        let pid = Pid(child.id() as i32);
-        let (sums, fast) = (read_live(pid), read_live_fast(pid));
-        child.kill().expect("our own child");
-        child.wait().expect("our own child");
+        let sleeper = Sleeper::start();
+        let (sums, fast) = (read_live(sleeper.pid()), read_live_fast(sleeper.pid()));
         let fast = match fast {
             Err(LiveError::Io { error, .. }) => {
                 println!("SKIPPED: a scan of page tables, {error}");

@@ -1,4 +1,4 @@
-//! The programs that tests run besides Rust, and the packages they come from.
+//! The programs and libraries that tests use besides Rust, and the packages they come from.
 
 use crate::shell::Command;
 
@@ -9,7 +9,9 @@ const NEEDS: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
+    ("gcore", "gdb"),
     ("git", "git"),
+    ("go", "golang-go"),
     ("java", "default-jdk-headless"),
     ("javac", "default-jdk-headless"),
     ("node", "nodejs"),
@@ -24,6 +26,15 @@ const NEEDS: &[(&str, &str)] = &[
     ("tmux", "tmux"),
     ("unshare", "util-linux"),
 ];
+
+/// A library that tests preload and the Debian package that holds it.
+const LIBRARIES: &[(&str, &str)] = &[
+    ("libjemalloc.so.2", "libjemalloc2"),
+    ("libmimalloc.so.2.0", "libmimalloc2.0"),
+    ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
+];
+/// Where they are.
+const LIBRARY_FOLDERS: &[&str] = &["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/lib"];
 
 /// Installs what is missing, where this user may, and returns what is missing still.
 pub(crate) fn install() -> Vec<String> {
@@ -42,7 +53,12 @@ pub(crate) fn install() -> Vec<String> {
 }
 
 fn missing() -> impl Iterator<Item = (&'static str, &'static str)> {
-    NEEDS.iter().copied().filter(|(program, _)| !on_path(program))
+    let programs = NEEDS.iter().copied().filter(|(program, _)| !on_path(program));
+    programs.chain(LIBRARIES.iter().copied().filter(|(library, _)| !in_folders(library)))
+}
+
+fn in_folders(library: &str) -> bool {
+    LIBRARY_FOLDERS.iter().any(|folder| std::path::Path::new(folder).join(library).exists())
 }
 
 fn on_path(program: &str) -> bool {

@@ -22,7 +22,7 @@ struct Allocator {
 }
 
 const ALLOCATORS: &[Allocator] = &[
-    Allocator { name: "jemalloc", files: &["libjemalloc"], unit: 2 * MIB, alignment: 2 * MIB },
+    Allocator { name: "jemalloc", files: &["libjemalloc"], unit: MIB, alignment: MIB },
     Allocator { name: "mimalloc", files: &["libmimalloc"], unit: 4 * MIB, alignment: 4 * MIB },
     Allocator { name: "tcmalloc", files: &["libtcmalloc"], unit: MIB, alignment: 8192 },
     Allocator { name: "V8", files: &["/node", "libnode", "libv8"], unit: 256 << 10, alignment: 256 << 10 },
@@ -34,6 +34,14 @@ const ALLOCATORS: &[Allocator] = &[
     },
     Allocator { name: "CPython", files: &["libpython", "/bin/python"], unit: 256 << 10, alignment: 4096 },
 ];
+
+/// Claims the heap of Go's runtime, before the stacks: those of goroutines lie in it.
+pub(super) fn claim_go(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
+    let first = snapshot.mappings.partition_point(|mapping| mapping.range.start < GO_HEAP.start);
+    let inside = snapshot.mappings[first..].iter().take_while(|mapping| mapping.range.end <= GO_HEAP.end);
+    let is_heap = |mapping: &&Mapping| is_plain(mapping) && mapping.range.len().is_multiple_of(4 * MIB);
+    claims.extend(inside.filter(is_heap).map(|mapping| of(mapping, "Go's runtime")));
+}
 
 /// Claims whole mappings, after everything that is known better.
 pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
@@ -63,16 +71,14 @@ pub(super) fn claim(snapshot: &Snapshot, claims: &mut Vec<Claim>) {
             mapping.range.len().is_multiple_of(allocator.unit)
                 && mapping.range.start.0.is_multiple_of(allocator.alignment)
         };
-        let name = if GO_HEAP.covers(mapping.range) && mapping.range.len().is_multiple_of(4 * MIB) {
-            Some("Go's runtime")
-        } else {
-            present.iter().find(fits).map(|allocator| allocator.name)
-        };
-        if let Some(name) = name {
-            let verdict = Verdict::new(Kind::Arena, Rule::AllocatorShape(name));
-            claims.push(Claim { range: mapping.range, verdict });
+        if let Some(allocator) = present.iter().find(fits) {
+            claims.push(of(mapping, allocator.name));
         }
     }
+}
+
+fn of(mapping: &Mapping, name: &'static str) -> Claim {
+    Claim { range: mapping.range, verdict: Verdict::new(Kind::Arena, Rule::AllocatorShape(name)) }
 }
 
 fn is_plain(mapping: &Mapping) -> bool {

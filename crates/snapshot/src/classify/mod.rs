@@ -98,6 +98,7 @@ pub fn classify(snapshot: &Snapshot) -> Vec<Leaf> {
 fn claims(snapshot: &Snapshot) -> Vec<Claim> {
     let mut claims = Vec::new();
     heap::claim(snapshot, &mut claims);
+    allocators::claim_go(snapshot, &mut claims);
     stacks::claim(snapshot, &mut claims);
     objects::claim(snapshot, &mut claims);
     arenas::claim(snapshot, &mut claims);

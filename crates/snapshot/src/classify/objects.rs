@@ -103,10 +103,12 @@ fn claim_mapping(
     let owner = Some(Owner::Object(index));
     for part in parts {
         let Some(range) = moved(part.range, bias).intersection(mapping.range) else { continue };
-        let kind = kind_of(part.kind);
+        // A packer's program is unpacked into what the file declares as zeros.
+        let is_unpacked = !from_file && part.kind == PartKind::Bss && mapping.prot.contains(Prot::EXEC);
+        let kind = if is_unpacked { Kind::Text } else { kind_of(part.kind) };
         let rule = match part.kind {
             _ if from_file => Rule::Segment,
-            PartKind::Bss => Rule::BssTail,
+            PartKind::Bss if !is_unpacked => Rule::BssTail,
             _ => Rule::SegmentCopied,
         };
         claims.push(Claim { range, verdict: Verdict { kind, owner, rule } });

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
-
-use abi::Pid;
 
 use super::*;
 use crate::classify::classify;
 use crate::kind::Kind;
 use crate::live::read_live;
+use crate::sleeper::Sleeper;
 use crate::totals::{KindTotal, Totals};
 
 fn sizes(kinds: &[KindTotal]) -> Vec<(Kind, u64, usize)> {
@@ -45,12 +43,10 @@ impl Drop for Folder {
 }
 
 /// A process that sleeps, with its core file allowed, and what `/proc` says of it.
-fn sleeper(folder: &Folder) -> (std::process::Child, crate::Live) {
-    let script = "ulimit -c unlimited; exec sleep 60";
-    let child = Command::new("sh").args(["-c", script]).current_dir(&folder.0).spawn().expect("sh");
-    std::thread::sleep(Duration::from_millis(300));
-    let live = read_live(Pid(child.id() as i32)).expect("our own child");
-    (child, live)
+fn sleeper(folder: &Folder) -> (Sleeper, crate::Live) {
+    let sleeper = Sleeper::start_in(&folder.0);
+    let live = read_live(sleeper.pid()).expect("our own child");
+    (sleeper, live)
 }
 
 fn assert_same_kinds(core: &Core, live: &crate::Live) {
@@ -62,16 +58,14 @@ fn assert_same_kinds(core: &Core, live: &crate::Live) {
 #[test]
 fn a_core_of_gdb_has_the_kinds_of_the_process() {
     let folder = Folder::new("gcore");
-    let (mut child, live) = sleeper(&folder);
+    let (sleeper, live) = sleeper(&folder);
     let made =
-        Command::new("gcore").arg("-o").arg(folder.0.join("core")).arg(child.id().to_string()).output();
-    child.kill().expect("our own child");
-    child.wait().expect("our own child");
+        Command::new("gcore").arg("-o").arg(folder.0.join("core")).arg(sleeper.pid().to_string()).output();
     if !made.is_ok_and(|made| made.status.success()) {
         println!("SKIPPED: core of gdb, no gcore here or it may not trace");
         return;
     }
-    let core = read_core(&folder.0.join(format!("core.{}", child.id()))).expect("gdb's core");
+    let core = read_core(&folder.0.join(format!("core.{}", sleeper.pid()))).expect("gdb's core");
     assert_eq!((core.maker, core.bytes_cut_off), (CoreMaker::Gdb, 0));
     assert_eq!(core.process.as_ref().expect("it is named").name, b"sleep");
     assert_same_kinds(&core, &live);
@@ -90,10 +84,10 @@ fn a_core_of_the_kernel_has_the_kinds_of_the_process_and_can_be_cut() {
         return;
     }
     let folder = Folder::new("kernel-core");
-    let (mut child, live) = sleeper(&folder);
-    let sent = Command::new("kill").args(["-ABRT", &child.id().to_string()]).status();
+    let (mut sleeper, live) = sleeper(&folder);
+    let sent = Command::new("kill").args(["-ABRT", &sleeper.pid().to_string()]).status();
     assert!(sent.expect("kill").success());
-    child.wait().expect("our own child");
+    sleeper.0.wait().expect("our own child");
     let mut entries = std::fs::read_dir(&folder.0).expect("our folder").flatten();
     let path = entries.next().expect("the kernel's core").path();
     let core = read_core(&path).expect("the kernel's core");

@@ -107,6 +107,7 @@ mod tests {
     use super::*;
     use crate::classify::classify;
     use crate::live::read_live;
+    use crate::sleeper::Sleeper;
 
     #[test]
     fn a_process_counted_twice_adds_nothing_the_second_time() {
@@ -114,15 +115,12 @@ mod tests {
             println!("SKIPPED: frames counted once, their numbers are hidden from this user");
             return;
         };
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        let pid = Pid(child.id() as i32);
+        let sleeper = Sleeper::start();
+        let pid = sleeper.pid();
         let live = read_live(pid).expect("our own child");
         let leaves = classify(&live.snapshot);
         let first = frames.add(pid, &live.snapshot, &leaves).expect("our own child");
         let again = frames.add(pid, &live.snapshot, &leaves).expect("our own child");
-        child.kill().expect("our own child");
-        child.wait().expect("our own child");
         // The vdso's pages are mapped without being counted (`VM_MIXEDMAP` of the kernel's own memory) on some
         // kernels, so they may not be in the total.
         let counted: u64 =

@@ -60,11 +60,18 @@ mod tests {
 
     #[test]
     fn children_and_their_children_are_found() {
-        let mut child = std::process::Command::new("sh").args(["-c", "sleep 60; :"]).spawn().expect("sh");
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        let mut child = std::process::Command::new("sh").args(["-c", "sleep 600; :"]).spawn().expect("sh");
         let (own, shell) = (Pid(std::process::id() as i32), Pid(child.id() as i32));
-        let found = with_descendants(&[shell, shell]);
-        assert_eq!((found.len(), found[0]), (2, shell), "the shell and its sleep");
+        let begin = std::time::Instant::now();
+        let found = loop {
+            let found = with_descendants(&[shell, shell]);
+            if found.len() == 2 {
+                break found;
+            }
+            assert!(begin.elapsed().as_secs() < 60, "the shell never started its sleep");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        };
+        assert_eq!(found[0], shell);
         assert!(with_descendants(&[own]).contains(&found[1]));
         assert!(
             std::process::Command::new("kill").arg(found[1].to_string()).status().expect("kill").success()

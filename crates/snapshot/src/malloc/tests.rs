@@ -17,9 +17,11 @@ const PROGRAM: &str = r#"
 #include <string.h>
 #include <unistd.h>
 static void *kept[4000];
+static int done;
 static void *thread(void *unused) {
     for (int i = 0; i < 300; i++) kept[i] = malloc(1000 + i);
     for (int i = 0; i < 300; i += 2) free(kept[i]);
+    __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
     pause();
     return 0;
 }
@@ -31,7 +33,7 @@ int main(void) {
     for (int i = 3000; i < 3020; i++) kept[i] = malloc(40);
     for (int i = 3000; i < 3020; i++) free(kept[i]);
     void *large = malloc(1 << 20), *larger = malloc(3 << 20);
-    sleep(1);
+    while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) usleep(1000);
     struct mallinfo2 info = mallinfo2();
     dprintf(1, "%zu %zu %zu %zu %zu %zu\n", info.arena, info.hblks, info.hblkhd, info.uordblks, info.fsmblks, info.keepcost);
     pause();

@@ -13,6 +13,10 @@ use crate::scratch::shared_folder;
 pub(crate) enum Build {
     Dynamic,
     Static,
+    /// At fixed addresses.
+    Fixed,
+    /// Without symbols.
+    Stripped,
     /// 32 bits, without a C library.
     ThirtyTwo,
 }
@@ -32,6 +36,8 @@ pub(crate) fn guest(name: &str, build: Build) -> Option<PathBuf> {
     let flags: &[&str] = match build {
         Build::Dynamic => &["-pthread"],
         Build::Static => &["-pthread", "-static"],
+        Build::Fixed => &["-pthread", "-fno-pie", "-no-pie"],
+        Build::Stripped => &["-pthread", "-s"],
         Build::ThirtyTwo => &["-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector"],
     };
     let output =

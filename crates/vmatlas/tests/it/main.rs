@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing is known here that a user does not know; no crate of the workspace is used.
 
+mod allocators;
 mod browser;
 mod check;
 mod counted;

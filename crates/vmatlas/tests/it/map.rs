@@ -17,7 +17,11 @@ pub(crate) struct Kinds {
 
 impl Kinds {
     pub(crate) fn start(scratch: &Scratch, user: User) -> Option<Self> {
-        let program = guest("kinds", Build::Dynamic)?;
+        Self::start_as(scratch, user, Build::Dynamic)
+    }
+
+    pub(crate) fn start_as(scratch: &Scratch, user: User, build: Build) -> Option<Self> {
+        let program = guest("kinds", build)?;
         let child = Run::new(scratch, [program]).user(user).start_alone(Stdio::piped());
         let places = until("what kinds prints", || {
             let text = std::fs::read_to_string(scratch.path("alone.stdout")).ok()?;
@@ -47,21 +51,51 @@ pub(crate) fn json(args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("--json prints JSON")
 }
 
+/// Each place that the guest told is of its kind, and where the whole range is known of its size.
+fn assert_places(kinds: &Kinds, what: &str) {
+    let pid = kinds.child.id().to_string();
+    assert!(kinds.places.iter().filter(|(.., size)| size.is_some()).count() >= 11, "{:?}", kinds.places);
+    for (kind, address, size) in &kinds.places {
+        let leaf = &json(&["explain", &pid, address])["leaf"];
+        assert_eq!(leaf["kind"], kind.as_str(), "{what}: {address}: {leaf:#}");
+        if size.is_some() {
+            assert_eq!(leaf["size"].as_u64(), *size, "{what}: {kind} at {address}: {leaf:#}");
+        }
+    }
+}
+
 #[test]
 fn each_address_is_of_the_kind_that_the_program_made() {
     for user in users() {
         let scratch = Scratch::new("kinds");
         let Some(kinds) = Kinds::start(&scratch, *user) else { return };
-        let pid = kinds.child.id().to_string();
-        assert!(kinds.places.iter().filter(|(.., size)| size.is_some()).count() >= 11);
-        for (kind, address, size) in &kinds.places {
-            let leaf = &json(&["explain", &pid, address])["leaf"];
-            assert_eq!(leaf["kind"], kind.as_str(), "{address}: {leaf:#}");
-            if size.is_some() {
-                assert_eq!(leaf["size"].as_u64(), *size, "{kind} at {address}: {leaf:#}");
-            }
-        }
+        assert_places(&kinds, "dynamic");
     }
+}
+
+#[test]
+fn programs_of_every_link_have_the_same_kinds() {
+    for build in [Build::Static, Build::Fixed, Build::Stripped] {
+        let scratch = Scratch::new("links");
+        let Some(kinds) = Kinds::start_as(&scratch, User::Same, build) else { continue };
+        assert_places(&kinds, &format!("{build:?}"));
+    }
+}
+
+#[test]
+fn code_unpacked_into_zeros_of_the_file_is_text_of_the_program() {
+    let Some(program) = guest("packed", Build::Dynamic) else { return };
+    let scratch = Scratch::new("packed");
+    let mut child = Run::new(&scratch, [program]).start_alone(Stdio::piped());
+    let address = until("what packed prints", || {
+        let text = std::fs::read_to_string(scratch.path("alone.stdout")).ok()?;
+        Some(text.strip_suffix('\n')?.to_string())
+    });
+    let leaf = json(&["explain", &child.id().to_string(), &address])["leaf"].clone();
+    drop(child.stdin.take());
+    child.wait().expect("our own child");
+    assert_eq!(leaf["kind"], "text", "{leaf:#}");
+    assert!(leaf["rule"].as_str().is_some_and(|rule| rule.contains("not mapped from its file")), "{leaf:#}");
 }
 
 #[test]

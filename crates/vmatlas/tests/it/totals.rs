@@ -163,6 +163,35 @@ fn a_rust_program_with_threads_adds_up() {
 }
 
 #[test]
+fn compiled_programs_with_threads_add_up() {
+    let scratch = Scratch::new("totals-compiled");
+    if let Some(program) = crate::allocators::go_program(&scratch) {
+        let map = assert_program_adds_up(&Running::start(&mut Command::new(program)));
+        assert!(kinds(&map).contains(&"arena"), "{:?}", kinds(&map));
+    }
+    if !has("rustc") {
+        return;
+    }
+    let source = "fn main() { for n in 0..8 { std::thread::spawn(move || { let kept = vec![1u8; (n + 1) << 20];\n\
+        loop { std::thread::park(); assert!(kept[0] == 1); } }); }\n\
+        std::io::stdin().read_line(&mut String::new()).unwrap(); }\n";
+    std::fs::write(scratch.path("threads.rs"), source).expect("our own folder");
+    let built = Command::new("rustc").args(["-O", "threads.rs"]).current_dir(scratch.folder()).output();
+    let built = built.expect("rustc was found");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let running = Running::start(&mut Command::new(scratch.path("threads")));
+    crate::run::until("eight threads that wait", || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", running.pid())).ok()?;
+        (tasks.count() == 9).then_some(())
+    });
+    let map = assert_program_adds_up(&running);
+    for kind in ["thread_stack", "stack_guard", "signal_stack", "malloc_block"] {
+        assert!(kinds(&map).contains(&kind), "{kind}: {:?}", kinds(&map));
+    }
+    assert!(map["stacks"].as_array().is_some_and(|stacks| stacks.len() >= 9), "{:#}", map["stacks"]);
+}
+
+#[test]
 fn a_virtual_machine_adds_up() {
     if !has("java") || !has("javac") {
         return;
@@ -182,7 +211,7 @@ fn a_virtual_machine_adds_up() {
     );
     let map = assert_program_adds_up(&running);
     assert!(
-        kinds(&map).contains(&"reservation") && kinds(&map).contains(&"thread_stack"),
+        ["reservation", "thread_stack", "arena"].iter().all(|kind| kinds(&map).contains(kind)),
         "{:?}",
         kinds(&map)
     );
