@@ -1,14 +1,11 @@
 //! The context of one operation: the process, the system, the caller's privileges, the reasons so far.
 
-use alloc::sync::Arc;
-
 use abi::{Errno, VirtAddr};
 
 use crate::flags::VmFlags;
 use crate::input::{Basis, Caps, Input, Outcome};
 use crate::mutation::Mutation;
 use crate::pages::Memory;
-use crate::profile::Profile;
 use crate::space::AddressSpace;
 use crate::system::{Charger, System};
 use crate::why::{Refusal, Why};
@@ -17,7 +14,6 @@ use crate::why::{Refusal, Why};
 pub(crate) struct Op<'a, M: Memory> {
     pub(crate) space: &'a mut AddressSpace<M>,
     pub(crate) sys: &'a mut System<M>,
-    pub(crate) profile: Arc<Profile>,
     pub(crate) caps: Caps,
     pub(crate) committed: Option<u64>,
     pub(crate) placed: Option<VirtAddr>,
@@ -32,11 +28,9 @@ pub(crate) struct Op<'a, M: Memory> {
 impl<'a, M: Memory> Op<'a, M> {
     pub(crate) fn new(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>, input: &Input) -> Self {
         M::begun(space, sys);
-        let profile = Arc::clone(&sys.profile);
         Self {
             space,
             sys,
-            profile,
             caps: input.caps,
             committed: input.committed,
             placed: input.placed,
@@ -51,11 +45,9 @@ impl<'a, M: Memory> Op<'a, M> {
     /// Makes the context of an access by a program without privileges, of which nothing else is known.
     pub(crate) fn plain(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>) -> Self {
         M::begun(space, sys);
-        let profile = Arc::clone(&sys.profile);
         Self {
             space,
             sys,
-            profile,
             caps: Caps::default(),
             committed: None,
             placed: None,
@@ -70,7 +62,7 @@ impl<'a, M: Memory> Op<'a, M> {
     /// Checks that `pages` more of mappings with these flags are within the limits.
     pub(crate) fn may_expand(&self, flags: VmFlags, pages: u64) -> Result<(), Refusal> {
         match self.space.may_expand(flags, pages) {
-            Err(Refusal::DataLimit) if self.profile.mutated(Mutation::DataLimitIgnored) => Ok(()),
+            Err(Refusal::DataLimit) if self.sys.profile.mutated(Mutation::DataLimitIgnored) => Ok(()),
             answer => answer,
         }
     }

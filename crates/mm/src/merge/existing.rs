@@ -116,7 +116,7 @@ impl<M: Memory> Op<'_, M> {
         if change.flags.intersects(VmFlags::SPECIAL) || !(at_left || at_right) {
             return nothing;
         }
-        let stops = |bar: &MergeBar| !self.profile.waives(*bar);
+        let stops = |bar: &MergeBar| !self.sys.profile.waives(*bar);
         let [left, right] = self.space.vmas.touching(range);
         let mut left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.left_bar(vma, stops));
         let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.right_bar(vma, stops));

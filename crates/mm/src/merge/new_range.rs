@@ -76,7 +76,7 @@ impl<M: Memory> Op<'_, M> {
 
     fn plan_new(&mut self, range: &Proposal<'_>, expansion: Expansion) -> Plan {
         let at = range.range.start;
-        let stops = |bar: &MergeBar| !self.profile.waives(*bar);
+        let stops = |bar: &MergeBar| !self.sys.profile.waives(*bar);
         if range.flags.intersects(VmFlags::SPECIAL) {
             self.why.note(at, Side::Left, Some(MergeBar::Special));
             return Plan { left: None, right: None };

@@ -35,11 +35,11 @@ impl<M: Memory> Op<'_, M> {
         if input.words.first().is_some_and(|word| *word != 0) || events == 0 {
             return Err(Refusal::AioArguments);
         }
-        let doubled = u64::from((events.max(self.profile.possible_cpus * 4) as u32).wrapping_mul(2));
+        let doubled = u64::from((events.max(self.sys.profile.possible_cpus * 4) as u32).wrapping_mul(2));
         if doubled > EVENTS_MAX {
             return Err(Refusal::AioArguments);
         }
-        if doubled == 0 || events > self.profile.aio_max_events {
+        if doubled == 0 || events > self.sys.profile.aio_max_events {
             return Err(Refusal::AioTooMany);
         }
         if let Some(Err(abi::Errno::EAGAIN)) = input.observed {

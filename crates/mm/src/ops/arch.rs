@@ -24,7 +24,7 @@ impl<M: Memory> Op<'_, M> {
         if flags != 0 || rights & !PKEY_RIGHTS != 0 {
             return Err(Refusal::KeyFlags);
         }
-        if self.profile.options.pkeys {
+        if self.sys.profile.options.pkeys {
             return self.take_over(input);
         }
         if core::mem::replace(&mut self.space.settings.only_key_taken, true) {
@@ -35,7 +35,7 @@ impl<M: Memory> Op<'_, M> {
 
     /// Linux: `mm/mprotect.c: pkey_free`.
     pub(crate) fn pkey_free(&mut self, input: &Input) -> Answer {
-        if self.profile.options.pkeys { self.take_over(input) } else { Err(Refusal::KeyNotAllocated) }
+        if self.sys.profile.options.pkeys { self.take_over(input) } else { Err(Refusal::KeyNotAllocated) }
     }
 
     /// Linux: `kernel/sys.c: personality`.
@@ -53,7 +53,11 @@ impl<M: Memory> Op<'_, M> {
 
     /// Linux: `arch/x86/kernel/shstk.c: map_shadow_stack`, absent from this profile's kernel.
     pub(crate) fn map_shadow_stack(&mut self, input: &Input) -> Answer {
-        if self.profile.options.shadow_stack { self.take_over(input) } else { Err(Refusal::NoShadowStack) }
+        if self.sys.profile.options.shadow_stack {
+            self.take_over(input)
+        } else {
+            Err(Refusal::NoShadowStack)
+        }
     }
 
     /// Linux: `arch/x86/kernel/process_64.c: do_arch_prctl_64`.
@@ -63,7 +67,9 @@ impl<M: Memory> Op<'_, M> {
                 let mapped = self.space.vmas().any(|vma| matches!(vma.backing, Backing::Kernel(_)));
                 if mapped { Err(Refusal::VdsoMapped) } else { self.take_over(input) }
             }
-            ArchPrctlOp::SHSTK_ENABLE | ArchPrctlOp::SHSTK_DISABLE if self.profile.options.shadow_stack => {
+            ArchPrctlOp::SHSTK_ENABLE | ArchPrctlOp::SHSTK_DISABLE
+                if self.sys.profile.options.shadow_stack =>
+            {
                 self.take_over(input)
             }
             ArchPrctlOp::MAP_VDSO_X32

@@ -71,12 +71,14 @@ impl<M: Memory> Op<'_, M> {
         };
         self.place(placing)?;
         self.space.lock_future(self.space.def_flags, len, self.caps)?;
-        let page = self.profile.page_size;
-        let reach =
-            AddrRange { start: range.start, end: VirtAddr(range.end.0 + page + self.profile.guard_bytes()) };
+        let page = self.sys.profile.page_size;
+        let reach = AddrRange {
+            start: range.start,
+            end: VirtAddr(range.end.0 + page + self.sys.profile.guard_bytes()),
+        };
         if let Some(next) = self.space.vmas.range(reach).next() {
-            let free = if self.profile.mutated(Mutation::BrkGapIgnored) { 0 } else { page };
-            if range.end.0 + free > next.start_gap(&self.profile).0 {
+            let free = if self.sys.profile.mutated(Mutation::BrkGapIgnored) { 0 } else { page };
+            if range.end.0 + free > next.start_gap(&self.sys.profile).0 {
                 return Err(Refusal::BrkBlocked);
             }
         }

@@ -80,7 +80,7 @@ impl<M: Memory> Op<'_, M> {
         }
         let policy = self.new_policy(asked)?;
         // Pages on nodes that were not asked for: whether there are any, and can be moved, is not the map's.
-        let strict = flags & flag::STRICT != 0 && self.profile.memory_nodes & !nodes != 0;
+        let strict = flags & flag::STRICT != 0 && self.sys.profile.memory_nodes & !nodes != 0;
         if strict && flags == flag::STRICT && matches!(input.observed, None | Some(Err(Errno::EIO))) {
             return self.take_over(input);
         }
@@ -104,7 +104,7 @@ impl<M: Memory> Op<'_, M> {
         if !addr.is_page_aligned() || flags != 0 {
             return Err(Refusal::HomeNodeArguments);
         }
-        if home_node >= u64::from(u64::BITS) || self.profile.memory_nodes >> home_node & 1 == 0 {
+        if home_node >= u64::from(u64::BITS) || self.sys.profile.memory_nodes >> home_node & 1 == 0 {
             return Err(Refusal::HomeNodeArguments);
         }
         let range = policy_range(addr, len).ok_or(Refusal::HomeNodeArguments)?;
@@ -200,7 +200,7 @@ impl<M: Memory> Op<'_, M> {
         if mode == mode::LOCAL {
             return Ok(Some(Policy { mode: mode_word, nodes: 0, asked_nodes: None, home_node: None }));
         }
-        let memory = self.profile.memory_nodes;
+        let memory = self.sys.profile.memory_nodes;
         let mut effective =
             if mode_flags & mode::RELATIVE_NODES != 0 { relative(nodes, memory) } else { nodes & memory };
         if effective == 0 {

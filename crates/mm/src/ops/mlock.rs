@@ -40,7 +40,7 @@ impl<M: Memory> Op<'_, M> {
         let (start, len) = lock_pages(addr, len);
         let limit = self.space.limits.memlock.soft >> PAGE_SHIFT;
         let mut locked = (len >> PAGE_SHIFT).wrapping_add(self.space.counters.locked_vm);
-        if locked > limit && !self.caps.ipc_lock && !self.profile.mutated(Mutation::LockCountsTwice) {
+        if locked > limit && !self.caps.ipc_lock && !self.sys.profile.mutated(Mutation::LockCountsTwice) {
             locked = locked.wrapping_sub(self.locked_pages_in(start, len));
         }
         if locked > limit && !self.caps.ipc_lock {
@@ -73,7 +73,7 @@ impl<M: Memory> Op<'_, M> {
         }
         self.apply_lock_all(flags);
         if current {
-            let all = AddrRange { start: VirtAddr::NULL, end: self.profile.task_size };
+            let all = AddrRange { start: VirtAddr::NULL, end: self.sys.profile.task_size };
             self.populate(all);
         }
         Ok(0)

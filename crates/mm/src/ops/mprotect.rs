@@ -51,7 +51,7 @@ impl<M: Memory> Op<'_, M> {
             return Err(Refusal::NoKey);
         }
         let (first, range) = self.protected_range(AddrRange { start: addr, end }, grows)?;
-        if self.profile.mutated(Mutation::ProtectAtomic) {
+        if self.sys.profile.mutated(Mutation::ProtectAtomic) {
             let before = (self.space.clone(), self.sys.clone());
             let answer = self.protect_all(first, range, prot, key);
             if answer.is_err() {
@@ -172,6 +172,6 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `arch/x86/include/asm/pkeys.h: mm_pkey_is_allocated`.
     fn is_key_allocated(&self, key: i32) -> bool {
-        self.profile.options.pkeys && key == 0
+        self.sys.profile.options.pkeys && key == 0
     }
 }

@@ -19,7 +19,7 @@ impl<M: Memory> Op<'_, M> {
             return Err(Refusal::MsealFlags);
         }
         let range = rounded(addr, len).ok_or(Refusal::MsealFlags)?;
-        if !self.is_mapped_whole(range) && !self.profile.mutated(Mutation::SealOverHoles) {
+        if !self.is_mapped_whole(range) && !self.sys.profile.mutated(Mutation::SealOverHoles) {
             return Err(Refusal::MsealHole);
         }
         let mut rest = range;

@@ -34,7 +34,7 @@ pub(crate) struct Gathered {
 impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mmap.c: munmap`, `mm/vma.c: do_vmi_munmap`.
     pub(crate) fn munmap(&mut self, addr: VirtAddr, len: u64) -> Answer {
-        let task_size = self.profile.task_size.0;
+        let task_size = self.sys.profile.task_size.0;
         if !addr.is_page_aligned() || addr.0 > task_size || len > task_size - addr.0 {
             return Err(Refusal::UnmapRange);
         }
@@ -82,7 +82,7 @@ impl<M: Memory> Op<'_, M> {
         for vma in self.space.vmas.range(range) {
             let below = vma.range.start < range.start;
             let within = vma.range.end > range.end;
-            if below && within && self.space.map_count() >= self.profile.max_map_count {
+            if below && within && self.space.map_count() >= self.sys.profile.max_map_count {
                 return Err(Refusal::UnmapSplits);
             }
             if vma.flags.contains(VmFlags::SEALED) {

@@ -94,7 +94,7 @@ impl<M: Memory> Op<'_, M> {
             return false;
         }
         let page = vma.pgoff_at(addr.page_down()).0;
-        let late = u64::from(self.profile.mutated(Mutation::BusOnePageLate));
+        let late = u64::from(self.sys.profile.mutated(Mutation::BusOnePageLate));
         page >= self.sys.file_size(file).div_ceil(PAGE_SIZE) + late
     }
 
@@ -108,11 +108,14 @@ impl<M: Memory> Op<'_, M> {
         if !vma.flags.contains(VmFlags::GROWSDOWN) {
             return Err(Refusal::GrowGuard);
         }
-        if to < self.profile.mmap_min_addr {
+        if to < self.sys.profile.mmap_min_addr {
             return Err(Refusal::GrowMinAddr);
         }
-        let gap =
-            if self.profile.mutated(Mutation::GrowthGapIgnored) { 0 } else { self.profile.guard_bytes() };
+        let gap = if self.sys.profile.mutated(Mutation::GrowthGapIgnored) {
+            0
+        } else {
+            self.sys.profile.guard_bytes()
+        };
         if let Some(prev) = self.space.vmas.last_starting_before(vma.range.start)
             && !prev.flags.contains(VmFlags::GROWSDOWN)
             && prev.flags.is_accessible()

@@ -14,7 +14,7 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `arch/x86/include/asm/uaccess_64.h: __access_ok`.
     pub(crate) fn access_ok(&self, addr: VirtAddr, len: u64) -> bool {
-        addr.checked_add(len).is_some_and(|end| end <= self.profile.task_size)
+        addr.checked_add(len).is_some_and(|end| end <= self.sys.profile.task_size)
     }
 
     /// Reads what a pointer points to.

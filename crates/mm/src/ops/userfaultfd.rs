@@ -71,7 +71,7 @@ impl<M: Memory> Op<'_, M> {
 
     /// Tells whether an edge of a range lies inside a huge page of hugetlbfs.
     fn cuts_huge_page(&self, vma: &Vma, edge: VirtAddr) -> bool {
-        vma.is_hugetlb() && !edge.0.is_multiple_of(self.profile.pmd_size)
+        vma.is_hugetlb() && !edge.0.is_multiple_of(self.sys.profile.pmd_size)
     }
 
     /// Linux: `fs/userfaultfd.c: userfaultfd_register`, `mm/userfaultfd.c: userfaultfd_register_range`.
@@ -148,7 +148,7 @@ impl<M: Memory> Op<'_, M> {
         if !start.is_page_aligned()
             || !len.is_multiple_of(abi::PAGE_SIZE)
             || len == 0
-            || range.end > self.profile.task_size
+            || range.end > self.sys.profile.task_size
         {
             return Err(Refusal::UffdRange);
         }

@@ -104,7 +104,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     fn write_protected(&mut self, start: VirtAddr, page: u64, pte: Pte) {
         self.space.pages.faults.minor += 1;
         let shared = self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::MAYSHARE));
-        let kept_zero = pte.is_zero_page() && self.profile.mutated(Mutation::ZeroPageKept);
+        let kept_zero = pte.is_zero_page() && self.sys.profile.mutated(Mutation::ZeroPageKept);
         if shared {
             self.sys.pool.meta_mut(pte.frame()).dirty = true;
         }
@@ -122,7 +122,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         if pte.is_zero_page() {
             return false;
         }
-        let holders = if self.profile.mutated(Mutation::ReuseShared) { 2 } else { 1 };
+        let holders = if self.sys.profile.mutated(Mutation::ReuseShared) { 2 } else { 1 };
         let meta = self.sys.pool.meta_mut(pte.frame());
         if meta.holds != Holds::Anon {
             return false;
@@ -198,7 +198,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         self.sys.pool.note_mapped(object);
         if access != Access::Write {
             self.map_cached(page, frame, flags, wants_notice);
-        } else if flags.contains(VmFlags::SHARED) || self.profile.mutated(Mutation::PrivateWritesFile) {
+        } else if flags.contains(VmFlags::SHARED) || self.sys.profile.mutated(Mutation::PrivateWritesFile) {
             self.map_cached(page, frame, flags, wants_notice);
             self.sys.pool.meta_mut(frame).dirty = true;
             let pte = self.space.pages.tree.get(page);
@@ -235,7 +235,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     fn fault_around(&mut self, start: VirtAddr, page: u64) -> bool {
         let Some(vma) = self.space.vmas.find(start).cloned() else { return false };
         let Some(file) = vma.backing.file() else { return false };
-        let around = self.profile.fault_around_pages.max(1);
+        let around = self.sys.profile.fault_around_pages.max(1);
         if around == 1 {
             return false;
         }

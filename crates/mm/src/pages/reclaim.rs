@@ -42,7 +42,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     ///
     /// Linux: `mm/vmscan.c: shrink_folio_list`.
     pub(crate) fn page_out(&mut self, vma: &Vma, range: AddrRange) {
-        let room = self.profile.swap_pages;
+        let room = self.sys.profile.swap_pages;
         let Table { tree, rss, tlb, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
         let mut clean = alloc::vec::Vec::new();

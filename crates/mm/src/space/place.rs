@@ -80,7 +80,7 @@ impl<M: Memory> Op<'_, M> {
     /// # Errors
     /// The check that refused.
     pub(crate) fn place(&mut self, placing: Placing<'_>) -> Result<VirtAddr, Refusal> {
-        let task_size = self.profile.task_size.0;
+        let task_size = self.sys.profile.task_size.0;
         if placing.len > task_size {
             return Err(Refusal::TooLong);
         }
@@ -101,7 +101,7 @@ impl<M: Memory> Op<'_, M> {
 
     /// Linux: `security/commoncap.c: cap_mmap_addr`.
     pub(crate) fn check_min_addr(&self, addr: VirtAddr) -> Result<(), Refusal> {
-        if addr < self.profile.dac_mmap_min_addr && !self.caps.sys_rawio {
+        if addr < self.sys.profile.dac_mmap_min_addr && !self.caps.sys_rawio {
             return Err(Refusal::MinAddr);
         }
         Ok(())
@@ -112,7 +112,9 @@ impl<M: Memory> Op<'_, M> {
         let shared = placing.flags.contains(MapFlags::SHARED);
         match placing.file.map(|file| file.kind) {
             None if shared => self.search_shmem(Placing { pgoff: 0, ..placing }),
-            None if placing.addr == VirtAddr::NULL && placing.len.is_multiple_of(self.profile.pmd_size) => {
+            None if placing.addr == VirtAddr::NULL
+                && placing.len.is_multiple_of(self.sys.profile.pmd_size) =>
+            {
                 self.search_huge(Placing { pgoff: 0, ..placing })
             }
             None => self.search_plain(Placing { pgoff: 0, ..placing }),
@@ -144,11 +146,11 @@ impl<M: Memory> Op<'_, M> {
     }
 
     fn search_padded(&mut self, placing: Placing<'_>) -> Option<VirtAddr> {
-        let size = self.profile.pmd_size;
-        if !self.profile.options.thp || self.profile.mutated(Mutation::NoHugeAlignment) {
+        let size = self.sys.profile.pmd_size;
+        if !self.sys.profile.options.thp || self.sys.profile.mutated(Mutation::NoHugeAlignment) {
             return None;
         }
-        let off = placing.pgoff.wrapping_mul(self.profile.page_size);
+        let off = placing.pgoff.wrapping_mul(self.sys.profile.page_size);
         let off_end = off.wrapping_add(placing.len) as i64;
         let off_align = off.wrapping_add(size - 1) & !(size - 1);
         if off_end <= off_align as i64 || ((off_end as u64).wrapping_sub(off_align)) < size {
@@ -176,13 +178,13 @@ impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/shmem.c: shmem_get_unmapped_area`.
     fn search_shmem(&mut self, placing: Placing<'_>) -> Result<VirtAddr, Refusal> {
         let addr = self.search_plain(placing)?;
-        let size = self.profile.pmd_size;
+        let size = self.sys.profile.pmd_size;
         let Placing { len, .. } = placing;
-        let offset = placing.pgoff.wrapping_mul(self.profile.page_size) & (size - 1);
-        if !self.profile.options.thp
-            || self.profile.shmem_thp == Thp::Never
+        let offset = placing.pgoff.wrapping_mul(self.sys.profile.page_size) & (size - 1);
+        if !self.sys.profile.options.thp
+            || self.sys.profile.shmem_thp == Thp::Never
             || !addr.is_page_aligned()
-            || addr.0 > self.profile.task_size.0 - len
+            || addr.0 > self.sys.profile.task_size.0 - len
             || placing.flags.contains(MapFlags::FIXED)
             || addr == placing.addr
             || len < size
@@ -191,8 +193,8 @@ impl<M: Memory> Op<'_, M> {
         {
             return Ok(addr);
         }
-        let padded = len.wrapping_add(size - self.profile.page_size);
-        if padded > self.profile.task_size.0 || padded < len {
+        let padded = len.wrapping_add(size - self.sys.profile.page_size);
+        if padded > self.sys.profile.task_size.0 || padded < len {
             return Ok(addr);
         }
         let padded_placing = Placing { file: None, len: padded, pgoff: 0, ..placing };
@@ -205,12 +207,12 @@ impl<M: Memory> Op<'_, M> {
         if has > offset {
             moved += size;
         }
-        if moved > self.profile.task_size.0 - len { Ok(addr) } else { Ok(VirtAddr(moved)) }
+        if moved > self.sys.profile.task_size.0 - len { Ok(addr) } else { Ok(VirtAddr(moved)) }
     }
 
     /// Linux: `fs/hugetlbfs/inode.c: hugetlb_get_unmapped_area`.
     fn search_hugetlb(&mut self, placing: Placing<'_>) -> Result<VirtAddr, Refusal> {
-        let inside = placing.huge_page_bytes().unwrap_or(self.profile.page_size) - 1;
+        let inside = placing.huge_page_bytes().unwrap_or(self.sys.profile.page_size) - 1;
         let fixed = placing.flags.contains(MapFlags::FIXED);
         if placing.len & inside != 0 || (fixed && placing.addr.0 & inside != 0) {
             return Err(Refusal::HugeUnaligned);
@@ -224,7 +226,7 @@ impl<M: Memory> Op<'_, M> {
     /// Linux: `arch/x86/kernel/sys_x86_64.c: arch_get_unmapped_area_topdown`.
     fn search_plain(&mut self, placing: Placing<'_>) -> Result<VirtAddr, Refusal> {
         let Placing { addr: hint, len, flags, .. } = placing;
-        let task_size = self.profile.task_size.0;
+        let task_size = self.sys.profile.task_size.0;
         if self.space.layout.bottom_up {
             return self.search_bottom_up(placing);
         }
@@ -238,7 +240,7 @@ impl<M: Memory> Op<'_, M> {
             return self.search_bottom_up(placing);
         }
         if hint != VirtAddr::NULL {
-            let hint = if self.profile.mutated(Mutation::HintRoundedUp) {
+            let hint = if self.sys.profile.mutated(Mutation::HintRoundedUp) {
                 hint.page_up_wrapping()
             } else {
                 hint.page_down()
@@ -248,7 +250,7 @@ impl<M: Memory> Op<'_, M> {
                 return Ok(hint);
             }
         }
-        let low = if flags.contains(MapFlags::ABOVE4G) { FOUR_GIB } else { self.profile.page_size };
+        let low = if flags.contains(MapFlags::ABOVE4G) { FOUR_GIB } else { self.sys.profile.page_size };
         let area = Area { low, high: self.space.layout.mmap_base.0, ..self.area(placing) };
         match self.highest_area(area) {
             Some(addr) => Ok(addr),
@@ -266,7 +268,7 @@ impl<M: Memory> Op<'_, M> {
         let (begin, end) = if low {
             (LOW_BEGIN, LOW_END)
         } else {
-            (self.space.layout.mmap_legacy_base.0, self.profile.task_size.0)
+            (self.space.layout.mmap_legacy_base.0, self.sys.profile.task_size.0)
         };
         if len > end {
             return Err(Refusal::NoSpace);
@@ -294,8 +296,8 @@ impl<M: Memory> Op<'_, M> {
     }
 
     fn area(&self, placing: Placing<'_>) -> Area {
-        let align_mask = placing.huge_page_bytes().map_or(0, |bytes| bytes - self.profile.page_size);
-        let start_gap = placing.start_gap(self.profile.page_size);
+        let align_mask = placing.huge_page_bytes().map_or(0, |bytes| bytes - self.sys.profile.page_size);
+        let start_gap = placing.start_gap(self.sys.profile.page_size);
         Area { len: placing.len, low: 0, high: 0, align_mask, start_gap }
     }
 
@@ -310,7 +312,7 @@ impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/vma.c: unmapped_area_topdown`.
     fn highest_area(&self, area: Area) -> Option<VirtAddr> {
         let len = area.len.checked_add(area.align_mask)?.checked_add(area.start_gap)?;
-        let start = VirtAddr(area.low.max(self.profile.mmap_min_addr.0));
+        let start = VirtAddr(area.low.max(self.sys.profile.mmap_min_addr.0));
         let mut end = VirtAddr(area.high);
         while start < end {
             let gap = self.space.vmas.highest_gap(AddrRange { start, end }, len)?;
@@ -329,7 +331,7 @@ impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/vma.c: unmapped_area`.
     fn lowest_area(&self, area: Area) -> Option<VirtAddr> {
         let len = area.len.checked_add(area.align_mask)?.checked_add(area.start_gap)?;
-        let mut start = VirtAddr(area.low.max(self.profile.mmap_min_addr.0));
+        let mut start = VirtAddr(area.low.max(self.sys.profile.mmap_min_addr.0));
         let end = VirtAddr(area.high);
         while start < end {
             let gap = self.space.vmas.lowest_gap(AddrRange { start, end }, len)?;
@@ -348,9 +350,9 @@ impl<M: Memory> Op<'_, M> {
     }
 
     fn start_gap(&self, vma: &crate::vma::Vma) -> VirtAddr {
-        if self.profile.mutated(Mutation::StackGapIgnored) {
+        if self.sys.profile.mutated(Mutation::StackGapIgnored) {
             return vma.range.start;
         }
-        vma.start_gap(&self.profile)
+        vma.start_gap(&self.sys.profile)
     }
 }

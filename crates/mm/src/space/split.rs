@@ -5,7 +5,6 @@ use abi::{AddrRange, VirtAddr};
 use crate::anon_vma::AnonVmas;
 use crate::op::Op;
 use crate::pages::Memory;
-use crate::set::Parts;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -14,7 +13,7 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `mm/vma.c: split_vma`.
     pub(crate) fn may_split(&self, vma: &Vma, at: VirtAddr, more: u64) -> Result<(), Refusal> {
-        if self.space.map_count() + more >= self.profile.max_map_count {
+        if self.space.map_count() + more >= self.sys.profile.max_map_count {
             return Err(Refusal::Splits);
         }
         if vma.may_split(at) { Ok(()) } else { Err(Refusal::MayNotSplit) }
@@ -45,7 +44,7 @@ impl<M: Memory> Op<'_, M> {
     /// Splits the mapping that starts at `start` in two at `at`, whatever it is.
     pub(crate) fn split_unasked(&mut self, start: VirtAddr, at: VirtAddr) {
         let Self { space, sys, .. } = self;
-        space.vmas.divide(start, |vma| Parts { next: split_off(vma, at, &mut sys.anon_vmas), last: None });
+        space.vmas.divide(start, 2, |_, lower, upper| cut(lower, upper, at, &mut sys.anon_vmas));
     }
 
     /// Splits `part` off `vma` and changes it, in one step.
@@ -59,30 +58,29 @@ impl<M: Memory> Op<'_, M> {
     /// `vma` is in the set, may be split at both ends of `part`, and `part` is not the whole of it.
     pub(crate) fn carve(&mut self, vma: &Vma, part: AddrRange, change: impl FnOnce(&mut Vma)) {
         let Self { space, sys, .. } = self;
-        let anon_vmas = &mut sys.anon_vmas;
-        space.vmas.divide(vma.range.start, |vma| {
-            if part.start == vma.range.start {
-                let next = split_off(vma, part.end, anon_vmas);
-                change(vma);
-                return Parts { next, last: None };
+        let below = part.start > vma.range.start;
+        let above = part.end < vma.range.end;
+        let parts = 1 + usize::from(below) + usize::from(above);
+        let mut change = Some(change);
+        space.vmas.divide(vma.range.start, parts, |cuts, lower, upper| {
+            let at = if below && cuts == 0 { part.start } else { part.end };
+            cut(lower, upper, at, &mut sys.anon_vmas);
+            if cuts + 2 == parts
+                && let Some(change) = change.take()
+            {
+                change(if above { lower } else { upper });
             }
-            let mut next = split_off(vma, part.start, anon_vmas);
-            let last = (part.end < next.range.end).then(|| split_off(&mut next, part.end, anon_vmas));
-            change(&mut next);
-            Parts { next, last }
         });
     }
 }
 
-/// Splits off and returns what of a mapping lies above `at`.
-fn split_off(vma: &mut Vma, at: VirtAddr, anon_vmas: &mut AnonVmas) -> Vma {
-    debug_assert!(vma.range.start < at && at < vma.range.end, "{at} is inside {}", vma.range);
-    let mut upper = vma.clone();
-    upper.pgoff = vma.pgoff_at(at);
+/// Ends a mapping at `at`, and lets its copy begin there.
+fn cut(lower: &mut Vma, upper: &mut Vma, at: VirtAddr, anon_vmas: &mut AnonVmas) {
+    debug_assert!(lower.range.start < at && at < lower.range.end, "{at} is inside {}", lower.range);
+    upper.pgoff = lower.pgoff_at(at);
     upper.range.start = at;
-    vma.range.end = at;
+    lower.range.end = at;
     if let Some(chain) = &upper.anon {
         anon_vmas.duplicate(chain);
     }
-    upper
 }

@@ -17,7 +17,7 @@ impl<M: Memory> Op<'_, M> {
         if !self.may_collapse(&piece.vma) {
             return Err(Refusal::AdviceCollapse);
         }
-        let mask = self.profile.pmd_size - 1;
+        let mask = self.sys.profile.pmd_size - 1;
         let first = (piece.range.start.0 + mask) & !mask;
         let end = piece.range.end.0 & !mask;
         if first > end {
@@ -48,7 +48,7 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `include/linux/huge_mm.h: thp_vma_suitable_order`.
     fn has_huge_place(&self, vma: &Vma) -> bool {
-        let size = self.profile.pmd_size;
+        let size = self.sys.profile.pmd_size;
         let pages = size >> PAGE_SHIFT;
         let AddrRange { start, end } = vma.range;
         let block = VirtAddr(end.0.wrapping_sub(size) & !(size - 1));

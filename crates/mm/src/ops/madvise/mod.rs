@@ -47,7 +47,7 @@ impl<M: Memory> Op<'_, M> {
         while !rest.is_empty() {
             let piece = self.piece(rest).ok_or(Refusal::AdviceHole)?;
             hole |= piece.range.start > rest.start;
-            if hole && self.profile.mutated(Mutation::AdviceEndsAtHole) {
+            if hole && self.sys.profile.mutated(Mutation::AdviceEndsAtHole) {
                 return Err(Refusal::AdviceHole);
             }
             self.advise_piece(&piece, advice)?;
@@ -58,7 +58,7 @@ impl<M: Memory> Op<'_, M> {
 
     /// Linux: `mm/madvise.c: madvise_behavior_valid`.
     fn is_known(&self, advice: Advice) -> bool {
-        let options = self.profile.options;
+        let options = self.sys.profile.options;
         match advice {
             Advice::MERGEABLE | Advice::UNMERGEABLE => options.ksm,
             Advice::HUGEPAGE | Advice::NOHUGEPAGE | Advice::COLLAPSE => options.thp,
@@ -98,7 +98,7 @@ impl<M: Memory> Op<'_, M> {
         let start = piece.vma.range.start;
         // So that fork copies the page tables.
         self.space.vmas.update(start, |vma| vma.flags = vma.flags.with(VmFlags::MAYBE_GUARD));
-        if piece.vma.is_anonymous() && !self.profile.mutated(Mutation::GuardsNoAnonVma) {
+        if piece.vma.is_anonymous() && !self.sys.profile.mutated(Mutation::GuardsNoAnonVma) {
             self.space.prepare_anon(self.sys, start);
         }
         M::guarded(self, piece.range);

@@ -68,7 +68,7 @@ impl<M: Memory> Op<'_, M> {
         if !offset.is_multiple_of(PAGE_SIZE) {
             return Err(Refusal::OffsetUnaligned);
         }
-        if self.profile.mutated(Mutation::ErrnoOrderSwapped) && request.len == 0 {
+        if self.sys.profile.mutated(Mutation::ErrnoOrderSwapped) && request.len == 0 {
             return Err(Refusal::ZeroLength);
         }
         let flags = request.flags;
@@ -96,7 +96,7 @@ impl<M: Memory> Op<'_, M> {
     fn huge_kind(&self, log2: u32) -> Option<FileKind> {
         match log2 {
             0 | 21 => Some(FileKind::Hugetlb),
-            30 if self.profile.options.gib_pages => Some(FileKind::HugetlbGib),
+            30 if self.sys.profile.options.gib_pages => Some(FileKind::HugetlbGib),
             _ => None,
         }
     }
@@ -109,7 +109,7 @@ impl<M: Memory> Op<'_, M> {
     /// The first check that refused.
     pub(crate) fn do_mmap(&mut self, request: Request) -> Result<Mapped, Refusal> {
         let Request { file, mut addr, mut len, mut prot, mut flags, mut pgoff } = request;
-        if len == 0 && !self.profile.mutated(Mutation::ZeroLengthAllowed) {
+        if len == 0 && !self.sys.profile.mutated(Mutation::ZeroLengthAllowed) {
             return Err(Refusal::ZeroLength);
         }
         let noexec = file.as_ref().is_some_and(|file| file.noexec);
@@ -131,7 +131,7 @@ impl<M: Memory> Op<'_, M> {
         }
         self.check_map_count()?;
         let mut vm_flags = VmFlags::of_prot(prot)
-            | of_map_flags(flags, self.profile.options.thp)
+            | of_map_flags(flags, self.sys.profile.options.thp)
             | self.space.def_flags
             | VmFlags::MAY_ALL;
         let placing = Placing { file: file.as_deref(), addr, len, pgoff: pgoff.0, flags, vm_flags };
@@ -148,7 +148,7 @@ impl<M: Memory> Op<'_, M> {
         }
         if flags.contains(MapFlags::NORESERVE) {
             let hugetlb = file.as_ref().is_some_and(|file| file.kind.huge_page_bytes().is_some());
-            if hugetlb || self.profile.overcommit.mode != OvercommitMode::Never {
+            if hugetlb || self.sys.profile.overcommit.mode != OvercommitMode::Never {
                 vm_flags = vm_flags | VmFlags::NORESERVE;
             }
         }
@@ -173,21 +173,21 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `mm/mmap.c: round_hint_to_min`.
     fn round_hint(&self, hint: VirtAddr) -> VirtAddr {
-        let rounded = if self.profile.mutated(Mutation::HintRoundedUp) {
+        let rounded = if self.sys.profile.mutated(Mutation::HintRoundedUp) {
             hint.page_up_wrapping()
         } else {
             hint.page_down()
         };
-        if rounded != VirtAddr::NULL && rounded < self.profile.mmap_min_addr {
-            return self.profile.mmap_min_addr.page_up_wrapping();
+        if rounded != VirtAddr::NULL && rounded < self.sys.profile.mmap_min_addr {
+            return self.sys.profile.mmap_min_addr.page_up_wrapping();
         }
         rounded
     }
 
     /// Checks that there are not more mappings than allowed: one over is.
     pub(crate) fn check_map_count(&self) -> Result<(), Refusal> {
-        let over = u64::from(self.profile.mutated(Mutation::MapCountOffByOne));
-        if self.space.map_count() + over > self.profile.max_map_count {
+        let over = u64::from(self.sys.profile.mutated(Mutation::MapCountOffByOne));
+        if self.space.map_count() + over > self.sys.profile.max_map_count {
             return Err(Refusal::TooManyMappings);
         }
         Ok(())

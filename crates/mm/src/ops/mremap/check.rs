@@ -13,7 +13,7 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `mm/mremap.c: check_mremap_params`.
     pub(super) fn check_params(&self, remap: &Remap) -> Result<(), Refusal> {
-        let task_size = self.profile.task_size.0;
+        let task_size = self.sys.profile.task_size.0;
         let known = RemapFlags::MAYMOVE | RemapFlags::FIXED | RemapFlags::DONTUNMAP;
         if !remap.flags.without(known).is_empty() {
             return Err(Refusal::RemapFlags);
@@ -49,7 +49,7 @@ impl<M: Memory> Op<'_, M> {
 
     /// Checks that the worst splits stay below the limit of mappings, `extra` of them counted on top.
     pub(super) fn check_headroom(&self, extra: u64, refusal: Refusal) -> Result<(), Refusal> {
-        let most = self.profile.max_map_count as i64 - 3;
+        let most = self.sys.profile.max_map_count as i64 - 3;
         let count = (self.space.map_count() + extra) as i64;
         if count >= most { Err(refusal) } else { Ok(()) }
     }
@@ -101,7 +101,7 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `mm/mremap.c: align_hugetlb`.
     fn align_huge(&self, remap: &mut Remap) -> Result<(), Refusal> {
-        let mask = self.profile.pmd_size - 1;
+        let mask = self.sys.profile.pmd_size - 1;
         remap.old_len = remap.old_len.wrapping_add(mask) & !mask;
         remap.new_len = remap.new_len.wrapping_add(mask) & !mask;
         if remap.addr.0 & mask != 0 || remap.new_addr.0 & mask != 0 || remap.new_len > remap.old_len {

@@ -35,7 +35,7 @@ impl<M: Memory> Op<'_, M> {
     fn has_room(&self, vma: &Vma, delta: u64) -> bool {
         let Some(end) = vma.range.end.checked_add(delta) else { return false };
         let free = self.space.vmas.range(AddrRange { start: vma.range.end, end }).next().is_none();
-        free && end <= self.profile.task_size && self.check_min_addr(vma.range.start).is_ok()
+        free && end <= self.sys.profile.task_size && self.check_min_addr(vma.range.start).is_ok()
     }
 
     /// ```text

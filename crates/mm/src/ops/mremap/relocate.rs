@@ -77,7 +77,7 @@ impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/vma.c: copy_vma`.
     fn copy(&mut self, vma: &Vma, remap: &Remap) -> VirtAddr {
         let range = AddrRange { start: remap.new_addr, end: VirtAddr(remap.new_addr.0 + remap.new_len) };
-        let reset = self.profile.mutated(Mutation::RemapOffsetReset);
+        let reset = self.sys.profile.mutated(Mutation::RemapOffsetReset);
         let untouched = vma.is_anonymous() && (vma.anon.is_none() || reset);
         let own_pages = PageOff(range.start.0 >> PAGE_SHIFT);
         let pgoff = if untouched { own_pages } else { vma.pgoff_at(remap.addr) };
@@ -132,8 +132,8 @@ impl<M: Memory> Op<'_, M> {
     fn leave_source_empty(&mut self, remap: &Remap, copy: VirtAddr) {
         let Some(start) = self.space.vmas.find(remap.addr).map(|vma| vma.range.start) else { return };
         let source = remap.source();
-        let keeps_lock = self.profile.mutated(Mutation::DontunmapKeepsLock);
-        let keeps_anon = self.profile.mutated(Mutation::DontunmapKeepsAnonVma);
+        let keeps_lock = self.sys.profile.mutated(Mutation::DontunmapKeepsLock);
+        let keeps_anon = self.sys.profile.mutated(Mutation::DontunmapKeepsAnonVma);
         let dropped = self.space.vmas.update(start, |vma| {
             if !keeps_lock {
                 vma.flags = vma.flags.without(VmFlags::LOCKED_MASK);

@@ -16,7 +16,7 @@ use crate::why::Refusal;
 impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/ksm.c: ksm_enable_merge_any`, `ksm_disable_merge_any`.
     pub(super) fn set_memory_merge(&mut self, [enable, a, b, c]: Args) -> Answer {
-        if !self.profile.options.ksm || a != 0 || b != 0 || c != 0 {
+        if !self.sys.profile.options.ksm || a != 0 || b != 0 || c != 0 {
             return Err(Refusal::PrctlArguments);
         }
         let enable = enable != 0;

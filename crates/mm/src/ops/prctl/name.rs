@@ -23,7 +23,7 @@ const ANON_NAME: u64 = 0;
 impl<M: Memory> Op<'_, M> {
     /// Linux: `kernel/sys.c: prctl_set_vma`, `mm/madvise.c: set_anon_vma_name`.
     pub(super) fn set_vma(&mut self, [what, addr, len, pointer]: Args, input: &Input) -> Answer {
-        if what != ANON_NAME || !self.profile.options.anon_vma_name {
+        if what != ANON_NAME || !self.sys.profile.options.anon_vma_name {
             return Err(Refusal::NameArguments);
         }
         let name = if pointer == 0 { None } else { input.name.as_ref() };

@@ -97,7 +97,7 @@ impl<M: Memory> Op<'_, M> {
             field::AUXV => return self.user_read(abi::VirtAddr(addr), len).map(|()| 0),
             _ => {}
         }
-        if addr >= self.profile.task_size.0 || addr < self.profile.dac_mmap_min_addr.0 {
+        if addr >= self.sys.profile.task_size.0 || addr < self.sys.profile.dac_mmap_min_addr.0 {
             return Err(Refusal::SetMmValue);
         }
         let Some(mut fields) = Fields::from_words(&input.words) else { return self.take_over(input) };
@@ -139,7 +139,7 @@ impl<M: Memory> Op<'_, M> {
 
     /// Linux: `kernel/sys.c: validate_prctl_map_addr`.
     fn check_fields(&self, fields: &Fields) -> Result<(), Refusal> {
-        let (low, high) = (self.profile.dac_mmap_min_addr.0, self.profile.task_size.0);
+        let (low, high) = (self.sys.profile.dac_mmap_min_addr.0, self.sys.profile.task_size.0);
         let Fields { code, data, brk, stack: _, arg, env } = fields;
         let inside = fields.all().iter().all(|addr| (low..high).contains(addr));
         let ordered = code[0] < code[1] && [data, brk, arg, env].iter().all(|pair| pair[0] <= pair[1]);

@@ -10,7 +10,7 @@ use abi::VirtAddr;
 use super::Tree;
 use super::balance::{balance_below, split_below};
 use super::inner::Inner;
-use super::leaf::{LEAF, Leaf, Parts};
+use super::leaf::{LEAF, Leaf, PARTS_MOST};
 use super::node::Node;
 use crate::set::Entry;
 
@@ -75,29 +75,30 @@ impl<V: Entry> Tree<V> {
         Some(result)
     }
 
-    /// Divides the entry that starts at `start` and returns how many more there are then.
+    /// Divides the entry that starts at `start` in two or three `parts` and tells whether there was one.
     ///
     /// ```text
-    /// AAAAAA  ->  AAABBB or AABBCC     `divide` shortens A and returns the others
+    /// AAAAAA  ->  AAABBB or AABBCC
     /// ```
     ///
-    /// # Preconditions
-    /// All parts lie inside what the entry occupied, the returned ones behind the one that stays, in order.
-    pub fn divide(&mut self, start: VirtAddr, divide: impl FnOnce(&mut V) -> Parts<V>) -> usize {
+    /// `cut` is given, from the lowest cut on, how many were made before, the part below, and a copy of it that it
+    /// makes what is above. Both must lie inside what the entry occupied.
+    pub fn divide(&mut self, start: VirtAddr, parts: usize, cut: impl FnMut(usize, &mut V, &mut V)) -> bool {
+        debug_assert!((2..=1 + PARTS_MOST).contains(&parts), "{parts} parts");
         let (mut leaf, mut hint) = self.leaf_mut(start);
-        if leaf.len() + Parts::<V>::MOST > LEAF {
+        if leaf.len() + PARTS_MOST > LEAF {
             self.split(start);
             (leaf, hint) = self.leaf_mut(start);
         }
-        let Some(index) = leaf.index_of(start, hint) else { return 0 };
+        let Some(index) = leaf.index_of(start, hint) else { return false };
         let kept = leaf.summary();
-        let more = leaf.divide(index, divide);
+        leaf.divide(index, parts, cut);
         let same = leaf.summary() == kept;
-        self.len += more;
+        self.len += parts - 1;
         if !same {
             self.balance(start);
         }
-        more
+        true
     }
 
     /// Lets the entry at `start` grow to `end` and gives `gone` each entry that it takes the place of.
@@ -127,7 +128,7 @@ impl<V: Entry> Tree<V> {
             }
             return;
         }
-        let mut at = leaf.ends.get(index);
+        let mut at = leaf.ranges.end(index);
         while let Some(next) = self.first_ending_after(at).map(Entry::range)
             && next.start < end
         {

@@ -20,7 +20,7 @@ impl<V: Entry> Tree<V> {
     /// Returns the entry that contains `addr`.
     pub fn find(&self, addr: VirtAddr) -> Option<&V> {
         let slot = self.slot_ending_after(addr)?;
-        (slot.leaf.starts.get(slot.index) <= addr).then(|| slot.entry())
+        (slot.leaf.ranges.start(slot.index) <= addr).then(|| slot.entry())
     }
 
     /// Returns the first entry that ends after `addr`: the one that contains it, else the next one up.
@@ -46,14 +46,14 @@ impl<V: Entry> Tree<V> {
     pub fn touching(&self, range: AddrRange) -> [Option<&V>; 2] {
         let below =
             || self.last_starting_before(range.start).filter(|entry| entry.range().end == range.start);
-        let Some(Slot { leaf, index }) = self.slot_ending_after(range.start) else { return [below(), None] };
+        let Some(Slot { leaf, index }) = self.slot_near(range.start) else { return [below(), None] };
         let below = match index.checked_sub(1) {
-            Some(below) => (leaf.ends.get(below) == range.start).then(|| leaf.values.get(below)),
+            Some(below) => (leaf.ranges.end(below) == range.start).then(|| leaf.values.get(below)),
             None => below(),
         };
-        let above = index + usize::from(leaf.ends.get(index) <= range.end);
+        let above = index + usize::from(leaf.ranges.end(index) <= range.end);
         let above = if above < leaf.len() {
-            (leaf.starts.get(above) == range.end).then(|| leaf.values.get(above))
+            (leaf.ranges.start(above) == range.end).then(|| leaf.values.get(above))
         } else {
             self.first_ending_after(range.end).filter(|entry| entry.range().start == range.end)
         };
@@ -67,14 +67,29 @@ impl<V: Entry> Tree<V> {
         loop {
             match node {
                 Node::Inner(inner) => {
-                    let index = inner.lasts.count_at_most(addr);
+                    let index = inner.ranges.count_ending_at_most(addr);
                     node = inner.kids.get(index)?;
                     path.push(index);
                 }
                 Node::Leaf(leaf) => {
-                    let index = leaf.ends.count_at_most(addr);
+                    let index = leaf.ranges.count_ending_at_most(addr);
                     path.push(index);
                     self.trail.set(path);
+                    return (index < leaf.len()).then_some(Slot { leaf, index });
+                }
+            }
+        }
+    }
+
+    /// Finds the place of the first entry that ends after `addr`, along the way that the last lookup went.
+    fn slot_near(&self, addr: VirtAddr) -> Option<Slot<'_, V>> {
+        let mut steps = self.trail.steps();
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Inner(inner) => node = &inner.kids[inner.index_for(addr, steps.next())],
+                Node::Leaf(leaf) => {
+                    let index = leaf.index_for(addr, steps.next());
                     return (index < leaf.len()).then_some(Slot { leaf, index });
                 }
             }
@@ -87,10 +102,10 @@ impl<V: Entry> Tree<V> {
         loop {
             match node {
                 Node::Inner(inner) => {
-                    node = inner.kids.get(inner.firsts.count_below(addr).checked_sub(1)?)?
+                    node = inner.kids.get(inner.ranges.count_starting_below(addr).checked_sub(1)?)?
                 }
                 Node::Leaf(leaf) => {
-                    let index = leaf.starts.count_below(addr).checked_sub(1)?;
+                    let index = leaf.ranges.count_starting_below(addr).checked_sub(1)?;
                     return Some(Slot { leaf, index });
                 }
             }

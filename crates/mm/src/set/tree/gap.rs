@@ -80,9 +80,9 @@ impl Search {
 
     fn highest_in_leaf<V: Entry>(self, leaf: &Leaf<V>) -> Option<AddrRange> {
         // The gap below the first entry that starts past the bounds may still reach into them.
-        let mut index = leaf.starts.count_below(self.bounds.end).min(leaf.len() - 1);
-        while index > 0 && leaf.starts.get(index) > self.bounds.start {
-            let gap = self.fit(leaf.ends.get(index - 1), leaf.starts.get(index));
+        let mut index = leaf.ranges.count_starting_below(self.bounds.end).min(leaf.len() - 1);
+        while index > 0 && leaf.ranges.start(index) > self.bounds.start {
+            let gap = self.fit(leaf.ranges.end(index - 1), leaf.ranges.start(index));
             if gap.is_some() {
                 return gap;
             }
@@ -92,9 +92,9 @@ impl Search {
     }
 
     fn highest_in_inner<V: Entry>(self, inner: &Inner<V>) -> Option<AddrRange> {
-        let mut index = inner.firsts.count_below(self.bounds.end).min(inner.len() - 1);
+        let mut index = inner.ranges.count_starting_below(self.bounds.end).min(inner.len() - 1);
         loop {
-            let first = inner.firsts.get(index);
+            let first = inner.ranges.start(index);
             if inner.gaps[index] >= self.len
                 && first < self.bounds.end
                 && let gap @ Some(_) = self.highest(&inner.kids[index])
@@ -105,7 +105,7 @@ impl Search {
                 return None;
             }
             index -= 1;
-            if let gap @ Some(_) = self.fit(inner.lasts.get(index), first) {
+            if let gap @ Some(_) = self.fit(inner.ranges.end(index), first) {
                 return gap;
             }
         }
@@ -120,9 +120,9 @@ impl Search {
 
     fn lowest_in_leaf<V: Entry>(self, leaf: &Leaf<V>) -> Option<AddrRange> {
         // The gap above the last entry that ends before the bounds may still reach into them.
-        let mut index = leaf.ends.count_at_most(self.bounds.start).saturating_sub(1);
-        while index + 1 < leaf.len() && leaf.ends.get(index) < self.bounds.end {
-            let gap = self.fit(leaf.ends.get(index), leaf.starts.get(index + 1));
+        let mut index = leaf.ranges.count_ending_at_most(self.bounds.start).saturating_sub(1);
+        while index + 1 < leaf.len() && leaf.ranges.end(index) < self.bounds.end {
+            let gap = self.fit(leaf.ranges.end(index), leaf.ranges.start(index + 1));
             if gap.is_some() {
                 return gap;
             }
@@ -132,9 +132,9 @@ impl Search {
     }
 
     fn lowest_in_inner<V: Entry>(self, inner: &Inner<V>) -> Option<AddrRange> {
-        let mut index = inner.lasts.count_at_most(self.bounds.start).saturating_sub(1);
+        let mut index = inner.ranges.count_ending_at_most(self.bounds.start).saturating_sub(1);
         loop {
-            let last = inner.lasts.get(index);
+            let last = inner.ranges.end(index);
             if inner.gaps[index] >= self.len
                 && last > self.bounds.start
                 && let gap @ Some(_) = self.lowest(&inner.kids[index])
@@ -145,7 +145,7 @@ impl Search {
                 return None;
             }
             index += 1;
-            if let gap @ Some(_) = self.fit(last, inner.firsts.get(index)) {
+            if let gap @ Some(_) = self.fit(last, inner.ranges.start(index)) {
                 return gap;
             }
         }

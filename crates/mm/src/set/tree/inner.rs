@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 
 use abi::VirtAddr;
 
-use super::keys::Keys;
 use super::node::{Node, Summary, split_point};
+use super::ranges::Ranges;
 use super::row::Row;
 use crate::set::Entry;
 
@@ -15,10 +15,8 @@ pub(super) const INNER: usize = 64;
 /// Children in the order of their addresses, all of the same height.
 #[derive(Clone)]
 pub(super) struct Inner<V> {
-    /// The first address below each child.
-    pub(super) firsts: Keys<INNER>,
-    /// The last end below each child.
-    pub(super) lasts: Keys<INNER>,
+    /// From the first address to the last end below each child.
+    pub(super) ranges: Ranges<INNER>,
     /// The longest gap between two entries below each child, in bytes; 0 at unused places.
     pub(super) gaps: [u64; INNER],
     /// The longest gap between two entries below the node, in bytes.
@@ -47,20 +45,20 @@ impl<V: Entry> Inner<V> {
     /// `hint` is tried first.
     #[inline]
     pub(super) fn index_for(&self, addr: VirtAddr, hint: usize) -> usize {
-        if self.lasts.is_count_at_most(addr, hint) {
+        if self.ranges.is_count_ending_at_most(addr, hint) {
             return hint;
         }
-        self.lasts.count_at_most(addr).min(self.len() - 1)
+        self.ranges.count_ending_at_most(addr).min(self.len() - 1)
     }
 
     /// Returns what the parent keeps.
     pub(super) fn summary(&self) -> Summary {
-        Summary { first: self.firsts.get(0), last: self.lasts.get(self.len() - 1), gap: self.gap }
+        Summary { first: self.ranges.start(0), last: self.ranges.end(self.len() - 1), gap: self.gap }
     }
 
     /// Returns what is kept of the child at `index`.
     pub(super) fn kept(&self, index: usize) -> Summary {
-        Summary { first: self.firsts.get(index), last: self.lasts.get(index), gap: self.gaps[index] }
+        Summary { first: self.ranges.start(index), last: self.ranges.end(index), gap: self.gaps[index] }
     }
 
     /// Takes over what has changed in the child at `index`.
@@ -70,8 +68,7 @@ impl<V: Entry> Inner<V> {
             return;
         }
         let before = self.gaps_beside(index);
-        self.firsts.set(index, summary.first);
-        self.lasts.set(index, summary.last);
+        self.ranges.set(index, summary.range());
         self.gaps[index] = summary.gap;
         let after = self.gaps_beside(index);
         if after >= self.gap {
@@ -99,8 +96,7 @@ impl<V: Entry> Inner<V> {
 
     /// Removes and returns the child at `index`.
     pub(super) fn remove(&mut self, index: usize) -> Node<V> {
-        self.firsts.remove(index, 1);
-        self.lasts.remove(index, 1);
+        self.ranges.remove(index, 1);
         self.gaps.copy_within(index + 1.., index);
         self.gaps[INNER - 1] = 0;
         let kid = self.kids.remove(index);
@@ -125,18 +121,17 @@ impl<V: Entry> Inner<V> {
 
     /// Computes the longest gap below the node from what is kept of the children.
     pub(super) fn longest_gap(&self) -> u64 {
-        let between = self.firsts.longest_distance(&self.lasts, 1..self.len(), u64::MAX);
+        let between = self.ranges.longest_gap(1..self.len(), u64::MAX);
         self.gaps[..self.len()].iter().fold(between, |longest, gap| longest.max(*gap))
     }
 
     fn empty() -> Self {
-        Self { firsts: Keys::EMPTY, lasts: Keys::EMPTY, gaps: [0; INNER], gap: 0, kids: Row::new() }
+        Self { ranges: Ranges::EMPTY, gaps: [0; INNER], gap: 0, kids: Row::new() }
     }
 
     fn join(&mut self, right: Self) {
         let (len, more) = (self.len(), right.len());
-        self.firsts.append(len, &right.firsts, more);
-        self.lasts.append(len, &right.lasts, more);
+        self.ranges.append(len, &right.ranges, more);
         self.gaps[len..len + more].copy_from_slice(&right.gaps[..more]);
         self.kids.append(right.kids);
         self.measure();
@@ -144,8 +139,7 @@ impl<V: Entry> Inner<V> {
 
     fn put(&mut self, index: usize, kid: Node<V>) {
         let summary = kid.summary();
-        self.firsts.insert(index, summary.first);
-        self.lasts.insert(index, summary.last);
+        self.ranges.insert(index, summary.range());
         self.gaps.copy_within(index..INNER - 1, index + 1);
         self.gaps[index] = summary.gap;
         self.kids.insert(index, kid);
@@ -155,13 +149,12 @@ impl<V: Entry> Inner<V> {
     /// Returns the longest gap below the child at `index` and beside it.
     fn gaps_beside(&self, index: usize) -> u64 {
         let beside = index.max(1)..(index + 2).min(self.len());
-        self.firsts.longest_distance(&self.lasts, beside, u64::MAX).max(self.gaps[index])
+        self.ranges.longest_gap(beside, u64::MAX).max(self.gaps[index])
     }
 
     fn split_off(&mut self, at: usize) -> Self {
         let mut right = Self::empty();
-        right.firsts = self.firsts.split_off(at);
-        right.lasts = self.lasts.split_off(at);
+        right.ranges = self.ranges.split_off(at);
         right.gaps[..INNER - at].copy_from_slice(&self.gaps[at..]);
         self.gaps[at..].fill(0);
         right.kids = self.kids.split_off(at);

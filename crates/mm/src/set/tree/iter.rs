@@ -33,7 +33,7 @@ impl<'a, V: Entry> Iterator for Iter<'a, V> {
 
     fn next(&mut self) -> Option<&'a V> {
         let slot = self.slot.as_mut()?;
-        let range = slot.leaf.range(slot.index);
+        let range = slot.leaf.ranges.get(slot.index);
         if range.start >= self.end {
             self.slot = None;
             return None;

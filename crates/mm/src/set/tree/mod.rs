@@ -1,22 +1,21 @@
 //! The set of mappings as a gap-augmented, copy-on-write B-tree.
 //!
 //! All entries lie in leaves; inner nodes hold, for each child, the first address and the last end below it and
-//! the longest free gap between its entries. Each of the three has an array of its own, so that a search reads
-//! neighbouring words and never a value:
+//! the longest free gap between its entries. Each has an array of its own, so that a search reads neighbouring
+//! words and never a value:
 //!
 //! ```text
-//! Inner   firsts [ 10  80 2a0 ]   first address below each child
-//!         lasts  [ 70 1f0 300 ]   last end below each child            find: first child whose last > addr
-//!         gaps   [ 10  90   0 ]   longest gap inside each child        gap:  children whose gap >= len, and the
-//!         kids   [  .   .   . ]                                              gaps between them (70..80, 1f0..2a0)
-//!                   |
-//!                   v
-//! Leaf    starts [ 10  20  50 ]
-//!         ends   [ 20  40  70 ]        AABB.CC    the gap 40..50 is the longest: 10
-//!         values [  A   B   C ]
+//! Inner   ranges [ 10..70  80..1f0  2a0..300 ]   first address to last end below each child
+//!         gaps   [     10       90         0 ]   longest gap inside each child
+//!         kids   [      .        .         . ]
+//!                       |                        find: the first child that ends after the address
+//!                       v                        gap:  children whose gap is long enough, and the gaps
+//! Leaf    ranges [ 10..20 20..40 50..70 ]              between them (70..80, 1f0..2a0)
+//!         values [    A      B      C   ]
+//!                  AABB.CC    the gap 40..50 is the longest: 10
 //! ```
 //!
-//! Unused places at the end of the address arrays hold the highest address, so a search reads whole arrays
+//! Unused places at the end of the arrays of ranges hold the highest address, so a search reads whole groups
 //! and counts.
 //!
 //! **Copy on write.** Nodes are shared through [`Arc`]: a clone of the set shares the root. A change copies
@@ -32,11 +31,11 @@ mod find;
 mod gap;
 mod inner;
 mod iter;
-mod keys;
 mod leaf;
 mod node;
 mod path;
 mod places;
+mod ranges;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -50,7 +49,6 @@ use self::path::Trail;
 use super::Entry;
 
 pub use self::iter::Iter;
-pub use self::leaf::Parts;
 
 /// Entries of disjoint ranges in the order of their addresses; a clone costs O(1) and is independent.
 ///

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use abi::VirtAddr;
+use abi::{AddrRange, VirtAddr};
 
 use super::inner::Inner;
 use super::leaf::Leaf;
@@ -25,6 +25,13 @@ pub(super) struct Summary {
     pub(super) last: VirtAddr,
     /// The longest gap between two entries below the node, in bytes.
     pub(super) gap: u64,
+}
+
+impl Summary {
+    /// Returns the range from the first address to the last end.
+    pub(super) fn range(self) -> AddrRange {
+        AddrRange { start: self.first, end: self.last }
+    }
 }
 
 impl<V: Entry> Node<V> {

@@ -8,7 +8,10 @@
 use super::leaf::LEAF;
 
 /// Up to [`LEAF`] values in an order of their own.
+///
+/// What is not values lies in one cache line: a search that asks for the length has the order, too.
 #[derive(Clone)]
+#[repr(C, align(64))]
 pub(super) struct Places<V> {
     len: usize,
     /// The free places, one bit each.
@@ -51,13 +54,37 @@ impl<V> Places<V> {
     /// # Preconditions
     /// A place is free.
     pub(super) fn insert(&mut self, index: usize, value: V) {
+        let place = self.occupy(index);
+        self.values[place] = Some(value);
+    }
+
+    /// Puts a copy of the value at `index` behind it and returns both.
+    ///
+    /// # Preconditions
+    /// A place is free.
+    pub(super) fn duplicate(&mut self, index: usize) -> (&mut V, &mut V)
+    where
+        V: Clone,
+    {
+        let old = self.place(index);
+        let new = self.occupy(index + 1);
+        let copy = self.values[old].clone();
+        self.values[new] = copy;
+        match self.values.get_disjoint_mut([old, new]) {
+            Ok([Some(old), Some(new)]) => (old, new),
+            _ => unreachable!("two places, each with a value"),
+        }
+    }
+
+    /// Gives the value that comes to `index` a place.
+    fn occupy(&mut self, index: usize) -> usize {
         debug_assert!(index <= self.len && self.len < LEAF, "there is room at {index}");
-        let place = self.free.trailing_zeros() as u8;
+        let place = self.free.trailing_zeros();
         self.free &= self.free - 1;
         self.order.copy_within(index..LEAF - 1, index + 1);
-        self.order[index] = place;
-        self.values[usize::from(place)] = Some(value);
+        self.order[index] = place as u8;
         self.len += 1;
+        place as usize
     }
 
     /// Removes the value at `index` after it has been looked at.

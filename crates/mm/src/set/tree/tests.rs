@@ -6,7 +6,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use proptest::prelude::*;
 
 use super::Tree;
-use super::leaf::{LEAF, Parts};
+use super::leaf::LEAF;
 use crate::set::Entry;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -232,8 +232,7 @@ impl World {
     fn divide(&mut self, page: u64) {
         let Some(index) = self.oracle.index_ending_after(at(page)) else { return };
         let old = self.oracle.0[index].range;
-        let nothing = |_: &mut Piece| -> Parts<Piece> { unreachable!() };
-        assert_eq!(self.tree.divide(VirtAddr(old.start.0 + 1), nothing), 0);
+        assert!(!self.tree.divide(VirtAddr(old.start.0 + 1), 2, |_, _, _| unreachable!()));
         let count = old.pages().min(3);
         if count < 2 {
             return;
@@ -244,11 +243,10 @@ impl World {
         let piece = |part: u64| Piece { range: AddrRange::new(edge(part), edge(part + 1)), mark };
         self.oracle.0[index].range.end = edge(1);
         (1..count).for_each(|part| self.oracle.insert(piece(part)));
-        let more = self.tree.divide(old.start, |entry| {
-            entry.range.end = edge(1);
-            Parts { next: piece(1), last: (count == 3).then(|| piece(2)) }
-        });
-        assert_eq!(more as u64 + 1, count);
+        assert!(self.tree.divide(old.start, count as usize, |cuts, lower, upper| {
+            lower.range.end = edge(cuts as u64 + 1);
+            *upper = Piece { range: AddrRange::new(lower.range.end, old.end), mark };
+        }));
     }
 
     fn absorb(&mut self, page: u64, count: usize, more: u64) {

@@ -42,9 +42,9 @@ fn check<V: Entry>(node: &Node<V>) -> Found {
 
 fn check_leaf<V: Entry>(leaf: &Leaf<V>) -> Found {
     assert!(leaf.len() > 0, "a leaf below a node, or of a set with entries, has some");
-    assert!(leaf.starts.is_valid(leaf.len()) && leaf.ends.is_valid(leaf.len()), "addresses rise");
+    assert!(leaf.ranges.is_valid(leaf.len()), "addresses rise");
     for (index, value) in leaf.values.iter().enumerate() {
-        assert_eq!(value.range(), leaf.range(index), "the addresses beside a value are its own");
+        assert_eq!(value.range(), leaf.ranges.get(index), "the addresses beside a value are its own");
         assert!(!value.range().is_empty(), "an entry occupies something");
     }
     assert_eq!(leaf.summary().gap, leaf.longest_gap(), "a leaf's longest gap");
@@ -52,7 +52,7 @@ fn check_leaf<V: Entry>(leaf: &Leaf<V>) -> Found {
 }
 
 fn check_inner<V: Entry>(inner: &Inner<V>) -> Found {
-    assert!(inner.firsts.is_valid(inner.len()) && inner.lasts.is_valid(inner.len()), "addresses rise");
+    assert!(inner.ranges.is_valid(inner.len()), "addresses rise");
     assert_eq!(inner.summary().gap, inner.longest_gap(), "a node's longest gap");
     let mut found = Found { entries: 0, height: 0 };
     for (index, kid) in inner.kids.iter().enumerate() {
