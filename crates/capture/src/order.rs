@@ -122,13 +122,19 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use abi::{AddrRange, FileId, FileOff, Prot, VirtAddr};
-    use recording::{ExecEvent, FaultMode, MappedEvent, SpawnEvent, SpawnKind};
+    use recording::{ExecEvent, FaultAccess, FaultMode, MappedEvent, SpawnEvent, SpawnKind};
 
     use super::*;
 
     fn fault() -> Body {
         let mode = FaultMode::User;
-        Body::Fault(FaultEvent { addr: VirtAddr(8), ip: VirtAddr(16), mode, stack: None })
+        Body::Fault(FaultEvent {
+            addr: VirtAddr(8),
+            ip: VirtAddr(16),
+            mode,
+            access: FaultAccess::Unknown,
+            stack: None,
+        })
     }
 
     fn mapped() -> Body {

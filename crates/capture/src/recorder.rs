@@ -12,7 +12,7 @@ use sys::perf::Mappings;
 
 use crate::checkpoint::{Checkpointer, PagesWanted};
 use crate::command::Command;
-use crate::faults::{Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
+use crate::faults::{AccessWanted, Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
 use crate::machine;
 use crate::observer::{Observer, Start};
 use crate::order::Order;
@@ -116,7 +116,9 @@ fn watch(
         Some(_) => (FaultStacks::Copied, CHAIN_FRAMES_MAX),
         None => (FaultStacks::NotCopied, 0),
     };
-    let wanted = FaultsWanted { chain_frames_max, stacks, mapped: Mappings::Told, budget };
+    // Who wants every fault, whatever it costs, wants to know what it did.
+    let access = if budget == Budget::Share { AccessWanted::No } else { AccessWanted::Yes };
+    let wanted = FaultsWanted { chain_frames_max, stacks, mapped: Mappings::Told, budget, access };
     match FaultWatch::open(Tid(start.pid.0), wanted, Begin::AtExec, start.zero_ns) {
         Ok(watch) => {
             remarks.extend_from_slice(watch.remarks());

@@ -230,8 +230,24 @@ pub struct FaultEvent {
     pub ip: VirtAddr,
     /// In which mode.
     pub mode: FaultMode,
+    /// How memory was accessed.
+    pub access: FaultAccess,
     /// Who touched it.
     pub stack: Option<StackId>,
+}
+
+/// How memory was accessed. The kernel's software event does not say; a tracepoint does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum FaultAccess {
+    /// It was not told.
+    #[default]
+    Unknown,
+    /// Read.
+    Read,
+    /// Written.
+    Write,
+    /// An instruction was fetched.
+    Exec,
 }
 
 /// The mode a fault was taken in.

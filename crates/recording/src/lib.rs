@@ -45,9 +45,9 @@ pub use append::Appender;
 pub use error::ReadError;
 pub use event::{
     Body, Bytes, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, ExecEvent, ExitStatus,
-    FaultEvent, FaultMode, FileKind, FileRef, LossSource, MapRow, MappedEvent, MmId, ObjectEvent, OpenMode,
-    PageRun, PageState, Reason, Segment, SpawnEvent, SpawnKind, StackId, TimeNs, UnmodelledEvent,
-    UnmodelledWhy,
+    FaultAccess, FaultEvent, FaultMode, FileKind, FileRef, LossSource, MapRow, MappedEvent, MmId,
+    ObjectEvent, OpenMode, PageRun, PageState, Reason, Segment, SpawnEvent, SpawnKind, StackId, TimeNs,
+    UnmodelledEvent, UnmodelledWhy,
 };
 pub use header::{CallSource, FaultSource, Header, Machine, PageSource, Run, Sources, example_header};
 pub use reader::{Completeness, Reader};

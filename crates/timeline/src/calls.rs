@@ -5,7 +5,7 @@ use recording::{CallEvent, CallInput, CallResult, FaultEvent, MappedEvent, MmId}
 
 use crate::changed::{Changed, What};
 use crate::growth::Growth;
-use crate::ledger::{Access, Touch};
+use crate::ledger::Touch;
 use crate::memory::UnderWay;
 use crate::proof::{Correction, CorrectionReason};
 use crate::touched::touched;
@@ -165,7 +165,7 @@ impl World {
         let grown = twin.touch(&mut self.shared, fault.addr);
         if let Some(ledger) = memory.ledger.as_mut() {
             let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
-            ledger.fault(twin.space(), touch, fault.addr, Access::Unknown);
+            ledger.fault(twin.space(), touch, fault.addr, fault.access.into());
         }
         if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
             stack.see(range, place.time);

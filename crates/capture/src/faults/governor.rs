@@ -136,7 +136,8 @@ mod tests {
 
     fn with(stacks: FaultStacks) -> Governor {
         let (mapped, budget) = (sys::perf::Mappings::Told, super::super::Budget::Share);
-        Governor::new(FaultsWanted { chain_frames_max: 64, stacks, mapped, budget }, 0)
+        let access = super::super::AccessWanted::No;
+        Governor::new(FaultsWanted { chain_frames_max: 64, stacks, mapped, budget, access }, 0)
     }
 
     /// Runs a program that faults at a steady rate; returns the density at the end and the records made.

@@ -22,7 +22,7 @@ use governor::{Density, Governor};
 use open::Lane;
 use seen::{Held, What};
 
-pub use open::{Begin, Budget, FaultStacks, FaultsDenied, FaultsWanted};
+pub use open::{AccessWanted, Begin, Budget, FaultStacks, FaultsDenied, FaultsWanted};
 pub use seen::{Memory, Seen};
 
 /// Watches the faults of one thread and of all threads and processes that it makes.
@@ -146,12 +146,12 @@ impl FaultWatch {
         let Self { lanes, held, chain, copies, names, lost, density, density_before, since_ns, .. } = self;
         let mut most = 0;
         for lane in lanes {
-            let now = lane.id(*density);
-            let before = lane.id(*density_before);
+            let now = lane.ids(*density);
+            let before = lane.ids(*density_before);
             let mut records = 0;
             let in_force = |stamp: Stamp| {
                 let in_force = if stamp.monotonic_ns >= *since_ns { now } else { before };
-                in_force == Some(stamp.id)
+                in_force.contains(&Some(stamp.id))
             };
             lane.ring().drain(|record| match record {
                 Record::Sample(sample) => {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use abi::{Errno, Tid};
 use recording::FaultSource;
-use sys::perf::{Event, KernelMode, Mappings, Ring, Settings, Start};
+use sys::perf::{Event, FaultTracepoints, KernelMode, Mappings, Ring, Settings, Start};
 use sys::{OsError, OsResult};
 
 use super::governor::{Density, SPARSE_PERIOD};
@@ -34,6 +34,17 @@ pub struct FaultsWanted {
     pub mapped: Mappings,
     /// What it may cost.
     pub budget: Budget,
+    /// How memory was accessed.
+    pub access: AccessWanted,
+}
+
+/// Whether faults are to tell how memory was accessed: that needs `CAP_PERFMON` and tracefs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccessWanted {
+    /// They are, where that is possible.
+    Yes,
+    /// They are not.
+    No,
 }
 
 /// What recording faults may cost.
@@ -119,9 +130,10 @@ impl Lane {
         self.ring.data_bytes()
     }
 
-    /// The number of the event for a density.
-    pub(super) fn id(&self, of: Density) -> Option<u64> {
-        self.event(of).map(Event::id)
+    /// The numbers of the events for a density: one, or one for each mode.
+    pub(super) fn ids(&self, of: Density) -> [Option<u64>; 2] {
+        let mut ids = self.events_of(of).map(Event::id);
+        [ids.next(), ids.next()]
     }
 
     pub(super) fn lost(&self) -> u64 {
@@ -129,15 +141,15 @@ impl Lane {
     }
 
     pub(super) fn enable(&self, of: Density) -> OsResult<()> {
-        self.event(of).map_or(Ok(()), Event::enable)
+        self.events_of(of).try_for_each(Event::enable)
     }
 
     pub(super) fn disable(&self, of: Density) -> OsResult<()> {
-        self.event(of).map_or(Ok(()), Event::disable)
+        self.events_of(of).try_for_each(Event::disable)
     }
 
-    fn event(&self, of: Density) -> Option<&Event> {
-        self.events.iter().find(|(density, _)| *density == of).map(|(_, event)| event)
+    fn events_of(&self, of: Density) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(move |(density, _)| *density == of).map(|(_, event)| event)
     }
 }
 
@@ -155,13 +167,22 @@ pub(super) fn open(
     let ring_pages = (ALL_RINGS_PAGES_MAX / cpus.len().max(1)).clamp(RING_PAGES, RING_PAGES_MAX);
     // Rings are powers of two.
     let ring_pages = 1 << ring_pages.ilog2();
+    if wanted.access == AccessWanted::Yes
+        && let Ok(points) = FaultTracepoints::find()
+        && let Ok(lanes) = cpus
+            .iter()
+            .map(|cpu| open_lane(thread, wanted, begin, Seen::Traced(points), *cpu, ring_pages))
+            .collect()
+    {
+        return Ok((lanes, FaultSource::All, remarks));
+    }
     for cpu in cpus {
-        let mut lane = open_lane(thread, wanted, begin, kernel_mode, cpu, ring_pages);
+        let mut lane = open_lane(thread, wanted, begin, Seen::Counted(kernel_mode), cpu, ring_pages);
         if kernel_mode == KernelMode::Included
             && lane.as_ref().is_err_and(|error| matches!(error.errno, Errno::EACCES | Errno::EPERM))
         {
             kernel_mode = KernelMode::Excluded;
-            lane = open_lane(thread, wanted, begin, kernel_mode, cpu, ring_pages);
+            lane = open_lane(thread, wanted, begin, Seen::Counted(kernel_mode), cpu, ring_pages);
         }
         match lane {
             Ok(lane) => lanes.push(lane),
@@ -193,11 +214,20 @@ fn paranoid() -> Option<i32> {
     fs::read_to_string(PARANOID).ok()?.trim().parse().ok()
 }
 
+/// How faults are seen.
+#[derive(Clone, Copy)]
+enum Seen {
+    /// By the software event.
+    Counted(KernelMode),
+    /// By a tracepoint for each mode.
+    Traced(FaultTracepoints),
+}
+
 fn open_lane(
     thread: Tid,
     wanted: FaultsWanted,
     begin: Begin,
-    kernel_mode: KernelMode,
+    seen: Seen,
     cpu: u32,
     ring_pages: usize,
 ) -> OsResult<Lane> {
@@ -206,6 +236,10 @@ fn open_lane(
         (Budget::Share, FaultStacks::NotCopied) => (Density::Every, &[Density::Sparse]),
         (Budget::Unlimited | Budget::OneIn(_), FaultStacks::Copied) => (Density::Stacks, &[]),
         (Budget::Unlimited | Budget::OneIn(_), FaultStacks::NotCopied) => (Density::Every, &[]),
+    };
+    let (kernel_mode, tracepoint) = match seen {
+        Seen::Counted(kernel_mode) => (kernel_mode, None),
+        Seen::Traced(points) => (KernelMode::Included, Some(points.user)),
     };
     let mut settings = Settings {
         period: 1,
@@ -218,6 +252,7 @@ fn open_lane(
             Begin::Now => Start::Now,
         },
         wakeup_bytes: 0,
+        tracepoint,
     };
     if let Budget::OneIn(period) = wanted.budget {
         settings.period = period.max(1).into();
@@ -245,6 +280,18 @@ fn open_lane(
         let event = Event::open(Settings { period, stack_bytes, start, ..settings }, thread, cpu)?;
         ring.take_in(&event, &events[0].1)?;
         events.push((*density, event));
+    }
+    if let Seen::Traced(points) = seen {
+        for at in 0..events.len() {
+            let settings = Settings {
+                tracepoint: Some(points.kernel),
+                mappings: Mappings::NotTold,
+                ..events[at].1.settings()
+            };
+            let event = Event::open(settings, thread, cpu)?;
+            ring.take_in(&event, &events[0].1)?;
+            events.push((events[at].0, event));
+        }
     }
     Ok(Lane { ring, events })
 }

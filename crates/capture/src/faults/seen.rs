@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use abi::{Pid, Tid, VirtAddr};
-use recording::{Body, Bytes, FaultEvent, FaultMode, LossSource, MappedEvent, TimeNs};
-use sys::perf::{Mapping, Mode, Name, NamedBy, Sample, Stamp};
+use recording::{Body, Bytes, FaultAccess, FaultEvent, FaultMode, LossSource, MappedEvent, TimeNs};
+use sys::perf::{Access, Mapping, Mode, Name, NamedBy, Sample, Stamp};
 
 use crate::stack_table::StackTable;
 use crate::stacks::StackCopies;
@@ -69,7 +69,13 @@ impl Held {
             Mode::User => FaultMode::User,
             Mode::Kernel => FaultMode::Kernel,
         };
-        let fault = FaultEvent { addr: sample.addr, ip: sample.ip, mode, stack };
+        let access = match sample.access {
+            None => FaultAccess::Unknown,
+            Some(Access::Read) => FaultAccess::Read,
+            Some(Access::Write) => FaultAccess::Write,
+            Some(Access::Exec) => FaultAccess::Exec,
+        };
+        let fault = FaultEvent { addr: sample.addr, ip: sample.ip, mode, access, stack };
         Self::new(sample.stamp, What::Fault(fault))
     }
 

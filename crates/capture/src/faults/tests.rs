@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use abi::{PAGE_SIZE, VirtAddr};
-use recording::{Body, FaultMode};
+use recording::{Body, FaultAccess, FaultMode};
 use sys::perf::Mappings;
 
 use super::governor::SPARSE_PERIOD;
@@ -18,9 +18,13 @@ fn this_thread() -> Tid {
     Tid(tid.expect("a link that ends in the thread's number"))
 }
 
+fn wanted(budget: Budget, access: AccessWanted) -> FaultsWanted {
+    let (stacks, mapped) = (FaultStacks::NotCopied, Mappings::Told);
+    FaultsWanted { chain_frames_max: 32, stacks, mapped, budget, access }
+}
+
 fn watch(test: &str, budget: Budget) -> Option<FaultWatch> {
-    let wanted =
-        FaultsWanted { chain_frames_max: 32, stacks: FaultStacks::NotCopied, mapped: Mappings::Told, budget };
+    let wanted = wanted(budget, AccessWanted::No);
     match FaultWatch::open(this_thread(), wanted, Begin::Now, 0) {
         Ok(watch) => Some(watch),
         Err(why) => {
@@ -86,6 +90,43 @@ fn each_fault_is_told_in_its_order() {
         _ => false,
     });
     assert!(mapped, "the block's own mapping was told");
+}
+
+#[test]
+fn a_tracepoint_tells_reads_from_writes() {
+    let wanted = wanted(Budget::Unlimited, AccessWanted::Yes);
+    let watch = FaultWatch::open(this_thread(), wanted, Begin::Now, 0);
+    let (Ok(mut watch), Ok(_)) = (watch, sys::perf::FaultTracepoints::find()) else {
+        println!("SKIPPED: a_tracepoint_tells_reads_from_writes, it may not be read");
+        return;
+    };
+    let mut blocks = Blocks::default();
+    let written = blocks.touch(100);
+    // Zeros that are fresh from the kernel.
+    let memory = vec![0u8; BLOCK_BYTES];
+    let first = (memory.as_ptr() as u64 + 1).next_multiple_of(PAGE_SIZE);
+    let before = (first - memory.as_ptr() as u64) as usize;
+    (0..100).for_each(|page| {
+        std::hint::black_box(memory[before + page * PAGE]);
+    });
+    let (mut stacks, mut seen) = (StackTable::default(), Vec::new());
+    watch.finish(&mut stacks, |event| seen.push(event));
+    let faults = faults(&seen);
+    let access_at = |addr: VirtAddr| {
+        let fault = faults.iter().find(|(_, fault)| fault.addr.page_down() == addr);
+        fault.map(|(event, fault)| (event.tid, fault.access, fault.stack.is_some()))
+    };
+    if access_at(written[0]).is_some_and(|(_, access, _)| access == FaultAccess::Unknown) {
+        println!("SKIPPED: a_tracepoint_tells_reads_from_writes, it may not be opened");
+        return;
+    }
+    for addr in written {
+        assert_eq!(access_at(addr), Some((this_thread(), FaultAccess::Write, true)));
+    }
+    for page in 0..100 {
+        let addr = VirtAddr(first + page * PAGE_SIZE);
+        assert_eq!(access_at(addr), Some((this_thread(), FaultAccess::Read, true)));
+    }
 }
 
 #[test]

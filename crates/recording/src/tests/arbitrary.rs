@@ -205,10 +205,16 @@ fn spawn() -> impl Strategy<Value = SpawnEvent> {
 }
 
 fn fault() -> impl Strategy<Value = FaultEvent> {
-    (addr(), addr(), any::<bool>(), stack()).prop_map(|(addr, ip, user, stack)| FaultEvent {
+    (addr(), addr(), any::<bool>(), 0u8..4, stack()).prop_map(|(addr, ip, user, access, stack)| FaultEvent {
         addr,
         ip,
         mode: if user { FaultMode::User } else { FaultMode::Kernel },
+        access: match access {
+            0 => crate::FaultAccess::Unknown,
+            1 => crate::FaultAccess::Read,
+            2 => crate::FaultAccess::Write,
+            _ => crate::FaultAccess::Exec,
+        },
         stack,
     })
 }

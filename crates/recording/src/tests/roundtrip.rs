@@ -96,6 +96,7 @@ fn a_hundred_thousand_faults_take_few_bytes_and_seek_at_once() {
             addr: VirtAddr(0x7f00_0000_0000 + no * 4096),
             ip: VirtAddr(0x55_5555_0000 + no * 31 % 64),
             mode: FaultMode::User,
+            access: crate::FaultAccess::Write,
             stack: None,
         }),
     };

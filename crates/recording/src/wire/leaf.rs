@@ -174,7 +174,6 @@ macro_rules! tags {
     };
 }
 tags! {
-    FaultMode { User = 0, Kernel = 1 }
     SpawnKind { Fork = 0, Vfork = 1, Thread = 2, SharedMemory = 3 }
     Reason { Exec = 0, Fork = 1, Exit = 2, Interval = 3, Growth = 4, Unmodelled = 5, End = 6 }
     UnmodelledWhy { I386 = 0, X32 = 1, OwnFilter = 2 }

@@ -6,15 +6,48 @@ use super::leaf::{Leaf, records};
 use super::{Decoder, Encoder, Record};
 use crate::columns::Col;
 use crate::error::Malformed;
-use crate::event::{Bytes, ExecEvent, ExitStatus, ObjectEvent, Segment, UnmodelledEvent};
+use crate::event::{
+    Bytes, ExecEvent, ExitStatus, FaultAccess, FaultEvent, FaultMode, ObjectEvent, Segment, UnmodelledEvent,
+};
 
 records! {
     MappedEvent {
         range: MappedRange, prot: MappedProt, shared: MappedShared, offset: MappedOffset, file: MappedFile,
         name: MappedName,
     }
-    FaultEvent { addr: FaultAddr, ip: FaultIp, mode: FaultMode, stack: FaultStack }
     SpawnEvent { child: SpawnChild, child_pid: SpawnPid, child_mm: SpawnMm, kind: SpawnKind }
+}
+
+/// Mode and access share a column: the mode's bit, and the access from the second bit on.
+impl Record for FaultEvent {
+    fn put(&self, out: &mut Encoder) {
+        let Self { addr, ip, mode, access, stack } = self;
+        addr.put(out, Col::FaultAddr);
+        ip.put(out, Col::FaultIp);
+        let mode = u32::from(*mode == FaultMode::Kernel);
+        let access = match access {
+            FaultAccess::Unknown => 0,
+            FaultAccess::Read => 1,
+            FaultAccess::Write => 2,
+            FaultAccess::Exec => 3,
+        };
+        (mode | access << 1).put(out, Col::FaultMode);
+        stack.put(out, Col::FaultStack);
+    }
+
+    fn get(input: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        let (addr, ip) = (Leaf::get(input, Col::FaultAddr)?, Leaf::get(input, Col::FaultIp)?);
+        let how = u32::get(input, Col::FaultMode)?;
+        let mode = if how & 1 == 1 { FaultMode::Kernel } else { FaultMode::User };
+        let access = match how >> 1 {
+            0 => FaultAccess::Unknown,
+            1 => FaultAccess::Read,
+            2 => FaultAccess::Write,
+            3 => FaultAccess::Exec,
+            _ => return Err(Malformed("an unknown kind of access")),
+        };
+        Ok(Self { addr, ip, mode, access, stack: Leaf::get(input, Col::FaultStack)? })
+    }
 }
 
 impl Record for ExecEvent {

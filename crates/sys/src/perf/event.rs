@@ -7,6 +7,7 @@ use abi::Tid;
 use crate::os_error::{OsError, OsResult};
 
 const TYPE_SOFTWARE: u32 = 1;
+const TYPE_TRACEPOINT: u32 = 2;
 const PAGE_FAULTS: u64 = 2;
 
 /// What each record carries: an identifier, instruction, thread, time and address; the call chain, registers and a
@@ -17,6 +18,7 @@ const SAMPLE_TID: u64 = 1 << 1;
 const SAMPLE_TIME: u64 = 1 << 2;
 const SAMPLE_ADDR: u64 = 1 << 3;
 const SAMPLE_CALLCHAIN: u64 = 1 << 5;
+const SAMPLE_RAW: u64 = 1 << 10;
 const SAMPLE_REGS_USER: u64 = 1 << 12;
 const SAMPLE_STACK_USER: u64 = 1 << 13;
 
@@ -111,6 +113,9 @@ pub struct Settings {
     pub start: Start,
     /// Readers are woken when so many bytes of records are waiting.
     pub wakeup_bytes: u32,
+    /// The tracepoint that tells faults with how they accessed memory ([`super::FaultTracepoints`]); `None`: the
+    /// software event, which does not tell that and needs no privilege.
+    pub tracepoint: Option<u64>,
 }
 
 /// Whether an event also tells of mappings and names.
@@ -217,8 +222,16 @@ fn check(result: libc::c_int, call: &'static str) -> OsResult<()> {
 }
 
 fn attr(settings: Settings) -> Attr {
-    let Settings { period, kernel_mode, chain_frames_max, stack_bytes, mappings, start, wakeup_bytes } =
-        settings;
+    let Settings {
+        period,
+        kernel_mode,
+        chain_frames_max,
+        stack_bytes,
+        mappings,
+        start,
+        wakeup_bytes,
+        tracepoint,
+    } = settings;
     let mut flags = flag::INHERIT
         | flag::EXCLUDE_HV
         | flag::WATERMARK
@@ -240,12 +253,17 @@ fn attr(settings: Settings) -> Attr {
     };
     let chain = if chain_frames_max == 0 { 0 } else { SAMPLE_CALLCHAIN };
     let stack = if stack_bytes == 0 { 0 } else { SAMPLE_REGS_USER | SAMPLE_STACK_USER };
+    let (kind, config, raw) = match tracepoint {
+        Some(id) => (TYPE_TRACEPOINT, id, SAMPLE_RAW),
+        None => (TYPE_SOFTWARE, PAGE_FAULTS, 0),
+    };
+    let always = SAMPLE_IDENTIFIER | SAMPLE_IP | SAMPLE_TID | SAMPLE_TIME | SAMPLE_ADDR;
     Attr {
-        kind: TYPE_SOFTWARE,
+        kind,
         size: size_of::<Attr>() as u32,
-        config: PAGE_FAULTS,
+        config,
         sample_period: period,
-        sample_type: SAMPLE_IDENTIFIER | SAMPLE_IP | SAMPLE_TID | SAMPLE_TIME | SAMPLE_ADDR | chain | stack,
+        sample_type: always | chain | raw | stack,
         read_format: FORMAT_LOST,
         flags,
         wakeup: wakeup_bytes,

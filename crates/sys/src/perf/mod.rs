@@ -6,7 +6,9 @@
 mod event;
 mod record;
 mod ring;
+mod tracepoint;
 
 pub use event::{Event, KernelMode, Mappings, Settings, Start};
-pub use record::{ChainIter, Mapping, Mode, Name, NamedBy, Record, Sample, Stamp, UserStack};
+pub use record::{Access, ChainIter, Mapping, Mode, Name, NamedBy, Record, Sample, Stamp, UserStack};
 pub use ring::Ring;
+pub use tracepoint::FaultTracepoints;

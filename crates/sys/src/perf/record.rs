@@ -58,6 +58,8 @@ pub struct Sample<'a> {
     pub addr: VirtAddr,
     /// In which mode.
     pub mode: Mode,
+    /// How memory was accessed, where a tracepoint told it.
+    pub access: Option<Access>,
     /// Its registers and a piece of its stack; `None` where they were not asked for, and of 32-bit programs.
     pub user: Option<UserStack<'a>>,
     chain: &'a [u8],
@@ -87,11 +89,16 @@ pub struct UserStack<'a> {
 pub(super) struct Parts {
     pub(super) chain: bool,
     pub(super) stack: bool,
+    pub(super) raw: bool,
 }
 
 impl Parts {
     pub(super) const fn of(settings: Settings) -> Self {
-        Self { chain: settings.chain_frames_max > 0, stack: settings.stack_bytes > 0 }
+        Self {
+            chain: settings.chain_frames_max > 0,
+            stack: settings.stack_bytes > 0,
+            raw: settings.tracepoint.is_some(),
+        }
     }
 }
 
@@ -100,6 +107,17 @@ impl<'a> Sample<'a> {
     pub const fn chain(&self) -> ChainIter<'a> {
         ChainIter { words: self.chain }
     }
+}
+
+/// How memory was accessed (the processor's error code).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// It was read.
+    Read,
+    /// It was written.
+    Write,
+    /// An instruction was fetched.
+    Exec,
 }
 
 /// The mode a fault was taken in.
@@ -220,16 +238,38 @@ fn sample<'a>(misc: u16, body: &'a [u8], parts: &[(u64, Parts)]) -> Option<Sampl
     let ip = VirtAddr(words.u64()?);
     let (pid, tid) = (Pid(words.id()?), Tid(words.id()?));
     let monotonic_ns = words.u64()?;
-    let addr = VirtAddr(words.u64()?);
+    let mut addr = VirtAddr(words.u64()?);
     let chain = if parts.chain {
         let bytes = usize::try_from(words.u64()?).ok()?.checked_mul(8)?;
         words.take(bytes)?
     } else {
         &[]
     };
+    let mut access = None;
+    if parts.raw {
+        let bytes = usize::try_from(words.u32()?).ok()?;
+        let (told, how) = traced(words.take(bytes)?)?;
+        (addr, access) = (told, Some(how));
+    }
     let user = if parts.stack { user_stack(&mut words)? } else { None };
     let mode = if misc & CPU_MODE_MASK == CPU_MODE_USER { Mode::User } else { Mode::Kernel };
-    Some(Sample { stamp: Stamp { pid, tid, monotonic_ns, id }, ip, addr, mode, user, chain })
+    Some(Sample { stamp: Stamp { pid, tid, monotonic_ns, id }, ip, addr, mode, access, user, chain })
+}
+
+/// What `exceptions:page_fault_user` and `page_fault_kernel` tell: address, instruction, error code, behind the eight
+/// bytes that all tracepoints begin with.
+fn traced(raw: &[u8]) -> Option<(VirtAddr, Access)> {
+    const WRITE: u64 = 1 << 1;
+    const FETCH: u64 = 1 << 4;
+    let mut words = Words(raw);
+    words.u64()?;
+    let (addr, _ip, code) = (VirtAddr(words.u64()?), words.u64()?, words.u64()?);
+    let access = match (code & FETCH, code & WRITE) {
+        (0, 0) => Access::Read,
+        (0, _) => Access::Write,
+        _ => Access::Exec,
+    };
+    Some((addr, access))
 }
 
 /// The outer `None` is a record that is too short, the inner one says that there is nothing.

@@ -2,6 +2,7 @@
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, VmFlags, Vma};
+use recording::FaultAccess;
 
 use super::{How, Kind, Ledger, May, Stretch, Touch};
 
@@ -14,6 +15,16 @@ pub enum Access {
     Read,
     /// Written.
     Write,
+}
+
+impl From<FaultAccess> for Access {
+    fn from(told: FaultAccess) -> Self {
+        match told {
+            FaultAccess::Unknown => Self::Unknown,
+            FaultAccess::Read | FaultAccess::Exec => Self::Read,
+            FaultAccess::Write => Self::Write,
+        }
+    }
 }
 
 /// A fault of a file's page maps what lies ready around it, at most so much (`mm/memory.c: do_fault_around`;

@@ -8,8 +8,8 @@ use abi::{
 };
 use proptest::prelude::*;
 use recording::{
-    Body, CallEvent, CallInput, CallResult, FaultEvent, FaultMode, FileKind, FileRef, LossSource,
-    MappedEvent, ObjectEvent, OpenMode, SpawnKind, TimeNs,
+    Body, CallEvent, CallInput, CallResult, FaultAccess, FaultEvent, FaultMode, FileKind, FileRef,
+    LossSource, MappedEvent, ObjectEvent, OpenMode, SpawnKind, TimeNs,
 };
 
 use super::tape::{Tape, page, pages, row};
@@ -79,7 +79,8 @@ impl Story {
             5 | 6 => self.call(actor, Call::Munmap { addr, len }, CallInput::None),
             7 | 8 => self.call(actor, Call::Mprotect { addr, len, prot }, CallInput::None),
             9..12 => {
-                let fault = FaultEvent { addr, ip: page(1), mode: FaultMode::User, stack: None };
+                let access = FaultAccess::Unknown;
+                let fault = FaultEvent { addr, ip: page(1), mode: FaultMode::User, access, stack: None };
                 self.push(actor, Body::Fault(fault));
             }
             12 => self.spawn(actor, if b.is_multiple_of(3) { SpawnKind::Thread } else { SpawnKind::Fork }),

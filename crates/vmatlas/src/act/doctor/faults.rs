@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 
 use abi::{PAGE_SIZE, Tid, VirtAddr};
-use capture::faults::{Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
+use capture::faults::{AccessWanted, Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
 use capture::stack_table::StackTable;
 use recording::{Body, FaultEvent, FaultMode};
 use sys::perf::Mappings;
@@ -19,7 +19,8 @@ const BLOCK_BYTES: usize = 64 << 20;
 /// Watches ourselves touch a page, once in user mode and once through the kernel.
 pub(super) fn checks() -> Vec<Check> {
     let (stacks, mapped) = (FaultStacks::NotCopied, Mappings::NotTold);
-    let wanted = FaultsWanted { chain_frames_max: 32, stacks, mapped, budget: Budget::Unlimited };
+    let (budget, access) = (Budget::Unlimited, AccessWanted::No);
+    let wanted = FaultsWanted { chain_frames_max: 32, stacks, mapped, budget, access };
     let me = Tid(sys::process::own_pid().0);
     let mut watch = match FaultWatch::open(me, wanted, Begin::Now, 0) {
         Ok(watch) => watch,

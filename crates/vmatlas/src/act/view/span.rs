@@ -144,7 +144,8 @@ mod tests {
         let brk = |end| Call::Brk { addr: VirtAddr(end) };
         let fault = |stack| {
             let (addr, ip) = (VirtAddr(0x1000), VirtAddr(0x2000));
-            Body::Fault(FaultEvent { addr, ip, mode: FaultMode::User, stack: Some(StackId(stack)) })
+            let (mode, access) = (FaultMode::User, recording::FaultAccess::Unknown);
+            Body::Fault(FaultEvent { addr, ip, mode, access, stack: Some(StackId(stack)) })
         };
         let bodies = || {
             vec![
