@@ -13,6 +13,8 @@ use sys::OsError;
 pub enum LabError {
     /// The child process could not be used, or ended.
     Live(LiveError),
+    /// The child is not there any longer.
+    Gone,
     /// A file could not be used.
     Io(&'static str, io::Error),
     /// The system refused something needed.
@@ -24,7 +26,7 @@ pub enum LabError {
 impl LabError {
     /// Tells whether it says that the child ended.
     pub fn is_death(&self) -> bool {
-        matches!(self, Self::Live(LiveError::Died { .. } | LiveError::Hung))
+        matches!(self, Self::Gone | Self::Live(LiveError::Died { .. } | LiveError::Hung))
     }
 }
 
@@ -32,6 +34,7 @@ impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Live(error) => error.fmt(f),
+            Self::Gone => f.write_str("the child process is gone: something ended it"),
             Self::Io(what, error) => write!(f, "{what}: {error}"),
             Self::Os(error) => error.fmt(f),
             Self::Setup(what) => f.write_str(what),

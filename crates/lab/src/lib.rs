@@ -22,10 +22,12 @@ mod print;
 mod script;
 mod session;
 mod syntax;
+mod tour;
 
 pub use backend::{Answer, Change, PageState, Row, Run, changes};
 pub use error::LabError;
 pub use print::{help, lines_of};
 pub use script::{Done, Outcome, Script, run};
 pub use session::{Did, On, Report, Session, Shown, Trouble};
-pub use syntax::{Complaint, Fault, Span, VERBS, Verb, verb};
+pub use syntax::{Complaint, Fault, KEYWORDS, Span, VERBS, Verb, verb};
+pub use tour::{CHAPTERS, Chapter};

@@ -7,28 +7,49 @@ use crate::backend::{Answer, Change, Row, Run};
 use crate::session::{Did, Session, Shown};
 use crate::syntax::{VERBS, verb};
 
+/// How two answers that are the same are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sides {
+    /// Once.
+    One,
+    /// One after the other.
+    Both,
+}
+
 /// Writes what a line showed.
 pub fn lines_of(shown: &Shown, session: &Session) -> Vec<Line> {
+    lines_of_with(shown, session, Sides::One)
+}
+
+pub(crate) fn lines_of_with(shown: &Shown, session: &Session, sides: Sides) -> Vec<Line> {
     match shown {
-        Shown::Did(did) => of_did(did, session),
-        Shown::Maps(rows) => rows.iter().map(|row| of_row("  ", Role::Plain, row, session)).collect(),
+        Shown::Did(did) => of_did(did, session, sides),
+        Shown::Maps(rows) => of_map(rows, session),
         Shown::Pages(at, runs) => of_pages(at.0, runs),
         Shown::Text(text) => text.lines().map(|line| Line::of(Role::Plain, format!("  {line}"))).collect(),
+        Shown::Lines(lines) => lines.clone(),
         Shown::Help(word) => help(word.as_deref()),
     }
 }
 
 /// `  munmap(0x..., 4096) = 0`, and what changed.
-fn of_did(did: &Did, session: &Session) -> Vec<Line> {
+fn of_did(did: &Did, session: &Session, sides: Sides) -> Vec<Line> {
     let role = |answer: &Answer| match answer {
         Answer::Value(Err(_)) | Answer::Signal(_) => Role::Warning,
         Answer::Unknown(_) => Role::Faint,
         _ => Role::Strong,
     };
     let mut line = Line::of(Role::Plain, format!("  {} = ", did.what));
+    let mut second = None;
     match (&did.kernel, &did.twin) {
         (Some(kernel), Some(twin)) if kernel != twin && did.differs.is_some() => {
             line = line.and(Role::Bad, format!("{kernel} (kernel), {twin} (twin)"));
+        }
+        (Some(kernel), Some(twin)) if sides == Sides::Both => {
+            line = Line::of(Role::Plain, format!("  {}", did.what));
+            let same = if kernel == twin { "the same".to_owned() } else { twin.to_string() };
+            let said = Line::of(Role::Plain, "      Linux: ").and(role(kernel), kernel.to_string());
+            second = Some(said.and(Role::Plain, "   twin: ").and(role(twin), same));
         }
         (Some(kernel), Some(twin)) => {
             line = line.and(role(kernel), kernel.to_string());
@@ -40,9 +61,10 @@ fn of_did(did: &Did, session: &Session) -> Vec<Line> {
         (None, None) => {}
     }
     let mut lines = vec![line];
+    lines.extend(second);
     lines.extend(did.changes.iter().map(|change| match change {
-        Change::Gone(row) => of_row("  - ", Role::Bad, row, session),
-        Change::Come(row) => of_row("  + ", Role::Good, row, session),
+        Change::Gone(row) => of_row("    - ", Role::Bad, row, session),
+        Change::Come(row) => of_row("    + ", Role::Good, row, session),
     }));
     lines
 }
@@ -50,18 +72,55 @@ fn of_did(did: &Did, session: &Session) -> Vec<Line> {
 fn of_row(mark: &str, role: Role, row: &Row, session: &Session) -> Line {
     let name = match session.file_name(row.file) {
         Some(name) => format!("file {name}"),
-        None if row.name.contains("vmatlas-arena") || row.name.contains("vmatlas-puppet") => {
-            "(how vmatlas talks to the child)".into()
-        }
+        None if is_arena(row) => "[vmatlas]".into(),
+        None if is_program(row) => "[program]".into(),
         None => row.name.clone(),
     };
-    let offset = if row.file.ino != 0 && row.offset.0 > 0 {
-        format!(" from {}", view::words::bytes(row.offset.0))
-    } else {
-        String::new()
+    let offset = match row.offset.0 {
+        bytes if row.file.ino != 0 && bytes > 0 => format!(" from {}", view::words::bytes(bytes)),
+        _ => String::new(),
     };
     let size = view::words::bytes(row.range.len());
-    Line::of(role, format!("{mark}{} {} {size:>10}  {name}{offset}", row.range, row.letters()))
+    let text = format!("{mark}{} {} {size:>9}  {name}{offset}", row.range, row.letters());
+    Line::of(role, text.trim_end())
+}
+
+fn is_arena(row: &Row) -> bool {
+    row.name.contains("vmatlas-arena")
+}
+
+fn is_program(row: &Row) -> bool {
+    row.name.contains("vmatlas-puppet")
+}
+
+/// The whole map, each line with what kind of memory it is.
+fn of_map(rows: &[Row], session: &Session) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut before: Option<&Row> = None;
+    for row in rows {
+        let line = of_row("  ", Role::Plain, row, session);
+        let width = line.plain().chars().count();
+        let gap = " ".repeat(66_usize.saturating_sub(width).max(2));
+        lines.push(line.and(Role::Faint, format!("{gap}{}", kind(row, before, session))));
+        before = Some(row);
+    }
+    lines
+}
+
+/// What kind of memory a mapping is.
+fn kind(row: &Row, before: Option<&Row>, session: &Session) -> String {
+    let shared = if row.shared { "shared" } else { "private" };
+    let is_bss = before.is_some_and(|before| is_program(before) && before.range.end == row.range.start);
+    match row.name.as_str() {
+        _ if session.file_name(row.file).is_some() => format!("dynamic: a file, {shared}"),
+        _ if is_arena(row) => "how vmatlas talks to the child".into(),
+        _ if is_program(row) => "static: the executable file".into(),
+        "[heap]" => "dynamic: the heap, anonymous".into(),
+        "[stack]" => "dynamic: the stack, anonymous".into(),
+        "[vdso]" | "[vvar]" | "[vvar_vclock]" => "the kernel's".into(),
+        "" if is_bss => "static: bss, anonymous".into(),
+        _ => format!("dynamic: anonymous, {shared}"),
+    }
 }
 
 fn of_pages(mut at: u64, runs: &[Run]) -> Vec<Line> {

@@ -290,6 +290,11 @@ impl Kernel {
         self.text(memory, "smaps")
     }
 
+    /// Reads the executable of a process.
+    pub(crate) fn program(&self, memory: MemoryNo) -> Result<Vec<u8>, LabError> {
+        self.text(memory, "exe")
+    }
+
     /// The address in the main stack that exec began at.
     pub(crate) fn start_stack(&self, memory: MemoryNo) -> Result<VirtAddr, LabError> {
         Ok(proc_text::stat(&self.text(memory, "stat")?)?.start_stack)
@@ -311,8 +316,13 @@ impl Kernel {
 
     fn text(&self, memory: MemoryNo, name: &'static str) -> Result<Vec<u8>, LabError> {
         let pid = self.pid(memory).unwrap_or_default();
-        fs::read(format!("/proc/{pid}/{name}"))
-            .map_err(|error| LabError::Io("reading the child's map", error))
+        match fs::read(format!("/proc/{pid}/{name}")) {
+            // What has ended and is not yet waited for has files without a word in them.
+            Ok(text) if text.is_empty() => Err(LabError::Gone),
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(LabError::Gone),
+            Err(error) => Err(LabError::Io("reading what /proc tells of the child", error)),
+        }
     }
 }
 

@@ -64,11 +64,20 @@ impl fmt::Display for Action {
             Self::Touch(addr, len, access) => {
                 let what = if *access == Access::Write { "store into" } else { "load from" };
                 let pages = len.div_ceil(abi::PAGE_SIZE);
-                write!(f, "a {what} each of {pages} page{} from {addr}", if pages == 1 { "" } else { "s" })
+                match pages {
+                    1 => write!(
+                        f,
+                        "a {} {addr}",
+                        if *access == Access::Write { "store at" } else { "load at" }
+                    ),
+                    pages => write!(f, "a {what} each of {pages} pages from {addr}"),
+                }
             }
             Self::Frame(low, high) => write!(f, "a frame from {high} down to {low}"),
-            Self::Load(addr, len) => write!(f, "loads of {len} bytes at {addr}"),
-            Self::Store(addr, bytes) => write!(f, "stores of {} bytes at {addr}", bytes.len()),
+            Self::Load(addr, len) => write!(f, "loads of {} at {addr}", view::words::plural(*len, "byte")),
+            Self::Store(addr, bytes) => {
+                write!(f, "stores of {} at {addr}", view::words::plural(bytes.len() as u64, "byte"))
+            }
             Self::Fetch(addr) => write!(f, "an instruction fetch at {addr}"),
         }
     }

@@ -54,14 +54,9 @@ pub enum Change {
     Come(Row),
 }
 
-/// What changed, in the order of addresses; of one address first what went.
+/// What changed: first what went, then what came, each in the order of addresses.
 pub fn changes(before: &[Row], after: &[Row]) -> Vec<Change> {
     let gone = before.iter().filter(|row| !after.contains(row)).cloned().map(Change::Gone);
     let come = after.iter().filter(|row| !before.contains(row)).cloned().map(Change::Come);
-    let mut all: Vec<_> = gone.chain(come).collect();
-    all.sort_by_key(|change| match change {
-        Change::Gone(row) => (row.range.start, 0),
-        Change::Come(row) => (row.range.start, 1),
-    });
-    all
+    gone.chain(come).collect()
 }

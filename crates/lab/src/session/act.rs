@@ -5,6 +5,8 @@ use abi::VirtAddr;
 use super::{Session, Shown, Thread, Trouble, Value};
 use crate::backend::{Answer, MemoryNo, Said, ThreadNo};
 use crate::error::LabError;
+use view::text::{Canvas, Glyphs, Line};
+
 use crate::syntax::{Expr, Fault, Name, Place, Span, Statement, Step, What};
 
 /// The most often that a line is repeated.
@@ -13,6 +15,18 @@ const REPEAT_MAX: u64 = 100_000;
 pub(super) const PAGES_BYTES_MAX: u64 = 1 << 30;
 /// How much of what a repeated line did is shown.
 const REPEATS_SHOWN: usize = 3;
+
+/// The metadata of an executable.
+fn elf_file(bytes: &[u8]) -> Result<Vec<Line>, LabError> {
+    let failed = |error: elf::ElfError| LabError::Setup(format!("the child's executable: {error}"));
+    let image = elf::read(bytes).map_err(failed)?;
+    let canvas = Canvas { columns: 100, glyphs: Glyphs::Ascii };
+    let mut lines = view::text::elf_file(&view::ElfFile::new(b"[program]", &image, b""), canvas);
+    for span in lines.iter_mut().flat_map(|line| line.spans.first_mut()) {
+        span.text.insert_str(0, "  ");
+    }
+    Ok(lines)
+}
 
 impl Session {
     /// Does a statement, by whoever it says.
@@ -103,6 +117,10 @@ impl Session {
                 Shown::Text(text.unwrap_or_else(|| "nothing was done yet".into()))
             }
             What::Frames => Shown::Text(self.frames()),
+            What::Elf => match &self.kernel {
+                Some(kernel) => Shown::Lines(elf_file(&kernel.program(self.thread().memory)?)?),
+                None => Shown::Text("only a real child has an executable".into()),
+            },
             What::Names => Shown::Text(self.list_of_names()),
         };
         shown.push(one);

@@ -13,8 +13,10 @@ use crate::syntax::{Expr, Fault, Name};
 const OWN_MAPPING_FROM: u64 = 128 << 10;
 /// By how much the heap grows at least.
 const GROW_BY: u64 = 132 << 10;
-/// Free memory at the end beyond which the heap shrinks.
-const TRIM_FROM: u64 = 128 << 10;
+/// Free memory at the end beyond which the heap shrinks,
+const TRIM_FROM: u64 = 256 << 10;
+/// and what is kept of it then.
+const KEPT_FREE: u64 = 128 << 10;
 /// What a block has beside what was asked for.
 const HEADER: u64 = 16;
 /// The largest block that is asked for.
@@ -107,7 +109,7 @@ impl Heap {
     /// Where the heap could end, if much is free there.
     fn trimmed(&self) -> Option<u64> {
         let last = self.chunks.last().filter(|last| last.used == Use::Free && last.len > TRIM_FROM)?;
-        let end = last.start.next_multiple_of(PAGE_SIZE);
+        let end = (last.start + KEPT_FREE).next_multiple_of(PAGE_SIZE);
         (end < self.end.0 && last.end() == self.end.0).then_some(end)
     }
 }

@@ -125,6 +125,8 @@ pub enum Shown {
     Maps(Vec<Row>),
     /// The state of pages was asked for, from an address on.
     Pages(VirtAddr, Vec<Run>),
+    /// Lines of their own.
+    Lines(Vec<view::text::Line>),
     /// Words of the lab.
     Text(String),
     /// Help is wanted, perhaps on a word.

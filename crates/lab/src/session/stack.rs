@@ -93,7 +93,8 @@ impl Session {
     pub(super) fn frames(&self) -> String {
         let stack = &self.thread().stack;
         let all = stack.frames.len();
-        let mut text = format!("{all} frames, {} bytes", stack.top.0 - stack.pointer.0);
+        let mut text =
+            format!("{}, {} bytes", view::words::plural(all as u64, "frame"), stack.top.0 - stack.pointer.0);
         for Frame { function, low, bytes } in stack.frames.iter().rev().take(LISTED_MAX) {
             let _infallible = write!(text, "\n  {low}  {bytes:>8} bytes  {function}");
         }

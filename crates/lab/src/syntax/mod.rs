@@ -22,4 +22,4 @@ pub(crate) use statement::{
     Backing, Content, Expectation, Expr, Give, Kind, Mode, Name, Piece, PieceKind, Place, Statement, Step,
     Term, Touch, What,
 };
-pub use verbs::{VERBS, Verb, verb};
+pub use verbs::{KEYWORDS, VERBS, Verb, verb};

@@ -172,6 +172,7 @@ fn show(verb: &Name, words: &mut Cursor) -> Result<Step, Fault> {
         "pages" => Step::Show(What::Pages(addr(words)?, len(words)?)),
         "why" => Step::Show(What::Why),
         "frames" => Step::Show(What::Frames),
+        "elf" => Step::Show(What::Elf),
         "names" => Step::Show(What::Names),
         "expect" => Step::Expect(expectation(words)?),
         "undo" => Step::Undo,

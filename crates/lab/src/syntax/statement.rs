@@ -259,6 +259,8 @@ pub(crate) enum What {
     Frames,
     /// The names.
     Names,
+    /// The executable's program headers.
+    Elf,
 }
 
 /// What the line before must have answered.

@@ -64,6 +64,7 @@ verbs! {
     "pages" false "ADDR LEN" "shows the state of each page" "pages a 64K";
     "why" false "" "shows the reasons of the last answer, which only the twin can tell" "why";
     "frames" false "" "shows the frames on the present stack" "frames";
+    "elf" false "" "shows the program headers and sections of the process's executable" "elf";
     "names" false "" "shows the names and what they mean" "names";
     "expect" false "ok|ERRNO|SIGNAL|VALUE|\"BYTES\"|zeros|maps ...|pages ...|why \"TEXT\"" "judges the line before it" "expect maps a 12K: rw 4K, hole 4K, r 4K";
     "repeat" false "COUNT LINE" "does a line several times, until it answers an errno or a signal" "repeat 100 call f 4K";
@@ -72,6 +73,61 @@ verbs! {
     "help" false "[WORD]" "explains" "help mmap";
     "quit" false "" "ends the lab" "quit";
 }
+
+/// The words that stand behind the others, for completion.
+pub const KEYWORDS: &[&str] = &[
+    "private",
+    "shared",
+    "anon",
+    "fixed",
+    "noreplace",
+    "populate",
+    "locked",
+    "growsdown",
+    "noreserve",
+    "maymove",
+    "dontunmap",
+    "dontneed",
+    "dontneed_locked",
+    "free",
+    "willneed",
+    "populate_read",
+    "populate_write",
+    "guard_install",
+    "guard_remove",
+    "dontfork",
+    "wipeonfork",
+    "sync",
+    "async",
+    "invalidate",
+    "readonly",
+    "writeonly",
+    "memfd",
+    "memlock",
+    "unlimited",
+    "current",
+    "future",
+    "onfault",
+    "zeros",
+    "hole",
+    "heap_end",
+    "SIGSEGV",
+    "SIGBUS",
+    "MAPERR",
+    "ACCERR",
+    "ADRERR",
+    "EINVAL",
+    "ENOMEM",
+    "EPERM",
+    "EACCES",
+    "EAGAIN",
+    "EBADF",
+    "EEXIST",
+    "EFAULT",
+    "EBUSY",
+    "EOVERFLOW",
+    "ENODEV",
+];
 
 /// Names that mean something in every session.
 pub(super) const BUILT_IN: &[&str] = &["main", "heap", "heap_end", "stack", "sp", "anon", "badfd"];

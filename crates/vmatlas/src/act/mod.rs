@@ -23,6 +23,7 @@ mod several;
 mod symbols;
 mod target;
 mod top;
+mod tour;
 mod view;
 mod watch;
 
@@ -41,6 +42,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Export(args) => export::act(&args),
         Verb::Diff(args) => diff::act(&args, cli.common),
         Verb::Elf(args) => elf::act(&args, cli.common),
+        Verb::Tour(args) => tour::act(&args, cli.common),
         Verb::Lab(args) => lab::act(&args, cli.common),
         Verb::Doctor(args) => doctor::act(&args, cli.common),
         Verb::Top(args) => top::act(&args),

@@ -13,7 +13,7 @@ pub(crate) struct LabArgs {
     /// What the lines are done on; both: compared after every line, exit status 3 if they differ
     #[arg(long, value_name = "WHERE", default_value = "both")]
     pub(crate) on: Where,
-    /// Print JSON, one object for each line (schema vmatlas.lab/1)
+    /// Print JSON (schema vmatlas.lab/1)
     #[arg(long, requires = "script")]
     pub(crate) json: bool,
     /// Say nothing but what is wrong

@@ -12,6 +12,7 @@ mod map;
 mod record;
 mod report;
 mod top;
+mod tour;
 mod view;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ pub(crate) use map::{ExplainArgs, MapArgs, WithinRecording};
 pub(crate) use record::{Embed, Faults, RecordArgs};
 pub(crate) use report::{ByWhat, ReportArgs};
 pub(crate) use top::TopArgs;
+pub(crate) use tour::TourArgs;
 pub(crate) use view::ViewArgs;
 
 /// The whole command line.
@@ -87,6 +89,8 @@ pub(crate) enum Verb {
     Diff(DiffArgs),
     /// Show an executable's or library's metadata as the mappings it becomes
     Elf(ElfArgs),
+    /// See the four kinds of dynamic memory made, on a real process and on the twin, in two minutes
+    Tour(TourArgs),
     /// Do memory calls by hand or from a script, on the twin and on a real process side by side
     Lab(LabArgs),
     /// Try what this machine lets vmatlas see, and say what to change

@@ -204,16 +204,76 @@ fn going_back_is_for_the_twin_alone() {
 }
 
 #[test]
-fn json_is_one_object_a_line() {
+fn json_is_one_object() {
     let scratch = Scratch::new("lab-json");
     let script = "a = mmap 8K rw private anon\nwhy\nmunmap 1 1\n";
     let ran = lab(&scratch, User::Same, &["--json", "--on", "twin"], script);
     assert_eq!(ran.shell_status(), 1);
-    let objects: Vec<serde_json::Value> =
-        ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(objects.len(), 4);
-    assert!(objects.iter().all(|object| object["schema"] == "vmatlas.lab/1"));
-    assert_eq!(objects[2]["shown"][0]["did"]["twin"]["errno"], "EINVAL");
-    assert_eq!(objects[3]["outcome"], "failed");
-    assert_eq!(objects[3]["complaint"]["line"], 3);
+    let object: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(object["schema"], "vmatlas.lab/1");
+    assert_eq!(object["lines"].as_array().map(Vec::len), Some(3));
+    assert_eq!(object["lines"][2]["shown"][0]["did"]["twin"]["errno"], "EINVAL");
+    assert_eq!(object["outcome"], "failed");
+    assert_eq!(object["complaint"]["line"], 3);
 }
+
+/// The tour with every address replaced by a letter, in the order of their first appearance, and what differs from one
+/// kernel build to the next left out.
+fn normalised(tour: &str) -> String {
+    let mut known: Vec<String> = Vec::new();
+    let mut text = String::new();
+    for line in tour.lines().filter(|line| !line.contains("[vvar") && !line.contains("[vdso]")) {
+        let mut rest = line;
+        while let Some(at) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+            let len = rest[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len() - at);
+            let (before, from) = rest.split_at(at);
+            let word = from[..len].trim_start_matches("0x");
+            let is_address = word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+            text.push_str(before);
+            if is_address {
+                let number = known.iter().position(|one| one == word).unwrap_or_else(|| {
+                    known.push(word.to_owned());
+                    known.len() - 1
+                });
+                text.push_str(&format!("<{number}>"));
+            } else {
+                text.push_str(&from[..len]);
+            }
+            rest = &from[len..];
+        }
+        text.push_str(rest);
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_tour_is_what_its_page_says() {
+    let scratch = Scratch::new("tour");
+    if is_other_kernel(&scratch) {
+        return;
+    }
+    let program = vmatlas().to_str().expect("a plain path");
+    let words = ["env", "-u", "COLUMNS", "LC_ALL=C.UTF-8", program, "tour", "--plain"];
+    for user in users() {
+        let ran = Run::new(&scratch, words).user(*user).alone();
+        assert_eq!((ran.shell_status(), ran.stderr.as_str()), (0, ""), "as {user:?}");
+        let page = format!("{TOUR_HEAD}\n```\n{}```\n", normalised(&ran.stdout));
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/tour.md");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&path, &page).expect("the page");
+        }
+        let known = fs::read_to_string(&path).expect("the page");
+        let other = page.lines().zip(known.lines()).find(|(now, then)| now != then);
+        assert_eq!(other, None, "now and docs/tour.md (UPDATE_EXPECT=1 writes it)");
+        assert_eq!(page.lines().count(), known.lines().count());
+    }
+}
+
+const TOUR_HEAD: &str = "\
+# The tour
+
+What `vmatlas tour --plain` prints: a real child process and the twin side by side, step by step. Addresses stand as
+numbers in the order of their first appearance, the kernel's own pages are left out. Written and checked by the test
+`crates/vmatlas/tests/it/lab.rs`.
+";

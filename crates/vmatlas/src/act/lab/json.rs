@@ -1,20 +1,21 @@
-//! What a script did, as JSON: one object a line, and one for how it ended.
+//! What a script did, as JSON: one object.
 
 use std::io::{self, Write};
 
 use lab::{Answer, Change, Did, Done, Outcome, Row, Run, Shown};
 use serde_json::{Value, json};
 
-/// The name of the objects' shape.
+/// The name of the object's shape.
 const LAB_SCHEMA: &str = "vmatlas.lab/1";
 
-pub(super) fn line(done: &Done, out: &mut impl Write) -> io::Result<()> {
+/// What a line did.
+pub(super) fn line(done: &Done) -> Value {
     let shown: Vec<Value> = done.shown.iter().map(shown).collect();
-    let object = json!({ "schema": LAB_SCHEMA, "line": done.line, "text": done.text, "shown": shown });
-    writeln!(out, "{object}")
+    json!({ "line": done.line, "text": done.text, "shown": shown })
 }
 
-pub(super) fn outcome(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+/// Writes everything, with how it ended.
+pub(super) fn write(lines: Vec<Value>, outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
     let (word, complaint) = match outcome {
         Outcome::Fine => ("fine", None),
         Outcome::Failed(complaint) => ("failed", Some(complaint)),
@@ -30,7 +31,13 @@ pub(super) fn outcome(outcome: &Outcome, out: &mut impl Write) -> io::Result<()>
             "what": complaint.fault.what,
         })
     });
-    writeln!(out, "{}", json!({ "schema": LAB_SCHEMA, "outcome": word, "complaint": complaint }))
+    let object = json!({ "schema": LAB_SCHEMA, "outcome": word, "complaint": complaint, "lines": lines });
+    writeln!(out, "{object}")
+}
+
+/// An address or a call's value: it may not fit a reader's numbers.
+fn hex(value: u64) -> Value {
+    json!(format!("{value:#x}"))
 }
 
 fn shown(shown: &Shown) -> Value {
@@ -39,8 +46,9 @@ fn shown(shown: &Shown) -> Value {
         Shown::Maps(rows) => json!({ "maps": rows.iter().map(row).collect::<Vec<_>>() }),
         Shown::Pages(start, runs) => {
             let runs: Vec<Value> = runs.iter().map(run).collect();
-            json!({ "pages": { "start": start.0, "runs": runs } })
+            json!({ "pages": { "start": hex(start.0), "runs": runs } })
         }
+        Shown::Lines(lines) => json!({ "lines": lines.iter().map(|line| line.plain()).collect::<Vec<_>>() }),
         Shown::Text(text) => json!({ "text": text }),
         Shown::Help(word) => json!({ "help": word }),
     }
@@ -67,12 +75,12 @@ fn did(did: &Did) -> Value {
 
 fn answer(answer: &Answer) -> Value {
     match answer {
-        Answer::Value(Ok(value)) => json!({ "value": value }),
+        Answer::Value(Ok(value)) => json!({ "value": hex(*value) }),
         Answer::Value(Err(errno)) => json!({ "errno": errno.to_string() }),
         Answer::Bytes(bytes) => json!({ "bytes": bytes }),
         Answer::Done => json!({ "done": true }),
         Answer::Signal(fault) => {
-            json!({ "signal": fault.signal, "code": fault.code, "address": fault.addr.0 })
+            json!({ "signal": fault.signal, "code": fault.code, "address": hex(fault.addr.0) })
         }
         Answer::Unknown(why) => json!({ "unknown": why }),
     }
@@ -80,8 +88,8 @@ fn answer(answer: &Answer) -> Value {
 
 fn row(row: &Row) -> Value {
     json!({
-        "start": row.range.start.0,
-        "end": row.range.end.0,
+        "start": hex(row.range.start.0),
+        "end": hex(row.range.end.0),
         "protection": row.letters(),
         "offset": row.offset.0,
         "name": row.name,

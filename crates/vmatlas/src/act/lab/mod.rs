@@ -1,8 +1,11 @@
 //! `vmatlas lab`.
 
 mod json;
+mod prompt;
 mod script;
 
+use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use lab::On;
@@ -12,7 +15,8 @@ use crate::cli::{Common, LabArgs, Where};
 pub(crate) fn act(args: &LabArgs, common: Common) -> anyhow::Result<ExitCode> {
     match &args.script {
         Some(path) => script::act(args, path, common),
-        None => anyhow::bail!("give a script"),
+        None if std::io::stdin().is_terminal() => prompt::act(args, common),
+        None => script::act(args, Path::new("-"), common),
     }
 }
 

@@ -23,10 +23,14 @@ pub(super) fn act(args: &LabArgs, path: &Path, common: Common) -> anyhow::Result
     let mut out = BufWriter::new(out.lock());
     let mut session = Session::start(super::on(args))?;
     let mut printed = Ok(());
+    let mut objects = Vec::new();
     let see = |done: &Done, session: &Session| {
         if printed.is_ok() {
             printed = match (args.json, args.quiet) {
-                (true, _) => json::line(done, &mut out),
+                (true, _) => {
+                    objects.push(json::line(done));
+                    Ok(())
+                }
                 (false, true) => Ok(()),
                 (false, false) => show(done, session, style, &mut out),
             };
@@ -35,7 +39,7 @@ pub(super) fn act(args: &LabArgs, path: &Path, common: Common) -> anyhow::Result
     let outcome = lab::run(&mut session, Script { name: &name, text: &text }, see)?;
     printed?;
     if args.json {
-        json::outcome(&outcome, &mut out)?;
+        json::write(objects, &outcome, &mut out)?;
     }
     out.flush()?;
     let (complaint, status) = match outcome {
