@@ -15,6 +15,8 @@ pub struct SymbolsView {
     pub pid: Option<i32>,
     /// Its name, empty where it is not known.
     pub program: String,
+    /// What `resident` means: `resident`, or of a core file `in the core`.
+    pub meaning: Word,
     /// The objects.
     pub objects: Vec<ObjectSymbols>,
 }

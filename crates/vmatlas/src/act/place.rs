@@ -1,5 +1,7 @@
 //! What the files on disk say of an address: section, symbol, line of the source.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use abi::{FileId, FileOff, Pid, VirtAddr};
@@ -72,15 +74,26 @@ fn offset(name: &[u8], bytes: u64) -> String {
 /// file of that path is another by now.
 pub(super) fn path_of(found: &Found, object: usize) -> Option<PathBuf> {
     let object = found.snapshot.objects.get(object)?;
-    let path = match (found.snapshot.moment, found.facts.pid) {
-        (Moment::Now, Some(pid)) => {
-            let mapping = first_mapping(&found.snapshot, object.file)?;
-            return snapshot::mapped_path(Pid(pid), mapping);
-        }
-        _ => PathBuf::from(std::ffi::OsString::from(String::from_utf8(object.path.to_vec()).ok()?)),
+    if let (Moment::Now, Some(pid)) = (found.snapshot.moment, found.facts.pid) {
+        let mapping = first_mapping(&found.snapshot, object.file)?;
+        return snapshot::mapped_path(Pid(pid), mapping);
+    }
+    let is_same = |path: &PathBuf| {
+        let file = ObjectFile::open(path);
+        file.is_ok_and(|file| object.build_id.is_empty() || file.build_id() == &*object.build_id)
     };
-    let file = ObjectFile::open(&path).ok()?;
-    (object.build_id.is_empty() || file.build_id() == &*object.build_id).then_some(path)
+    let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+    // A file that was replaced since may be the same again: its build id tells.
+    let replaced = (!object.build_id.is_empty()).then(|| path(proc_text::without_deleted(&object.path)));
+    let candidates = [Some(path(&object.path)), replaced, by_build_id(&object.build_id)];
+    candidates.into_iter().flatten().find(is_same)
+}
+
+/// Where distributions keep the symbols of a file with this build id.
+fn by_build_id(build_id: &[u8]) -> Option<PathBuf> {
+    let digits: String = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (folder, file) = digits.split_at_checked(2)?;
+    Some(PathBuf::from(format!("/usr/lib/debug/.build-id/{folder}/{file}.debug")))
 }
 
 fn first_mapping(snapshot: &Snapshot, file: FileId) -> Option<&snapshot::Mapping> {

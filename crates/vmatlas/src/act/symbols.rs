@@ -28,6 +28,7 @@ pub(super) fn act(target: &str, name: &str, args: &MapArgs, common: Common) -> a
         target: found.facts.target,
         pid: found.facts.pid,
         program: found.facts.program,
+        meaning: if found.snapshot.held.is_some() { "in the core" } else { "resident" },
         objects,
     };
     let out = io::stdout();

@@ -8,6 +8,7 @@
 mod allocators;
 mod browser;
 mod check;
+mod cores;
 mod counted;
 mod disk;
 mod doctor;

@@ -12,7 +12,7 @@ use crate::scratch::Scratch;
 pub(crate) struct Kinds {
     pub(crate) child: Child,
     /// Kind, address and, where the whole range is known, its size.
-    places: Vec<(String, String, Option<u64>)>,
+    pub(crate) places: Vec<(String, String, Option<u64>)>,
 }
 
 impl Kinds {
