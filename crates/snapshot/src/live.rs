@@ -300,11 +300,12 @@ impl Process {
         }
         let path = proc_text::unescape(&mapping.name);
         let inside = Path::new(std::ffi::OsStr::from_bytes(path.strip_prefix(b"/")?));
-        let path = self.dir.join("root").join(inside);
         // Some file systems show another device number in maps than in stat: the inode must do.
-        let same =
-            std::fs::metadata(&path).is_ok_and(|meta| meta.ino() == mapping.file.ino && meta.is_file());
-        same.then_some(path)
+        let is_same = |path: &PathBuf| {
+            std::fs::metadata(path).is_ok_and(|m| m.ino() == mapping.file.ino && m.is_file())
+        };
+        // The kernel names files as seen from our root where it can, else from that of their own mount namespace.
+        [self.dir.join("root").join(inside), Path::new("/").join(inside)].into_iter().find(is_same)
     }
 
     /// The pages of those mappings that are divided among kinds, and of stacks; the kernel's sums tell of the others.

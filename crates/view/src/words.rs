@@ -104,16 +104,6 @@ pub fn cut(text: &str, columns: usize, mark: &str) -> String {
     text.chars().take(kept).chain(mark.chars()).take(columns).collect()
 }
 
-/// Cuts a path to a number of characters from its front: the end tells more.
-pub fn cut_front(text: &str, columns: usize, mark: &str) -> String {
-    let length = text.chars().count();
-    if length <= columns {
-        return text.to_owned();
-    }
-    let kept = columns.saturating_sub(mark.chars().count());
-    mark.chars().chain(text.chars().skip(length - kept)).take(columns).collect()
-}
-
 /// Characters that turn the direction of text around or are not seen.
 const fn is_format_control(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -167,7 +157,6 @@ mod tests {
     #[test]
     fn cuts_are_marked() {
         assert_eq!(cut("abcdef", 4, "..."), "a...");
-        assert_eq!(cut_front("/usr/lib/x.so", 8, "..."), "...x.so"[..].to_owned().replace("...x", ".../x"));
         assert_eq!(cut("abc", 3, "..."), "abc");
     }
 }

@@ -10,7 +10,7 @@ use crate::from_text::Rows;
 use crate::value::Snapshot;
 
 /// How much is handed over at once.
-const PIECE_BYTES: usize = 128 << 10;
+const PIECE_BYTES: usize = 256 << 10;
 /// How many pieces may wait.
 const PIECES_WAITING: usize = 16;
 

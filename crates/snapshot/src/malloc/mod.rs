@@ -93,6 +93,9 @@ pub struct ChunkSums {
     pub returnable: u64,
 }
 
+/// What glibc keeps in any case rather than give it back (`M_TRIM_THRESHOLD`): free memory up to here says nothing.
+const KEPT_BYTES: u64 = 128 << 10;
+
 /// What an arena's memory comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -134,11 +137,11 @@ impl ChunkSums {
         }
     }
 
-    /// What it comes to: live if at least three quarters of what is resident are in use; else retained if at
+    /// What it comes to: live if at least three quarters of what is resident are in use, or all but 128 KiB; else retained if at
     /// least half of the rest is whole pages that are free, else fragmented.
     pub const fn verdict(&self) -> Verdict {
         let rest = self.resident.saturating_sub(self.in_use.bytes);
-        if rest <= self.resident / 4 {
+        if rest <= self.resident / 4 || rest <= KEPT_BYTES {
             Verdict::Live
         } else if self.returnable >= rest / 2 {
             Verdict::Retained

@@ -112,16 +112,18 @@ fn chunks_add_up_to_what_glibc_says_itself() {
 
 #[test]
 fn verdicts() {
-    let sums = |in_use, resident, returnable| ChunkSums {
-        in_use: Count { chunks: 1, bytes: in_use },
-        resident,
-        returnable,
+    let sums = |in_use: u64, resident: u64, returnable: u64| ChunkSums {
+        in_use: Count { chunks: 1, bytes: in_use << 20 },
+        resident: resident << 20,
+        returnable: returnable << 20,
         ..ChunkSums::default()
     };
     assert_eq!(sums(80, 100, 20).verdict(), Verdict::Live);
     assert_eq!(sums(20, 100, 60).verdict(), Verdict::Retained);
     assert_eq!(sums(20, 100, 10).verdict(), Verdict::Fragmented);
     assert_eq!(sums(0, 0, 0).verdict(), Verdict::Live);
+    let small = ChunkSums { resident: 4096, ..ChunkSums::default() };
+    assert_eq!(small.verdict(), Verdict::Live, "a page is nothing to give back");
 }
 
 #[test]

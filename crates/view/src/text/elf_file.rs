@@ -85,7 +85,7 @@ fn live_line(live: &ElfLive, canvas: Canvas) -> Line {
         (None, Some(rss)) => format!("{} resident", bytes(rss)),
         (None, None) => String::new(),
     };
-    let head = format!("    {range:<30} {} {:>9}  {what:<18}", live.permissions, bytes(live.size));
+    let head = format!("    {range:<29} {} {:>9} {what:<16} ", live.permissions, bytes(live.size));
     let room = canvas.columns.saturating_sub(head.chars().count());
     Line::of(Role::Ink, head).and(Role::Faint, canvas.cut(&live.kinds.join(canvas.dot()), room))
 }

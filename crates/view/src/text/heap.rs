@@ -7,6 +7,8 @@ use crate::words::{bytes, count, plural};
 
 /// How many arenas are listed before the rest is summed up.
 const SHOWN: usize = 12;
+/// The width from which arenas are shown with their addresses.
+const WIDE: usize = 110;
 const WIDTHS: [usize; 6] = [9, 9, 9, 9, 9, 9];
 
 /// Lays out the arenas.
@@ -36,7 +38,7 @@ pub(super) fn lines(heap: &HeapView, canvas: Canvas) -> Vec<Line> {
         lines.push(row(canvas, Role::Faint, &format!("{} more", rest.len()), cells, ""));
     }
     if heap.blocks.count > 0 {
-        let text = format!("{} of their own mapping", plural(heap.blocks.count, "large block"));
+        let text = format!("{} with a mapping each", plural(heap.blocks.count, "large block"));
         lines.push(Line::of(Role::Plain, format!("  {text}, {} together", bytes(heap.blocks.bytes))));
     }
     lines.extend(bins(heap, canvas));
@@ -49,13 +51,14 @@ pub(super) fn lines(heap: &HeapView, canvas: Canvas) -> Vec<Line> {
 }
 
 fn row(canvas: Canvas, role: Role, title: &str, cells: [String; 6], tail: &str) -> Line {
-    let name = canvas.columns.saturating_sub(WIDTHS.iter().sum::<usize>() + 12).min(24);
+    let most = if canvas.columns >= WIDE { 34 } else { 24 };
+    let name = canvas.columns.saturating_sub(WIDTHS.iter().sum::<usize>() + 12).min(most);
     let cells: String = cells.iter().zip(WIDTHS).map(|(cell, width)| right(cell, width)).collect();
     Line::of(role, left(canvas, &format!("  {title}"), name) + &cells + "  " + tail)
 }
 
 fn arena_lines(place: usize, arena: &ArenaRow, canvas: Canvas) -> Vec<Line> {
-    let title = match (arena.is_main, canvas.columns >= 100) {
+    let title = match (arena.is_main, canvas.columns >= WIDE) {
         (true, _) => "main arena".to_owned(),
         (false, false) => format!("arena {}", place + 1),
         (false, true) => format!("arena {} {}", place + 1, arena.state),

@@ -33,11 +33,11 @@ pub(super) fn bar(canvas: Canvas, part: u64, whole: u64, columns: usize) -> Span
     Span { role: Role::Ink, text: text.trim_end().to_owned() }
 }
 
-/// A path cut to some columns: its last part alone where that is enough.
+/// A path cut to some columns: its last part alone, and of that the front, which tells libraries apart.
 pub(super) fn short_path(path: &str, columns: usize, canvas: Canvas) -> String {
     if path.chars().count() <= columns {
         return path.to_owned();
     }
     let file = path.rsplit('/').next().unwrap_or(path);
-    words::cut_front(file, columns, canvas.ellipsis())
+    words::cut(file, columns, canvas.ellipsis())
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use abi::{AddrRange, Pid};
 use anyhow::Context;
-use snapshot::{Malloc, Moment};
+use snapshot::{LiveError, Malloc, Moment};
 use view::text::{Fields, Frame, Line, Paths, PmapOptions};
 use view::{Detail, MapView, Order, PagesView, words};
 
@@ -159,7 +159,13 @@ fn fields(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCo
         None => (PathBuf::from(target), words::printable(target.as_bytes())),
     };
     let shown = || path.display().to_string();
-    let text = target::text(&path)?;
+    let text = target::text(&path).map_err(|error| {
+        let denied = error.downcast_ref::<io::Error>();
+        match denied.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            true => LiveError::NotPermitted { path: path.clone() }.into(),
+            false => error,
+        }
+    })?;
     let which = if args.fields > 1 { Fields::All } else { Fields::Main };
     let lines = view::text::pmap_fields(&text, &title, which, pmap_options(args))
         .with_context(|| format!("{}: not the text of smaps", shown()))?;

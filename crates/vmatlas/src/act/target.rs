@@ -75,6 +75,12 @@ pub(crate) fn read(target: &str, within: WithinRecording) -> anyhow::Result<Foun
     }
     let (path, at) = moment::split(target);
     let shown = || path.display().to_string();
+    // A file that may not be seen is not one that is not there.
+    if let Err(error) = std::fs::metadata(&path)
+        && error.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        return Err(error).with_context(shown);
+    }
     if at.is_none() && !path.exists() {
         return live(target, the_only_one(target)?);
     }

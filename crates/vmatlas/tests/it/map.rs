@@ -1,5 +1,6 @@
 //! `map` and `explain` of a live process that has memory of every kind.
 
+use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -22,7 +23,11 @@ impl Kinds {
 
     pub(crate) fn start_as(scratch: &Scratch, user: User, build: Build) -> Option<Self> {
         let program = guest("kinds", build)?;
-        let child = Run::new(scratch, [program]).user(user).start_alone(Stdio::piped());
+        Some(Self::holding(Run::new(scratch, [program]).user(user).start_alone(Stdio::piped()), scratch))
+    }
+
+    /// Waits until the guest has said everything.
+    fn holding(child: Child, scratch: &Scratch) -> Self {
         let places = until("what kinds prints", || {
             let text = std::fs::read_to_string(scratch.path("alone.stdout")).ok()?;
             text.contains("arena").then(|| {
@@ -33,7 +38,7 @@ impl Kinds {
                 text.lines().filter_map(place).collect()
             })
         });
-        Some(Self { child, places })
+        Self { child, places }
     }
 }
 
@@ -80,6 +85,26 @@ fn programs_of_every_link_have_the_same_kinds() {
         let Some(kinds) = Kinds::start_as(&scratch, User::Same, build) else { continue };
         assert_places(&kinds, &format!("{build:?}"));
     }
+}
+
+#[test]
+fn a_program_in_a_root_of_its_own_is_read_as_it_sees_its_files() {
+    if !crate::run::is_root() || !crate::run::has("chroot") {
+        println!("SKIPPED: a program in a root of its own, only root may make one");
+        return;
+    }
+    let Some(program) = guest("kinds", Build::Static) else { return };
+    let scratch = Scratch::new("root");
+    let (root, inside) = (scratch.path("root"), scratch.path("root/kinds"));
+    std::fs::create_dir(&root).expect("our own folder");
+    std::fs::copy(&program, &inside).expect("our own folder");
+    let words = [OsStr::new("chroot"), root.as_os_str(), OsStr::new("/kinds")];
+    let kinds = Kinds::holding(Run::new(&scratch, words).start_alone(Stdio::piped()), &scratch);
+    assert_places(&kinds, "in a root of its own");
+    let map = json(&["map", &kinds.child.id().to_string(), "--symbols"]);
+    let object = &map["objects"][0];
+    assert!(object["path"].as_str().is_some_and(|path| path.ends_with("/kinds")), "{}", object["path"]);
+    assert_eq!(object["table"], "full");
 }
 
 #[test]

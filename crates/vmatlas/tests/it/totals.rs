@@ -1,13 +1,14 @@
 //! `map` beside the kernel's own totals: of every process of the machine that stands still, and of real programs.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::run::{has, vmatlas};
+use crate::run::{Run, User, has, vmatlas};
 use crate::scratch::Scratch;
 
 /// For how long processes of the machine are gone through.
@@ -215,6 +216,54 @@ fn a_virtual_machine_adds_up() {
         "{:?}",
         kinds(&map)
     );
+}
+
+#[test]
+fn what_may_not_be_seen_or_has_no_memory_is_said_in_one_line() {
+    let sleeper = Running::start(Command::new("sleep").arg("600"));
+    let pid = sleeper.pid();
+    let scratch = Scratch::new("refused-map");
+    let hidden = scratch.path("hidden");
+    std::fs::create_dir(&hidden).expect("our own folder");
+    std::fs::write(hidden.join("saved"), "1000-2000 rw-p 0 0:0 0\n").expect("our own folder");
+    std::fs::set_permissions(&hidden, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("our own");
+    let saved = hidden.join("saved").display().to_string();
+    if crate::run::is_root() {
+        for args in [
+            &["map", pid.as_str()][..],
+            &["map", &pid, "-X"],
+            &["map", &pid, "--fast"],
+            &["map", &pid, "--peers"],
+            &["map", &pid, "--symbols"],
+            &["explain", &pid, "0x400000"],
+            &["elf", "/bin/sh", &pid],
+            &["map", &saved],
+        ] {
+            let ran =
+                Run::new(&scratch, [vmatlas().as_os_str()].into_iter().chain(args.iter().map(OsStr::new)));
+            let ran = ran.user(User::Ordinary).alone();
+            assert_eq!((ran.shell_status(), ran.stderr.lines().count()), (1, 1), "{args:?}: {}", ran.stderr);
+            let error = ran.stderr.to_lowercase();
+            assert!(
+                error.contains("not permitted") || error.contains("permission denied"),
+                "{args:?}: {error}"
+            );
+        }
+    } else {
+        println!("SKIPPED: processes of another user, these tests run as an ordinary user");
+    }
+    // A shell that waits for nothing: its child stays a zombie.
+    let parent = Running::start(Command::new("sh").args(["-c", "true & exec sleep 600"]));
+    let zombie = crate::run::until("a zombie", || {
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", parent.pid())).ok()?;
+        let child = children.trim().to_string();
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
+        stat.contains(") Z ").then_some(child)
+    });
+    let output = Command::new(vmatlas()).args(["map", &zombie]).output().expect("the binary runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{errors}");
+    assert!(errors.contains("has no memory"), "{errors}");
 }
 
 #[test]
