@@ -8,8 +8,6 @@ use mm::compat::{self, State};
 
 /// Cells that no program tries, each with its reason; no case: all of the call.
 const APART: &[(&str, &str, &str)] = &[
-    ("setrlimit", "", "prlimit64 is the same code"),
-    ("process_mrelease", "", "the caller is never dying"),
     ("arch_prctl", "", "a process without its vdso is not to be had back"),
     ("madvise", "MADV_HWPOISON", "a kernel that knows it takes memory out of use"),
     ("madvise", "MADV_SOFT_OFFLINE", "a kernel that knows it takes memory out of use"),

@@ -162,7 +162,36 @@ pub fn share_memory(a: Tid, b: Tid) -> OsResult<bool> {
     check("kcmp(KCMP_VM)", result).map(|order| order == 0)
 }
 
+/// Returns the effective capabilities of a thread, one bit each.
+///
+/// # Errors
+/// `ESRCH` where the thread is gone.
+pub fn effective_capabilities(tid: Tid) -> OsResult<u64> {
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut header = [VERSION_3, tid.0 as u32];
+    // Effective, permitted and inheritable of the low 32, then of the high 32.
+    let mut words = [0_u32; 6];
+    // SAFETY: a header, which the kernel may correct, and as many words as this version of it writes.
+    let result = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), words.as_mut_ptr()) };
+    check("capget", result)?;
+    Ok(u64::from(words[0]) | u64::from(words[3]) << 32)
+}
+
 /// The errno with which a program could not be executed, told apart as a shell does.
 pub const fn exec_status(errno: Errno) -> u8 {
     if errno.0 == libc::ENOENT as u16 || errno.0 == libc::ENOTDIR as u16 { 127 } else { 126 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_are_those_of_status() {
+        let status = std::fs::read_to_string("/proc/self/status").expect("readable");
+        let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("every status has it");
+        let expected = u64::from_str_radix(line.trim(), 16).expect("hexadecimal");
+        assert_eq!(effective_capabilities(Tid(std::process::id() as i32)), Ok(expected));
+        assert!(effective_capabilities(Tid(i32::MAX)).is_err());
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-use abi::{AddrRange, Errno, Pid, Tid, VirtAddr};
+use abi::{AddrRange, Errno, Pid, VirtAddr};
 use mm::VmFlags;
 use recording::{Bytes, MapRow};
 use sys::pagemap;
@@ -113,13 +113,6 @@ impl KernelMap {
         let row = self.rows_in(last)?.and_then(|rows| rows.into_iter().next());
         Ok(row.map(|row| row.range).filter(|range| range.end == end))
     }
-}
-
-/// Reads the effective capabilities of a thread (`CapEff`); `None` where it is gone.
-pub(super) fn capabilities(tid: Tid) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
 }
 
 fn unnamed(found: &QueriedMapping) -> MapRow {

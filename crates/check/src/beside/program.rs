@@ -143,7 +143,7 @@ impl Program {
 
     fn enter(&mut self, at: At, event: &CallEvent) -> io::Result<()> {
         self.found.calls += 1;
-        if let Some(caps) = super::kernel::capabilities(at.tid) {
+        if let Ok(caps) = sys::process::effective_capabilities(at.tid) {
             self.shared.set_capabilities(caps);
         }
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };

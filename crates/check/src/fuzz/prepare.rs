@@ -1,6 +1,6 @@
 //! What calls need beside their registers: structures in memory, a userfaultfd.
 
-use abi::{AddrRange, Call, Fd, VirtAddr};
+use abi::{AddrRange, Call, Fd, Rlimit, VirtAddr};
 use live::{Answer, Live, Process, Step};
 use mm::{Input, Uffd};
 
@@ -55,6 +55,9 @@ pub(crate) fn pointed(
             AddrRange { start, end }
         });
         input.ranges = ranges.collect();
+    }
+    if let (Call::Setrlimit { .. }, [soft, hard]) = (call, words) {
+        input.rlimit = Some(Rlimit { soft: *soft, hard: *hard });
     }
     input.words = words.into();
     Call::decode_x86_64(nr, args).ok_or_else(|| FuzzError::Setup("a call that is none".into()))

@@ -75,7 +75,7 @@ impl Choice<'_> {
             Kind::HomeNode => self.home_node(),
             Kind::ShadowStack => self.ranged(|addr, size| Call::MapShadowStack { addr, size, flags: 1 }),
             Kind::Ring => self.ring(),
-            Kind::Process => self.process_madvise(),
+            Kind::Process => self.process(),
             Kind::Uffd => self.uffd(),
         }
     }

@@ -1,6 +1,6 @@
 //! Limits: tiny ones, so that every one is hit.
 
-use abi::{PAGE_SIZE, Resource, Rlimit};
+use abi::{Call, PAGE_SIZE, Resource, Rlimit, VirtAddr};
 
 use super::Choice;
 use crate::fuzz::line::Act;
@@ -28,6 +28,10 @@ impl Choice<'_> {
             1 => soft,
             _ => self.space.limit(resource).map_or(Rlimit::INFINITY, |limit| limit.hard),
         };
+        if self.rng.percent(30) {
+            let call = Call::Setrlimit { resource, limit: VirtAddr::NULL };
+            return Act::Pointed { call, arg: 1, words: vec![soft, hard] };
+        }
         Act::Limit(resource, Rlimit { soft, hard })
     }
 }

@@ -44,7 +44,16 @@ impl Choice<'_> {
         Some(Act::Pointed { call, arg: 1, words: vec![word] })
     }
 
-    pub(super) fn process_madvise(&mut self) -> Option<Act> {
+    /// A call on the process itself by its descriptor.
+    pub(super) fn process(&mut self) -> Option<Act> {
+        if self.rng.percent(10) {
+            let flags = self.rng.pick(&[0, 0, 1, 1 << 32]);
+            return Some(Act::Call(Call::ProcessMrelease { pidfd: SELF, flags }));
+        }
+        self.process_madvise()
+    }
+
+    fn process_madvise(&mut self) -> Option<Act> {
         let count = self.rng.pick(&[0, 1, 1, 2, 3, 4]);
         let mut words = Vec::new();
         for _ in 0..count {
