@@ -100,6 +100,9 @@ impl<M: Memory> Op<'_, M> {
             Some(BadPage::Guard(at) | BadPage::PastEnd(at)) => at,
         };
         M::populate(self, piece.vma.range.start, AddrRange { end, ..piece.range }, access);
+        if let Some(BadPage::PastEnd(at)) = bad {
+            M::missed(self, piece.vma.range.start, at, access);
+        }
         if bad.is_some() { Err(()) } else { Ok(()) }
     }
 

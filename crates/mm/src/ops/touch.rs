@@ -63,6 +63,7 @@ impl<M: Memory> Op<'_, M> {
             self.space.prepare_anon(self.sys, start);
         }
         if past_end {
+            M::missed(self, start, addr, access);
             return Err(Signal::BusAdrErr);
         }
         M::fault(self, start, addr, access)?;

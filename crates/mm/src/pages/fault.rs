@@ -185,7 +185,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         };
         let (object, holds) = (file.object, cache::holds(file.kind));
         let offset = vma.pgoff_at(VirtAddr(page << PAGE_SHIFT)).0;
-        if access != Access::Write && holds != Holds::Device && self.fault_around(start, page) {
+        if access != Access::Write && self.fault_around(start, page) {
             self.space.pages.faults.minor += 1;
             return Ok(());
         }
@@ -209,6 +209,15 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.install(page, Pte::of(copy).writable().dirty());
         }
         Ok(())
+    }
+
+    /// A page past the end of the file: a read maps what is cached around it before it is refused.
+    ///
+    /// Linux: `mm/memory.c: do_read_fault`.
+    pub(crate) fn miss_page(&mut self, start: VirtAddr, addr: VirtAddr, access: Access) {
+        if access != Access::Write {
+            self.fault_around(start, addr.0 >> PAGE_SHIFT);
+        }
     }
 
     /// Maps a page of the cache.
@@ -235,6 +244,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
     fn fault_around(&mut self, start: VirtAddr, page: u64) -> bool {
         let Some(vma) = self.space.vmas.find(start).cloned() else { return false };
         let Some(file) = vma.backing.file() else { return false };
+        if cache::holds(file.kind) == Holds::Device {
+            return false;
+        }
         let around = self.sys.profile.fault_around_pages.max(1);
         if around == 1 {
             return false;
@@ -246,7 +258,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let end = (first + around).min(table + PageTable::LEAF_PAGES).min(mapped.end);
         let size = self.sys.file_size(file).div_ceil(PAGE_SIZE);
         let notice = wants_notice(&vma);
-        let mut there = false;
+        let (mut there, mut any) = (false, false);
         for at in first..end {
             let offset = vma.pgoff.0 + (at - mapped.start);
             let Some(frame) = self.sys.pool.cached(file.object, offset).filter(|_| offset < size) else {
@@ -257,9 +269,10 @@ impl<F: Frames> Op<'_, Pages<F>> {
             {
                 self.map_cached(at, frame, vma.flags, notice);
                 there |= at == page;
+                any = true;
             }
         }
-        if there {
+        if any {
             self.sys.pool.note_mapped(file.object);
         }
         there

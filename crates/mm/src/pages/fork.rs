@@ -9,6 +9,7 @@
 use super::Table;
 use super::frames::{Frames, Pool};
 use super::table::{PageTable, pages_of};
+use crate::flags::VmFlags;
 use crate::mutation::Mutation;
 use crate::profile::Profile;
 use crate::vma::Vma;
@@ -23,7 +24,8 @@ pub(super) fn copy<F: Frames>(
     vma: &Vma,
     profile: &Profile,
 ) {
-    let write_stays = profile.mutated(Mutation::ForkKeepsWrite);
+    let shared = vma.flags.contains(VmFlags::SHARED);
+    let write_stays = shared || profile.mutated(Mutation::ForkKeepsWrite);
     parent.tlb.flush();
     parent.tree.walk_mut(pages_of(vma.range), |first, ptes| {
         let copies = child.tree.leaf(first);
@@ -46,7 +48,8 @@ pub(super) fn copy<F: Frames>(
                     *pte = pte.protected();
                 }
             }
-            *copy = pte.old();
+            // The child's entry of a shared page begins clean.
+            *copy = if shared { pte.clean().old() } else { pte.old() };
         }
     });
 }

@@ -20,6 +20,10 @@ use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::Vma;
 
+/// Mappings whose page tables are copied by fork although faults could fill them. Linux: `VM_COPY_ON_FORK`.
+const COPIED: VmFlags =
+    VmFlags(VmFlags::PFNMAP.0 | VmFlags::MIXEDMAP.0 | VmFlags::UFFD_WP.0 | VmFlags::MAYBE_GUARD.0);
+
 /// What happens to pages when something happens to mappings.
 pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     /// What an address space keeps.
@@ -33,6 +37,13 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
         Self: super::Memory,
     {
         Ok(())
+    }
+
+    /// An access to a page past the end of the file: it raises `SIGBUS`, but what is cached around is mapped first.
+    fn missed(_op: &mut Op<'_, Self>, _vma: VirtAddr, _addr: VirtAddr, _access: Access)
+    where
+        Self: super::Memory,
+    {
     }
 
     /// A part of a mapping is faulted in on purpose; all of it can be.
@@ -176,6 +187,10 @@ impl<F: Frames> Hooks for Pages<F> {
         op.fault_page(vma, addr, access)
     }
 
+    fn missed(op: &mut Op<'_, Self>, vma: VirtAddr, addr: VirtAddr, access: Access) {
+        op.miss_page(vma, addr, access);
+    }
+
     fn populate(op: &mut Op<'_, Self>, vma: VirtAddr, range: AddrRange, access: Access) {
         op.populate_pages(vma, range, access);
     }
@@ -247,7 +262,8 @@ impl<F: Frames> Hooks for Pages<F> {
     }
 
     fn forked(parent: &mut Table, child: &mut Table, pool: &mut Pool<F>, vma: &Vma, profile: &Profile) {
-        if vma.anon.is_some() && !vma.flags.contains(VmFlags::WIPEONFORK) {
+        let follows = vma.anon.is_some() || vma.flags.intersects(COPIED);
+        if follows && !vma.flags.contains(VmFlags::WIPEONFORK) {
             super::fork::copy(parent, child, pool, vma, profile);
         }
     }
