@@ -31,6 +31,8 @@ pub struct Profile {
     pub memory_nodes: u64,
     /// The processors there may ever be (`num_possible_cpus`): an AIO ring has room for so many.
     pub possible_cpus: u64,
+    /// The pages read around one of a file that is not in the page cache (`read_ahead_kb`).
+    pub read_around_pages: u64,
     /// The pages that there is swap for: what `MADV_PAGEOUT` may use.
     pub swap_pages: u64,
     /// The pages mapped together when one of a file is read (`fault_around_bytes`): a power of two.
@@ -125,6 +127,7 @@ impl Profile {
             pmd_size: 2 << 20,
             memory_nodes: 1,
             possible_cpus: 2,
+            read_around_pages: 32,
             swap_pages: 0,
             fault_around_pages: 16,
             aio_max_events: 65_536,

@@ -189,9 +189,18 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.space.pages.faults.minor += 1;
             return Ok(());
         }
+        let missing = holds == Holds::File && self.sys.pool.cached(object, offset).is_none();
+        if missing {
+            self.read_around(start, page);
+            if access != Access::Write && self.fault_around(start, page) {
+                self.space.pages.faults.major += 1;
+                return Ok(());
+            }
+        }
         let (frame, found) =
             self.sys.pool.page_of(object, offset, holds).map_err(|IoError| Signal::BusAdrErr)?;
         match found {
+            _ if missing => self.space.pages.faults.major += 1,
             Found::Read => self.space.pages.faults.major += 1,
             Found::There => self.space.pages.faults.minor += 1,
         }
@@ -209,6 +218,22 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.install(page, Pte::of(copy).writable().dirty());
         }
         Ok(())
+    }
+
+    /// Reads what the cache has not of the pages around one that must be read.
+    ///
+    /// Linux: `mm/filemap.c: do_sync_mmap_readahead`.
+    fn read_around(&mut self, start: VirtAddr, page: u64) {
+        let Some(vma) = self.space.vmas.find(start) else { return };
+        let Some(file) = vma.backing.file().cloned() else { return };
+        if vma.flags.contains(VmFlags::RAND_READ) {
+            return;
+        }
+        let pages = self.profile.read_around_pages;
+        let offset = vma.pgoff_at(VirtAddr(page << PAGE_SHIFT)).0;
+        let sequential = vma.flags.contains(VmFlags::SEQ_READ);
+        let first = if sequential { offset } else { offset.saturating_sub(pages / 2) };
+        self.read_ahead(&file, first..first + pages);
     }
 
     /// A page past the end of the file: a read maps what is cached around it before it is refused.

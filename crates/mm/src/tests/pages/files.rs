@@ -197,6 +197,8 @@ fn reading_maps_what_is_cached_around() {
     assert_eq!(world.spaces[0].faults().minor, 2);
     world.load(0, page(43)).expect("readable");
     assert_eq!(world.spaces[0].faults().major, 1);
+    // What was read around is mapped around: up to the end of the window at 47.
+    assert_eq!(world.spaces[0].rss().file, 16 + 11 + 5);
 }
 
 #[test]
