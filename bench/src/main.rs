@@ -5,6 +5,7 @@
 
 mod clock;
 mod map;
+mod pages;
 mod record;
 mod run_dir;
 mod seek;
@@ -33,6 +34,7 @@ verbs:
   record [--rounds N] [PROGRAM...]   whole programs alone, recorded, under strace and perf; bytes an event
   twin [MAPPINGS...]   the set of mappings beside other containers; the real system calls alone
   map                  `map PID` beside cat smaps, on processes of many mappings, of many threads, of 100 GiB
+  pages                loads, stores, faults and fork of the twin with contents, beside the kernel's
   seek [EVENTS]        opening a recording of 10 million events, going to any moment of it
 ";
 
@@ -50,6 +52,7 @@ fn main() -> Result<()> {
         "seek" => seek::run(&options),
         "record" => record::run(&options),
         "map" => map::run(&options),
+        "pages" => pages::run(&options),
         // A process to look at, started by `map`.
         "map-guest" => map::become_guest(&options.rest),
         "twin" => twin::run(&options),
