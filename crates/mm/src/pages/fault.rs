@@ -229,7 +229,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         if vma.flags.contains(VmFlags::RAND_READ) {
             return;
         }
-        let pages = self.profile.read_around_pages;
+        let pages = self.sys.profile.read_around_pages;
         let offset = vma.pgoff_at(VirtAddr(page << PAGE_SHIFT)).0;
         let sequential = vma.flags.contains(VmFlags::SEQ_READ);
         let first = if sequential { offset } else { offset.saturating_sub(pages / 2) };
@@ -283,9 +283,17 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let end = (first + around).min(table + PageTable::LEAF_PAGES).min(mapped.end);
         let size = self.sys.file_size(file).div_ceil(PAGE_SIZE);
         let notice = wants_notice(&vma);
+        let offset_of = |at: u64| vma.pgoff.0 + (at - mapped.start);
+        // The table is made on the way to the first page found, but not for the last one of a file on a disk.
+        let is_cached = |offset: &u64| self.sys.pool.cached(file.object, *offset).is_some();
+        let found = (first..end).map(offset_of).find(is_cached);
+        let last = cache::holds(file.kind) == Holds::File && found.is_some_and(|offset| offset + 1 >= size);
+        if last && !self.space.pages.tree.has_leaf(page) {
+            return false;
+        }
         let (mut there, mut any) = (false, false);
         for at in first..end {
-            let offset = vma.pgoff.0 + (at - mapped.start);
+            let offset = offset_of(at);
             let Some(frame) = self.sys.pool.cached(file.object, offset).filter(|_| offset < size) else {
                 continue;
             };

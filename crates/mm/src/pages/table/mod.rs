@@ -50,6 +50,13 @@ impl PageTable {
         self.top.as_ref().map_or(Pte::NONE, |top| top.get(page))
     }
 
+    /// Tells whether the table with the entry of a page is there.
+    pub(crate) fn has_leaf(&self, page: u64) -> bool {
+        let mut there = false;
+        self.walk(page..page + 1, |_, _| there = true);
+        there
+    }
+
     /// Returns the entry of a page to change it; tables on the way are made.
     pub(crate) fn entry(&mut self, page: u64) -> &mut Pte {
         &mut self.leaf(page)[(page % Self::LEAF_PAGES) as usize]

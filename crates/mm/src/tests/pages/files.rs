@@ -246,3 +246,20 @@ fn each_changed_rule_of_files_is_seen() {
         assert_ne!(story(Some(mutation)), right, "{mutation:?}");
     }
 }
+
+#[test]
+fn the_last_page_alone_is_not_mapped_around_where_there_is_no_table() {
+    let (mut world, _disk) = World::with_file(Profile::linux_6_18_x86_64(), &[1; 4 * 4096]);
+    world.read_file(0, 4 * 4096);
+    world.map_file(0, pages(3, 6), MapFlags::PRIVATE, KIND);
+    world.map_file(0, pages(1024, 1030), MapFlags::PRIVATE, KIND);
+    // The mappings show pages 0 to 2 and 0 to 5: past the end of the file the pages before it are mapped all the same.
+    assert_eq!(world.load(0, page(1029)).map_err(|fault| fault.signal), Err(Signal::BusAdrErr));
+    assert_eq!([1024, 1027, 1028].map(|at| world.kind(0, at) == PageKind::File), [true, true, false]);
+    world.sys.truncate(FILE, KIND, 4096).expect("the disk is sound");
+    world.catch_up();
+    assert_eq!(world.load(0, page(4)).map_err(|fault| fault.signal), Err(Signal::BusAdrErr));
+    assert_eq!(world.kind(0, 3), PageKind::None);
+    world.load(0, page(3)).expect("readable");
+    assert_eq!(world.kind(0, 3), PageKind::File);
+}
