@@ -35,6 +35,11 @@ pub struct Still {
 }
 
 impl Still {
+    /// The twin's memory; `None` where no map was known yet.
+    pub fn space(&self) -> Option<&mm::AddressSpace> {
+        self.twin.as_ref().map(Twin::space)
+    }
+
     pub(crate) fn of(memory: &Memory, processes: &Processes, time: TimeNs) -> Self {
         let process = processes.with_memory(memory.id).next();
         let threads = process.into_iter().flat_map(|process| processes.threads_of(process));

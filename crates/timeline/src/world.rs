@@ -87,6 +87,11 @@ impl World {
         &self.header
     }
 
+    /// The kernel that the recording was made on, as the twin knows it.
+    pub fn profile(&self) -> &mm::Profile {
+        self.shared.profile()
+    }
+
     /// Every process so far.
     pub fn processes(&self) -> &Processes {
         &self.processes

@@ -98,8 +98,18 @@ impl Twin {
         Self::from_memory(system, origin)
     }
 
+    /// A twin that goes on, with contents from here on, from a memory that was replayed without.
+    pub(crate) fn from_replay(profile: Profile, replayed: &AddressSpace) -> Self {
+        let mut system = System::with_contents(profile);
+        let rows: Vec<AdoptedVma> = replayed.vmas().map(adopted).collect();
+        let (layout, limits) = (replayed.layout().clone(), *replayed.limits());
+        let mut space = Space::adopt(&mut system, layout, limits, rows);
+        space.set_settings(replayed.settings());
+        Self::from_memory(system, space)
+    }
+
     /// A twin that goes on from a memory.
-    pub(crate) fn from_memory(system: Shared, memory: Space) -> Self {
+    fn from_memory(system: Shared, memory: Space) -> Self {
         Self {
             system,
             before: memory.vmas().map(|vma| vma.range).collect(),
@@ -336,6 +346,17 @@ impl Twin {
     pub(crate) fn rows(&self, memory: MemoryNo) -> Vec<Row> {
         let Some(space) = self.memory(memory) else { return Vec::new() };
         space.vmas().map(|vma| row(vma, space)).collect()
+    }
+}
+
+fn adopted(vma: &Vma) -> AdoptedVma {
+    AdoptedVma {
+        range: vma.range,
+        flags: vma.flags,
+        pgoff: Some(vma.pgoff),
+        backing: vma.backing.clone(),
+        anon: if vma.anon.is_some() { AnonPages::Some } else { AnonPages::None },
+        name: vma.name().cloned(),
     }
 }
 

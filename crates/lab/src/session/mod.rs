@@ -79,6 +79,8 @@ pub struct Session {
     world: World,
     /// The states before each line, for going back: only on the twin alone.
     past: Vec<(usize, Twin, World)>,
+    /// The names of files that no script made.
+    known_files: Vec<(FileId, String)>,
     inodes: check::fuzz::Inodes,
 }
 
@@ -263,9 +265,10 @@ impl Session {
         &self.thread().name
     }
 
-    /// The name that a script gave a file.
+    /// The name of a file: the one that a script gave it, or its path in a recording.
     pub fn file_name(&self, id: FileId) -> Option<&str> {
-        let known = self.world.files.iter().find(|(_, facts)| facts.id == id);
-        known.map(|(name, _)| name.as_str())
+        let made = self.world.files.iter().find(|(_, facts)| facts.id == id).map(|(name, _)| name);
+        let known = || self.known_files.iter().find(|(known, _)| *known == id).map(|(_, name)| name);
+        made.or_else(known).map(String::as_str)
     }
 }

@@ -1,8 +1,8 @@
 //! Beginning a session.
 
-use abi::{Rlimit, VirtAddr};
+use abi::{FileId, Rlimit, VirtAddr};
 use check::fuzz::{Direction, Inodes, Origin, OriginPlan};
-use mm::{AddressSpace, Contents, Pages, System};
+use mm::{AddressSpace, Profile, System};
 
 use super::{Did, Heap, Names, On, Process, Session, Stack, Thread, World};
 use crate::backend::{Action, Answer, Kernel, MemoryNo, ThreadNo, Twin};
@@ -37,13 +37,15 @@ impl Session {
         Ok(session)
     }
 
-    /// Begins a session on the twin of a memory that exists elsewhere.
-    pub fn from_memory(system: System<Pages<Contents>>, memory: AddressSpace<Pages<Contents>>) -> Self {
-        Self::with(On::Twin, None, Some(Twin::from_memory(system, memory)))
+    /// Begins a session on the twin of a memory that was replayed from a recording, with the names of its files.
+    pub fn from_replay(profile: Profile, memory: &AddressSpace, files: Vec<(FileId, String)>) -> Self {
+        let mut session = Self::with(On::Twin, None, Some(Twin::from_replay(profile, memory)));
+        session.known_files = files;
+        session
     }
 
     fn with(on: On, kernel: Option<Kernel>, twin: Option<Twin>) -> Self {
-        let layout = twin.as_ref().and_then(|twin| twin.memory(MemoryNo(0))).map(AddressSpace::layout);
+        let layout = twin.as_ref().and_then(|twin| Some(twin.memory(MemoryNo(0))?.layout()));
         let (start, end) = layout.map_or_else(Default::default, |layout| (layout.start_brk, layout.brk));
         let stack = layout.map_or_else(Default::default, |layout| layout.start_stack);
         let stack = Stack::new(VirtAddr(stack.0 & !ABOVE_FRAMES));
@@ -58,7 +60,7 @@ impl Session {
             opens: Vec::new(),
             last: None::<Did>,
         };
-        Self { on, kernel, twin, world, past: Vec::new(), inodes: Inodes::default() }
+        Self { on, kernel, twin, world, past: Vec::new(), known_files: Vec::new(), inodes: Inodes::default() }
     }
 
     /// Asks the child where its heap and stack are.

@@ -30,6 +30,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// The kernel and its settings.
+    pub fn profile(&self) -> &mm::Profile {
+        &self.sys.profile
+    }
+
     /// Makes it for the machine and the user of a recording.
     pub fn new(header: &Header) -> Self {
         let profile = profile::of(&header.machine);

@@ -73,7 +73,7 @@ pub(super) fn read(
 }
 
 /// Replays a recording on which no states are kept once, if that is worth it, and adds them.
-fn with_states(path: &Path, seeker: Seeker, within: WithinRecording) -> anyhow::Result<Seeker> {
+pub(super) fn with_states(path: &Path, seeker: Seeker, within: WithinRecording) -> anyhow::Result<Seeker> {
     let reader = seeker.reader();
     let is_worth_it = reader.len() > EVENTS_WORTH_KEEPING && reader.completeness() == Completeness::Finished;
     if seeker.states() > 0 || within.no_write || !is_worth_it {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::WithinRecording;
+
 /// The arguments of `lab`.
 #[derive(Args, Debug)]
 pub(crate) struct LabArgs {
@@ -13,6 +15,12 @@ pub(crate) struct LabArgs {
     /// What the lines are done on; both: compared after every line, exit status 3 if they differ
     #[arg(long, value_name = "WHERE", default_value = "both")]
     pub(crate) on: Where,
+    /// Begin with the memory of a recording at a moment (F@1.5s, F#812345, F@peak), on the twin alone
+    #[arg(long, value_name = "RECORDING", conflicts_with = "on")]
+    pub(crate) from: Option<String>,
+    /// Of which process
+    #[command(flatten)]
+    pub(crate) within: WithinRecording,
     /// Print JSON (schema vmatlas.lab/1)
     #[arg(long, requires = "script")]
     pub(crate) json: bool,

@@ -217,6 +217,24 @@ fn json_is_one_object() {
     assert_eq!(object["complaint"]["line"], 3);
 }
 
+#[test]
+fn a_moment_of_a_recording_goes_on_in_the_lab() {
+    let scratch = Scratch::new("lab-from");
+    let run = Run::new(&scratch, ["sh", "-c", "exit 0"]);
+    assert_eq!(run.recorded().shell_status(), 0);
+    let file = run.recording();
+    let file = file.to_str().expect("a plain path");
+    let script = "maps\nbrk +64K\nexpect ok\nmunmap 1 1\nexpect EINVAL\na = mmap 8K rw private anon\n\
+                  write a \"new\"\nread a 3\nexpect \"new\"\nundo\nundo\nread a 3\nexpect zeros\nread sp-8 1\n";
+    let ran = lab(&scratch, User::Same, &["--from", file], script);
+    assert_eq!((ran.shell_status(), ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.contains("[stack]") && ran.stdout.contains("/sh"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("from before the lab"), "{}", ran.stdout);
+    let ran = lab(&scratch, User::Same, &["--from", &format!("{file}#1")], script);
+    assert_eq!(ran.shell_status(), 1);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+}
+
 /// The tour with every address replaced by a letter, in the order of their first appearance, and what differs from one
 /// kernel build to the next left out.
 fn normalised(tour: &str) -> String {

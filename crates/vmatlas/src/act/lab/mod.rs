@@ -1,5 +1,6 @@
 //! `vmatlas lab`.
 
+mod from;
 mod json;
 mod prompt;
 mod script;
@@ -8,7 +9,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
-use lab::On;
+use lab::{On, Session};
 
 use crate::cli::{Common, LabArgs, Where};
 
@@ -17,6 +18,14 @@ pub(crate) fn act(args: &LabArgs, common: Common) -> anyhow::Result<ExitCode> {
         Some(path) => script::act(args, path, common),
         None if std::io::stdin().is_terminal() => prompt::act(args, common),
         None => script::act(args, Path::new("-"), common),
+    }
+}
+
+/// Begins a session as the arguments ask for.
+fn start(args: &LabArgs) -> anyhow::Result<Session> {
+    match &args.from {
+        Some(target) => from::start(target, args.within),
+        None => Ok(Session::start(on(args))?),
     }
 }
 

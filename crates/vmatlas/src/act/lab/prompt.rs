@@ -44,8 +44,8 @@ impl Helper for Words {}
 /// Goes on until the end is asked for. The status is that of the worst that happened.
 pub(super) fn act(args: &LabArgs, common: Common) -> anyhow::Result<ExitCode> {
     let style = Style::of(&io::stdout(), common.color);
-    let on = super::on(args);
-    let mut session = Session::start(on)?;
+    let mut session = super::start(args)?;
+    let on = session.on();
     let mut editor: Editor<Words, DefaultHistory> = Editor::new()?;
     editor.set_helper(Some(Words { names: Vec::new() }));
     let sides = match on {

@@ -21,7 +21,7 @@ pub(super) fn act(args: &LabArgs, path: &Path, common: Common) -> anyhow::Result
     let out = io::stdout();
     let style = Style::of(&out, common.color);
     let mut out = BufWriter::new(out.lock());
-    let mut session = Session::start(super::on(args))?;
+    let mut session = super::start(args)?;
     let mut printed = Ok(());
     let mut objects = Vec::new();
     let see = |done: &Done, session: &Session| {
