@@ -38,13 +38,14 @@ impl World {
             CallResult::Seen(value) => Told::Answer(value),
             CallResult::Unseen => Told::Nothing,
         };
-        let Some(Predicted { result: predicted, why: _, input }) =
+        let Some(Predicted { result: predicted, why, input }) =
             twin.call(&mut self.shared, event.call, &event.input, told)
         else {
             self.proof.calls_unmodelled += 1;
             memory.is_unmodelled = true;
             return;
         };
+        self.why = Some(why);
         if let Some(name) = input {
             *self.proof.inputs.entry(name).or_default() += 1;
         }

@@ -61,6 +61,7 @@ mod replay;
 mod run;
 mod saved;
 mod seeker;
+mod sites;
 mod still;
 mod story;
 #[cfg(test)]
@@ -88,6 +89,7 @@ pub use proof::{
 pub use replay::Replay;
 pub use run::Run;
 pub use seeker::Seeker;
+pub use sites::{SAMPLES_MAX, Site, SiteKey, Sites};
 pub use still::Still;
 pub use story::{Happened, Step, Story};
 pub use touched::touched;

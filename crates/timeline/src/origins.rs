@@ -131,6 +131,12 @@ impl Origins {
         owners.clear(range);
     }
 
+    /// The call that mapped an address, if it was made since the program's start.
+    pub(crate) fn owner(&self, mm: MmId, addr: abi::VirtAddr) -> Option<Owner> {
+        let page = AddrRange::from_len(addr.page_down(), abi::PAGE_SIZE)?;
+        self.memories.get(&mm)?.within(page).map(|(_, owner)| owner).next()
+    }
+
     /// Gives what is mapped in a range and has no call yet to this one.
     fn fill(&mut self, world: &World, mm: MmId, range: AddrRange, owner: Owner) {
         let owners = self.memories.entry(mm).or_default();

@@ -38,6 +38,8 @@ pub struct World {
     pub(crate) now: TimeNs,
     /// What the last event changed.
     pub(crate) changed: Vec<Changed>,
+    /// Why the last event's call came out as it did.
+    pub(crate) why: Option<mm::Why>,
     /// Events were lost since the last checkpoint.
     pub(crate) is_lossy: bool,
     pub(crate) limits: HashMap<Resource, Rlimit>,
@@ -72,6 +74,7 @@ impl World {
             total: Sample::default(),
             now: TimeNs(0),
             changed: Vec::new(),
+            why: None,
             is_lossy: false,
             page_sums: Vec::new(),
         }
@@ -139,9 +142,16 @@ impl World {
         &self.changed
     }
 
+    /// Why the last event's call came out as it did, and which merges were made or not; `None` if it was no call of which
+    /// the twin knows.
+    pub fn why(&self) -> Option<&mm::Why> {
+        self.why.as_ref()
+    }
+
     /// Takes the next event in.
     pub(crate) fn apply(&mut self, no: u64, event: &Event) {
         self.changed.clear();
+        self.why = None;
         let Event { time, tid, mm, body } = event;
         self.now = self.now.max(*time);
         self.counts.events += 1;

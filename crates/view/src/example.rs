@@ -42,6 +42,7 @@ pub(crate) fn report() -> Report {
             process(4242, None, "python3", 12 * MIB),
             process(4250, Some(4242), "tr\u{e4}ge", MIB),
         ],
+        findings: vec![finding()],
         proof: Proof {
             checkpoints: 4,
             checkpoints_matched: 3,
@@ -181,4 +182,25 @@ fn pages() -> PageProof {
                 },
                 differed: vec!["#21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says anonymous, the kernel absent (1 pages)".into()],
             }
+}
+
+fn finding() -> crate::ReportFinding {
+    crate::ReportFinding {
+        kind: crate::FindingKind::Churn,
+        evidence: "render (page.rs:81): mapped and unmapped 4,096 times, 4.0 GiB in all, 1.0 MiB a time; 1,048,576 \
+                   faults on it"
+            .into(),
+        advice: "Each time costs two calls, a fault for each page touched and the zeroing of it: keep the mapping \
+                 and use it again."
+            .into(),
+        pid: Some(4242),
+        time_ns: None,
+        bytes: 4 << 30,
+        frames: vec![crate::FrameWords {
+            function: "render".into(),
+            file: "/src/page.rs".into(),
+            line: 81,
+            object: "/usr/bin/python3".into(),
+        }],
+    }
 }

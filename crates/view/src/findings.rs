@@ -37,6 +37,20 @@ pub enum FindingKind {
     RetainedByMalloc,
     /// Much of malloc's memory is free in small pieces.
     FragmentedHeap,
+    /// A place in the program maps more and more, and hardly any of it goes.
+    Growth,
+    /// A place maps what is soon unmapped, again and again.
+    Churn,
+    /// Many faults at one place.
+    FaultStorm,
+    /// A place gives pages up again and again.
+    PagesGivenUp,
+    /// A place cuts mappings in pieces.
+    SplitMappings,
+    /// A place makes mappings that touch their neighbours and don't become one with them.
+    MappingsKeptApart,
+    /// Mappings large enough for a huge page, placed so that none fits.
+    MissedHugePages,
     /// Much of what is resident in huge pages was never used.
     HugePageBloat,
 }

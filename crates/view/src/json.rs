@@ -275,6 +275,24 @@ mod tests {
                   "last_resident_time_ns": 410000000
                 }
               ],
+              "findings": [
+                {
+                  "kind": "churn",
+                  "evidence": "render (page.rs:81): mapped and unmapped 4,096 times, 4.0 GiB in all, 1.0 MiB a time; 1,048,576 faults on it",
+                  "advice": "Each time costs two calls, a fault for each page touched and the zeroing of it: keep the mapping and use it again.",
+                  "pid": 4242,
+                  "time_ns": null,
+                  "bytes": 4294967296,
+                  "frames": [
+                    {
+                      "function": "render",
+                      "file": "/src/page.rs",
+                      "line": 81,
+                      "object": "/usr/bin/python3"
+                    }
+                  ]
+                }
+              ],
               "proof": {
                 "whole": false,
                 "checkpoints": 4,

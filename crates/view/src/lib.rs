@@ -28,6 +28,7 @@ mod origins;
 mod pages;
 mod peers;
 mod report;
+mod report_findings;
 mod saved;
 mod select;
 mod stacks;
@@ -53,6 +54,7 @@ pub use report::{
     CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
     Process, Proof, RecordingFacts, Report, Row, Run,
 };
+pub use report_findings::ReportFinding;
 pub use saved::read_map;
 pub use select::{Filter, Order};
 pub use stacks::{FrameRow, StackRow};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::curve::CurvePoint;
+use crate::report_findings::ReportFinding;
 
 /// Where the memory of a run went.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -21,6 +22,8 @@ pub struct Report {
     pub growths: Vec<Growth>,
     /// Every process, in order of appearance.
     pub processes: Vec<Process>,
+    /// What wants attention, most important first.
+    pub findings: Vec<ReportFinding>,
     /// How far the twin agrees with the kernel.
     pub proof: Proof,
     /// What is missing, and what the numbers do not say.

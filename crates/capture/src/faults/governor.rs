@@ -1,6 +1,6 @@
 //! How many faults are worth recording: every one while that costs little, one in so many beyond.
 
-use super::open::{FaultStacks, FaultsWanted};
+use super::open::{Budget, FaultStacks, FaultsWanted};
 
 /// One fault in so many is recorded once recording every one costs too much. Prime, so that it does not fall into
 /// step with a program that touches pages in blocks.
@@ -92,7 +92,9 @@ impl Governor {
             .clamp(-STACKS_BURST_NS, STACKS_BURST_NS);
         let held = now_ns.saturating_sub(self.changed_ns).cast_signed();
         match self.density {
-            Density::Stacks | Density::Every if self.purse_ns < 0 => self.change(Density::Sparse, now_ns),
+            Density::Stacks | Density::Every if self.purse_ns < 0 && self.wanted.budget == Budget::Share => {
+                self.change(Density::Sparse, now_ns);
+            }
             Density::Stacks if self.stacks_purse_ns < 0 => self.change(Density::Every, now_ns),
             Density::Every if self.wanted.stacks == FaultStacks::Copied => {
                 if held >= HOLD_NS && self.stacks_purse_ns > STACKS_BURST_NS / 2 {

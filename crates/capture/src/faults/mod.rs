@@ -29,7 +29,6 @@ pub use seen::{Memory, Seen};
 #[derive(Debug)]
 pub struct FaultWatch {
     lanes: Vec<Lane>,
-    wanted: FaultsWanted,
     source: FaultSource,
     remarks: Vec<String>,
     governor: Governor,
@@ -63,7 +62,6 @@ impl FaultWatch {
         };
         let mut watch = Self {
             lanes,
-            wanted,
             source,
             remarks,
             governor: Governor::new(wanted, now),
@@ -178,9 +176,6 @@ impl FaultWatch {
 
     /// Switches between every fault and one in so many, where the cost asks for it.
     fn govern(&mut self, most: u64) {
-        if self.wanted.budget != Budget::Share {
-            return;
-        }
         let density = self.governor.note(most, self.round_ns);
         if density == self.density {
             return;

@@ -234,7 +234,7 @@ fn open_lane(
     let (first, others): (_, &[Density]) = match (wanted.budget, wanted.stacks) {
         (Budget::Share, FaultStacks::Copied) => (Density::Stacks, &[Density::Every, Density::Sparse]),
         (Budget::Share, FaultStacks::NotCopied) => (Density::Every, &[Density::Sparse]),
-        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::Copied) => (Density::Stacks, &[]),
+        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::Copied) => (Density::Stacks, &[Density::Every]),
         (Budget::Unlimited | Budget::OneIn(_), FaultStacks::NotCopied) => (Density::Every, &[]),
     };
     let (kernel_mode, tracepoint) = match seen {
@@ -271,7 +271,7 @@ fn open_lane(
     };
     let mut events = vec![(first, event)];
     for density in others {
-        let period = if *density == Density::Sparse { SPARSE_PERIOD.into() } else { 1 };
+        let period = if *density == Density::Sparse { SPARSE_PERIOD.into() } else { settings.period };
         let stack_bytes = match wanted.stacks {
             FaultStacks::Copied => stack_bytes(*density, pages, period),
             FaultStacks::NotCopied => 0,

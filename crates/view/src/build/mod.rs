@@ -7,13 +7,15 @@ mod processes;
 mod proof;
 mod run;
 
+use std::collections::HashMap;
 use std::io::{Read, Seek};
 
-use recording::{Body, Event};
-use timeline::Replay;
+use recording::{Body, Event, MmId, Symbols};
+use timeline::{Replay, Sites, World};
 
 use crate::curve::CurvePoint;
 use crate::report::{RecordingFacts, Report};
+use crate::report_findings;
 use crate::words::printable;
 use peaks::KindPeaks;
 
@@ -24,6 +26,8 @@ pub struct Source<'a> {
     pub path: &'a [u8],
     /// Its size in bytes.
     pub bytes: u64,
+    /// The names of its call chains, where they are known.
+    pub symbols: Option<&'a Symbols>,
 }
 
 /// Replays a recording to its end and reports on it. A damaged one is reported as far as it goes, and says so.
@@ -38,8 +42,13 @@ pub fn report_beside<R: Read + Seek>(
     mut beside: impl FnMut(&Replay<R>, &Event),
 ) -> Report {
     let mut peaks = KindPeaks::default();
+    let (mut sites, mut pids) = (Sites::default(), HashMap::new());
     // An error ends the loop here and again in `finish`, which keeps it.
-    while let Ok(Some(event)) = replay.step() {
+    loop {
+        let no = replay.world().counts().events;
+        let Ok(Some(event)) = replay.step() else { break };
+        sites.see(no, &event, replay.world());
+        note_pid(&mut pids, &event, replay.world());
         beside(&replay, &event);
         if matches!(&event.body, Body::Checkpoint(checkpoint) if checkpoint.pages.is_some()) {
             peaks.see(event.mm, replay.world());
@@ -47,6 +56,7 @@ pub fn report_beside<R: Read + Seek>(
     }
     let unknown = replay.reader().unknown_events();
     let run = replay.finish();
+    let seen = report_findings::Seen { run: &run, sites: &sites, symbols: source.symbols, pids: &pids };
     Report {
         run: run::run(&run),
         recording: RecordingFacts {
@@ -59,8 +69,19 @@ pub fn report_beside<R: Read + Seek>(
         curve: curve(&run),
         growths: processes::growths(&run),
         processes: processes::processes(&run),
+        findings: report_findings::find(&seen),
         proof: proof::proof(&run),
         notes: notes::notes(&run, unknown),
+    }
+}
+
+/// Which process has a memory first.
+fn note_pid(pids: &mut HashMap<MmId, i32>, event: &Event, world: &World) {
+    if matches!(event.body, Body::Call(_) | Body::Fault(_))
+        && !pids.contains_key(&event.mm)
+        && let Some(process) = world.processes().of(event.tid)
+    {
+        pids.insert(event.mm, process.pid.0);
     }
 }
 

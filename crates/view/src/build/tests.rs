@@ -71,7 +71,7 @@ fn recorded(events: &[(u64, Body)]) -> Vec<u8> {
 }
 
 fn reported(bytes: Vec<u8>) -> Report {
-    let source = Source { path: b"a.vmatlas", bytes: bytes.len() as u64 };
+    let source = Source { path: b"a.vmatlas", bytes: bytes.len() as u64, symbols: None };
     let reader = Reader::new(Cursor::new(bytes)).expect("a recording");
     report(source, Replay::new(reader))
 }
@@ -107,7 +107,7 @@ fn a_cut_recording_is_reported_as_far_as_it_goes() {
     let whole = recorded(&events());
     for cut in (0..whole.len()).step_by(7) {
         let Ok(reader) = Reader::new(Cursor::new(whole[..cut].to_vec())) else { continue };
-        let source = Source { path: b"a.vmatlas", bytes: cut as u64 };
+        let source = Source { path: b"a.vmatlas", bytes: cut as u64, symbols: None };
         let report = report(source, Replay::new(reader));
         assert!(report.recording.incomplete.is_some(), "cut at {cut}");
     }

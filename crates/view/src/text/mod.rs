@@ -6,6 +6,7 @@ mod diff;
 mod doctor;
 mod elf_file;
 mod explain;
+mod findings;
 mod growths;
 mod heap;
 mod map;
@@ -210,6 +211,7 @@ pub fn report(report: &Report, canvas: Canvas) -> Vec<Line> {
         report.memory.as_ref().map(|memory| memory::lines(memory, canvas)).unwrap_or_default(),
         curve::lines(&report.curve, canvas),
         growths::lines(&report.growths, canvas),
+        findings::lines(&report.findings, canvas),
         processes::lines(&report.processes, canvas),
         proof::lines(report, canvas),
     ];

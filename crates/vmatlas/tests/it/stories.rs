@@ -100,3 +100,33 @@ fn pprof_reads_what_is_written_for_it() {
     }
     assert!(text.contains("Type: resident") && text.contains(" main"), "{text}");
 }
+
+#[test]
+fn waste_is_found_with_the_place_behind_it() {
+    let Some((scratch, status, _)) = recorded("wasteful", &[]) else { return };
+    assert_eq!(status, 0);
+    let (status, json, errors) = run(&scratch, &["report", "f.vmatlas", "--json"]);
+    assert_eq!(status, 0, "{errors}");
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let findings = report["findings"].as_array().expect("a list");
+    for (kind, place) in [
+        ("churn", "churns"),
+        ("growth", "grows"),
+        ("pages_given_up", "gives_up"),
+        ("split_mappings", "cuts"),
+        ("fault_storm", "storms"),
+    ] {
+        let of_kind: Vec<_> = findings.iter().filter(|finding| finding["kind"] == kind).collect();
+        let [finding] = of_kind[..] else { panic!("one of {kind}: {findings:#?}") };
+        let frames = finding["frames"].as_array().expect("a list");
+        let is_there = frames.iter().any(|frame| frame["function"] == place);
+        assert!(is_there, "{kind} by {place}: {frames:#?}");
+    }
+    let (_, text, _) = run(&scratch, &["report", "f.vmatlas"]);
+    for words in ["Findings", "mapped and unmapped 1,600 times", "in 160 mappings", "2,560 mappings more"] {
+        assert!(text.contains(words), "{words} in:\n{text}");
+    }
+    let Some((scratch, _, _)) = recorded("hello", &[]) else { return };
+    let (_, text, _) = run(&scratch, &["report", "f.vmatlas"]);
+    assert!(!text.contains("Findings"), "{text}");
+}
