@@ -110,7 +110,7 @@ impl Checkpointer {
             PageSource::Scan => {
                 let pagemap = open(thread, "pagemap")?;
                 for (range, files) in pieces(rows) {
-                    scanner.scan_range(&pagemap, range, files, |region| add_run(runs, region_run(region)))?;
+                    scanner.scan_range(&pagemap, range, files, |region| add_run(runs, page_run(region)))?;
                 }
             }
             PageSource::Pagemap => {
@@ -210,7 +210,8 @@ fn add_run(runs: &mut Vec<PageRun>, run: PageRun) {
     }
 }
 
-fn region_run(region: &Region) -> PageRun {
+/// What a run of pages is in the words of recordings.
+pub fn page_run(region: &Region) -> PageRun {
     const BITS: [(Categories, PageState); 6] = [
         (Categories::PRESENT, PageState::PRESENT),
         (Categories::SWAPPED, PageState::SWAPPED),

@@ -282,18 +282,28 @@ fn open_lane(
         events.push((*density, event));
     }
     if let Seen::Traced(points) = seen {
-        for at in 0..events.len() {
-            let settings = Settings {
-                tracepoint: Some(points.kernel),
-                mappings: Mappings::NotTold,
-                ..events[at].1.settings()
-            };
-            let event = Event::open(settings, thread, cpu)?;
-            ring.take_in(&event, &events[0].1)?;
-            events.push((events[at].0, event));
-        }
+        add_kernel_mode(&mut events, &mut ring, points, thread, cpu)?;
     }
     Ok(Lane { ring, events })
+}
+
+/// A tracepoint of its own tells faults in kernel mode: one beside each event.
+fn add_kernel_mode(
+    events: &mut Vec<(Density, Event)>,
+    ring: &mut Ring,
+    points: FaultTracepoints,
+    thread: Tid,
+    cpu: u32,
+) -> OsResult<()> {
+    for at in 0..events.len() {
+        let (density, of_user) = &events[at];
+        let settings =
+            Settings { tracepoint: Some(points.kernel), mappings: Mappings::NotTold, ..of_user.settings() };
+        let (density, event) = (*density, Event::open(settings, thread, cpu)?);
+        ring.take_in(&event, &events[0].1)?;
+        events.push((density, event));
+    }
+    Ok(())
 }
 
 /// How much of its stack a fault's record carries: so little that a ring holds hundreds of records, and more where only

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use abi::{Call, Pid, Tid};
+use abi::{AddrRange, Call, Pid, Tid};
 use mm::Why;
 use recording::MapRow;
 use timeline::Difference;
+use timeline::ledger::{Held, May};
 
 use crate::fuzz;
 
@@ -39,6 +40,40 @@ pub struct Found {
     pub inputs: BTreeMap<&'static str, u64>,
     /// The first divergences.
     pub divergences: Vec<Divergence>,
+    /// Page states; `None` where they were not compared.
+    pub pages: Option<Held>,
+    /// The first page states that differ.
+    pub pages_differing: Vec<PagesDiffer>,
+}
+
+/// Page states that differ, and nothing explains it.
+#[derive(Clone, Debug)]
+pub struct PagesDiffer {
+    /// Whose.
+    pub pid: Pid,
+    /// How many calls were seen before it.
+    pub at_call: u64,
+    /// The call that was just done; `None`: the program ran since the last one.
+    pub after: Option<Call>,
+    /// How many pages.
+    pub pages: u64,
+    /// The first of them.
+    pub range: AddrRange,
+    /// What they may be by the twin.
+    pub twin: May,
+    /// What they are.
+    pub kernel: May,
+}
+
+impl fmt::Display for PagesDiffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, at_call, after, pages, range, twin, kernel } = self;
+        match after {
+            Some(call) => write!(f, "after call {at_call}, pid {pid}: {call}: ")?,
+            None => write!(f, "before call {at_call}, pid {pid}: ")?,
+        }
+        write!(f, "{range}: the twin says {twin}, the kernel {kernel} ({pages} pages in all)")
+    }
 }
 
 /// A kind of call that is not predicted.
@@ -90,9 +125,17 @@ impl Found {
         }
     }
 
+    /// Takes in page states that differ.
+    pub fn pages_differ(&mut self, differ: PagesDiffer) {
+        if self.pages_differing.len() < KEPT_MAX {
+            self.pages_differing.push(differ);
+        }
+    }
+
     /// Tells whether everything was predicted, and rightly.
     pub fn is_clean(&self) -> bool {
-        self.diverged == 0 && self.unmodelled.is_empty()
+        let pages_differ = self.pages.as_ref().is_some_and(|pages| pages.differing > 0);
+        self.diverged == 0 && self.unmodelled.is_empty() && !pages_differ
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) fn report(kernel: &str, found: &Found) -> Vec<u8> {
     let unmodelled: Vec<Value> =
         found.unmodelled.iter().map(|(call, count)| json!({ "call": call, "count": count })).collect();
     let divergences: Vec<Value> = found.divergences.iter().map(divergence).collect();
-    let report = json!({
+    let mut report = json!({
         "schema": CHECK_SCHEMA,
         "kernel": kernel,
         "calls": found.calls,
@@ -27,6 +27,27 @@ pub(super) fn report(kernel: &str, found: &Found) -> Vec<u8> {
         "inputs": found.inputs,
         "divergences": divergences,
     });
+    if let (Some(pages), Some(report)) = (&found.pages, report.as_object_mut()) {
+        let numbers = [
+            ("pages_compared", pages.compared),
+            ("pages_predicted", pages.predicted),
+            ("pages_differing", pages.differing),
+            ("pages_resynced", pages.resynced_all()),
+            ("pages_resynced_anon", pages.anon_resynced),
+            ("pages_anon", pages.anon_compared),
+            ("pages_moving", pages.moving),
+            ("pages_other_rules", pages.untold),
+        ];
+        report.extend(numbers.map(|(name, pages)| (name.to_owned(), json!(pages))));
+        let by: Vec<Value> = pages
+            .resynced
+            .iter()
+            .map(|(why, pages)| json!({ "why": why.to_string(), "pages": pages }))
+            .collect();
+        report.insert("pages_resynced_by".to_owned(), json!(by));
+        let differ: Vec<String> = found.pages_differing.iter().map(ToString::to_string).collect();
+        report.insert("pages_differ".to_owned(), json!(differ));
+    }
     report.to_string().into_bytes()
 }
 

@@ -12,6 +12,7 @@ use timeline::{Difference, compare, touched};
 
 use super::found::{Divergence, Found, Kept};
 use super::kernel::KernelMap;
+use super::pages::Pages;
 use super::scene;
 
 /// Maps with fewer lines are compared whole after every call.
@@ -65,6 +66,8 @@ pub struct Memory {
     kernel: KernelMap,
     calls_since_whole: u64,
     last_whole: Instant,
+    /// Its page states, where they are compared.
+    pub(super) pages: Option<Pages>,
 }
 
 /// A call between its two ends.
@@ -98,7 +101,7 @@ impl Memory {
         let mut kernel = KernelMap::open(pid)?;
         let (rows, flags) = kernel.rows_with_flags()?;
         let twin = Twin::adopt(shared, mm, exec, limits, &rows, &flags);
-        let mut memory = Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now() };
+        let mut memory = Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now(), pages: None };
         memory.learn_anonymous(shared)?;
         Ok(memory)
     }
@@ -110,7 +113,17 @@ impl Memory {
     pub fn fork(&mut self, shared: &mut Shared, mm: MmId, child: Pid) -> io::Result<Option<Self>> {
         let Some(twin) = self.twin.fork(shared, mm) else { return Ok(None) };
         let kernel = KernelMap::open(child)?;
-        Ok(Some(Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now() }))
+        Ok(Some(Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now(), pages: None }))
+    }
+
+    /// Its mappings.
+    pub(super) fn space(&self) -> &mm::AddressSpace {
+        self.twin.space()
+    }
+
+    /// The heap's end.
+    pub(super) fn brk(&self) -> VirtAddr {
+        self.twin.brk()
     }
 
     /// Ends the twin.

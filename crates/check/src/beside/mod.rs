@@ -14,15 +14,16 @@ mod found;
 mod json;
 mod kernel;
 mod memory;
+mod pages;
 mod program;
 mod replay;
 mod run;
 mod scene;
 
-pub use found::{Divergence, Found, Kept, Unmodelled};
+pub use found::{Divergence, Found, Kept, PagesDiffer, Unmodelled};
 pub use json::CHECK_SCHEMA;
 pub use kernel::KernelMap;
 pub use memory::{Caller, Company, Every, Known, Memory, UnderWay};
-pub use program::Program;
+pub use program::{PagesWanted, Program};
 pub use replay::{Replayed, replay, shortest};
 pub use run::run;

@@ -3,17 +3,21 @@
 use std::collections::HashMap;
 use std::io;
 
-use abi::{Pid, Resource, Tid};
+use abi::{Pid, Resource, Tid, VirtAddr};
+use capture::faults::FaultWatch;
+use capture::stack_table::StackTable;
 use capture::{At, Observer, Order};
 use recording::{
-    Body, CallEvent, CallInput, CallResult, Event, ExecEvent, Header, MmId, Reason, SpawnEvent, SpawnKind,
-    UnmodelledEvent, UnmodelledWhy,
+    Body, CallEvent, CallInput, CallResult, Event, ExecEvent, FaultSource, Header, MmId, Reason, SpawnEvent,
+    SpawnKind, TimeNs, UnmodelledEvent, UnmodelledWhy,
 };
+use timeline::ledger::Sight;
 use timeline::twin::Shared;
 
 use super::descriptions::Descriptions;
 use super::found::{Divergence, Found};
 use super::memory::{Caller, Company, Every, Known, Memory, UnderWay};
+use super::pages::{Look, Pages};
 
 /// Watches a program: its memories with their twins.
 pub struct Program {
@@ -24,6 +28,22 @@ pub struct Program {
     threads: HashMap<Tid, (Pid, MmId)>,
     found: Found,
     kernel: String,
+    /// Whether page states are compared too.
+    pages: PagesWanted,
+    /// Tells the program's faults, where they can be seen.
+    watch: Option<FaultWatch>,
+    zero_ns: u64,
+    /// Faults were lost since the last look.
+    has_gaps: bool,
+}
+
+/// Whether page states are compared too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PagesWanted {
+    /// They are.
+    Yes,
+    /// They are not.
+    No,
 }
 
 /// A memory and what is under way in it.
@@ -43,7 +63,87 @@ impl Program {
             threads: HashMap::new(),
             found: Found::default(),
             kernel: header.machine.kernel.clone(),
+            pages: PagesWanted::No,
+            watch: None,
+            zero_ns: 0,
+            has_gaps: false,
         }
+    }
+
+    /// Compares page states too. `watch` tells the program's faults; times count from `zero_ns`.
+    #[must_use]
+    pub fn with_pages(self, watch: Option<FaultWatch>, zero_ns: u64) -> Self {
+        Self { pages: PagesWanted::Yes, watch, zero_ns, ..self }
+    }
+
+    fn now(&self) -> TimeNs {
+        TimeNs(sys::clock::monotonic_ns().saturating_sub(self.zero_ns))
+    }
+
+    /// Takes in the faults that were told since the last time.
+    fn take_faults(&mut self) {
+        let Some(watch) = &mut self.watch else { return };
+        let mut seen = Vec::new();
+        watch.finish(&mut StackTable::default(), |one| seen.push(one));
+        for one in seen {
+            match one.body {
+                Body::Fault(fault) => {
+                    let mm = self.threads.get(&one.tid).map(|(_, mm)| *mm);
+                    let beside = mm.and_then(|mm| self.memories.get_mut(&mm));
+                    if let Some(memory) = beside.map(|beside| &mut beside.memory)
+                        && let Some(mut pages) = memory.pages.take()
+                    {
+                        pages.fault(memory.space(), one.tid, one.time, &fault);
+                        memory.pages = Some(pages);
+                    }
+                }
+                Body::Lost { .. } | Body::FaultPeriod { .. } => self.has_gaps = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// What was seen of the faults since the last look.
+    fn sight(&self) -> Sight {
+        let sees_all = self.watch.as_ref().is_some_and(|watch| watch.source() == FaultSource::All);
+        if sees_all && !self.has_gaps { Sight::Whole } else { Sight::Gaps }
+    }
+
+    /// Holds the pages of a memory against the kernel's; `after` is the call that was just done.
+    fn look(&mut self, caller: Caller, mm: MmId, sight: Sight, after: Option<abi::Call>) -> io::Result<()> {
+        let look = Look { pid: caller.pid, now: self.now(), company: caller.company, sight };
+        let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory) else { return Ok(()) };
+        let Some(mut pages) = memory.pages.take() else { return Ok(()) };
+        let looked = pages.look(memory.space(), &mut self.found, look, after);
+        memory.pages = Some(pages);
+        self.has_gaps = false;
+        looked
+    }
+
+    /// Applies a call to the pages, and looks at what it did.
+    fn look_after(
+        &mut self,
+        caller: Caller,
+        mm: MmId,
+        done: &UnderWay,
+        kernel: i64,
+        brk: VirtAddr,
+    ) -> io::Result<()> {
+        self.take_faults();
+        let now = self.now();
+        let ranges = match &done.input {
+            CallInput::Ranges { target, ranges } if *target == Some(mm) => &ranges[..],
+            _ => &[],
+        };
+        if let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory)
+            && let Some(mut pages) = memory.pages.take()
+        {
+            pages.call(memory.space(), caller.tid, now, (done.call, kernel, brk), ranges);
+            memory.pages = Some(pages);
+        }
+        // The caller stood still but for the call itself, in which the kernel may touch its memory.
+        let sight = self.sight();
+        self.look(caller, mm, sight, Some(done.call))
     }
 
     fn threads_in(&self, mm: MmId) -> usize {
@@ -69,7 +169,11 @@ impl Program {
             .into_iter()
             .filter_map(|resource| Some((resource, sys::process::limit(exec.pid, resource).ok()?)))
             .collect();
-        let memory = Memory::adopt(&mut self.shared, mm, exec.pid, Some(exec), &limits)?;
+        let mut memory = Memory::adopt(&mut self.shared, mm, exec.pid, Some(exec), &limits)?;
+        if self.pages == PagesWanted::Yes {
+            self.take_faults();
+            memory.pages = Some(Pages::adopt(exec.pid, self.now())?);
+        }
         for name in ["layout bases", "start of brk", "stack top"] {
             self.found.input(name, 1);
         }
@@ -88,6 +192,8 @@ impl Program {
             return Ok(());
         }
         let caller = self.caller(spawn.child_pid, spawn.child, spawn.child_mm);
+        self.take_faults();
+        let now = self.now();
         let Some(parent) = self.memories.get_mut(&mm) else { return Ok(()) };
         parent.memory.enter(&mut self.shared, &mut self.found)?;
         let fork = parent.memory.fork(&mut self.shared, spawn.child_mm, spawn.child_pid)?;
@@ -110,8 +216,11 @@ impl Program {
         let descriptions = parent.descriptions.fork();
         let mut child = Beside { memory, descriptions, under_way: HashMap::new() };
         child.memory.check_whole(&mut self.shared, &mut self.found, caller, &[])?;
+        if let Some(pages) = &parent.memory.pages {
+            child.memory.pages = Some(pages.fork(spawn.child_pid, child.memory.space(), now)?);
+        }
         self.memories.insert(spawn.child_mm, child);
-        Ok(())
+        self.look(caller, spawn.child_mm, self.sight(), None)
     }
 
     fn exit(&mut self, tid: Tid) {
@@ -143,6 +252,7 @@ impl Program {
 
     fn enter(&mut self, at: At, event: &CallEvent) -> io::Result<()> {
         self.found.calls += 1;
+        self.take_faults();
         if let Ok(caps) = sys::process::effective_capabilities(at.tid) {
             self.shared.set_capabilities(caps);
         }
@@ -157,7 +267,7 @@ impl Program {
         }
         beside.descriptions.let_go(beside.memory.gone_after(event.call));
         beside.under_way.insert(at.tid, UnderWay { call: event.call, input });
-        Ok(())
+        self.look(self.caller(at.pid, at.tid, at.mm), at.mm, self.sight(), None)
     }
 
     fn leave(&mut self, at: At, event: &CallEvent) -> io::Result<()> {
@@ -168,7 +278,9 @@ impl Program {
         }
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };
         let Some(done) = beside.under_way.remove(&at.tid) else { return Ok(()) };
-        beside.memory.leave(&mut self.shared, &mut self.found, caller, &done, kernel, self.every)
+        let brk = beside.memory.brk();
+        beside.memory.leave(&mut self.shared, &mut self.found, caller, &done, kernel, self.every)?;
+        self.look_after(caller, at.mm, &done, kernel, brk)
     }
 
     /// A process that vanishes while it is looked at says so by an error; that is no difference.
@@ -196,13 +308,16 @@ impl Observer for Program {
             Body::Checkpoint(checkpoint) if checkpoint.reason == Reason::Exit => {
                 let pid = self.threads.get(&tid).map_or(Pid(tid.0), |(pid, _)| *pid);
                 let caller = self.caller(pid, tid, mm);
-                match self.memories.get_mut(&mm) {
+                self.take_faults();
+                let checked = match self.memories.get_mut(&mm) {
                     Some(beside) => {
                         let cut_off: Vec<UnderWay> = beside.under_way.drain().map(|(_, call)| call).collect();
                         beside.memory.check_whole(&mut self.shared, &mut self.found, caller, &cut_off)
                     }
                     None => Ok(()),
-                }
+                };
+                let still = Caller { company: Company::Alone, ..caller };
+                checked.and_then(|()| self.look(still, mm, self.sight(), None))
             }
             Body::Limit { resource, limit } => {
                 if let Some(beside) = self.memories.get_mut(&mm)

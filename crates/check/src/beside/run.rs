@@ -1,10 +1,13 @@
 //! Running a program with its twin beside it.
 
-use capture::{Command, Ended, RunError, TraceOptions, WhenToTell, machine};
+use abi::Tid;
+use capture::faults::{AccessWanted, Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
+use capture::{Command, Ended, RunError, Start, TraceOptions, WhenToTell, machine};
 use recording::{CallSource, FaultSource, Header, PageSource, Sources};
+use sys::perf::Mappings;
 
 use super::memory::Every;
-use super::program::Program;
+use super::program::{PagesWanted, Program};
 
 /// Runs a program and checks every memory call of it. [`Ended::found`] is the report as JSON
 /// ([`super::CHECK_SCHEMA`]).
@@ -14,7 +17,7 @@ use super::program::Program;
 ///
 /// # Errors
 /// If the command can't be executed or traced.
-pub fn run(command: &Command, every: Every) -> Result<Ended, RunError> {
+pub fn run(command: &Command, every: Every, pages: PagesWanted) -> Result<Ended, RunError> {
     // Everything the program made is checked to its end.
     let trace = TraceOptions { until: WhenToTell::AfterAll, ..TraceOptions::CHECK };
     capture::run(command, trace, |start| {
@@ -34,6 +37,22 @@ pub fn run(command: &Command, every: Every) -> Result<Ended, RunError> {
                 remarks: start.remarks.clone(),
             },
         };
-        Ok(Program::new(&header, every))
+        let program = Program::new(&header, every);
+        Ok(match pages {
+            PagesWanted::No => program,
+            PagesWanted::Yes => program.with_pages(watch(start), start.zero_ns),
+        })
     })
+}
+
+/// Watches every fault of the program, with how it accessed memory where that may be seen.
+fn watch(start: &Start) -> Option<FaultWatch> {
+    let wanted = FaultsWanted {
+        chain_frames_max: 0,
+        stacks: FaultStacks::NotCopied,
+        mapped: Mappings::NotTold,
+        budget: Budget::Unlimited,
+        access: AccessWanted::Yes,
+    };
+    FaultWatch::open(Tid(start.pid.0), wanted, Begin::AtExec, start.zero_ns).ok()
 }

@@ -37,7 +37,12 @@ impl Ledger {
     /// A fault that the program survived.
     pub fn fault(&mut self, space: &AddressSpace, touch: Touch, addr: VirtAddr, access: Access) {
         let page = addr.page_down();
-        let Some(vma) = space.find(page) else { return };
+        // A stack that grows to reach the page may not be told to have grown yet.
+        let growing = || {
+            let above = space.first_ending_after(page);
+            above.filter(|vma| vma.flags.contains(VmFlags::GROWSDOWN))
+        };
+        let Some(vma) = space.find(page).or_else(growing) else { return };
         if !vma.flags.intersects(VmFlags::ACCESS) {
             return;
         }

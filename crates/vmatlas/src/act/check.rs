@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use capture::{Command, Ended, RunError};
-use check::beside::{self, Every, Replayed};
+use check::beside::{self, Every, PagesWanted, Replayed};
 use check::fuzz;
 use serde::Deserialize;
 
@@ -32,6 +32,19 @@ struct Found {
     threads: u64,
     inputs: std::collections::BTreeMap<String, u64>,
     divergences: Vec<Divergence>,
+    #[serde(flatten)]
+    pages: Option<Pages>,
+}
+
+#[derive(Deserialize)]
+struct Pages {
+    pages_compared: u64,
+    pages_predicted: u64,
+    pages_differing: u64,
+    pages_resynced: u64,
+    pages_resynced_anon: u64,
+    pages_anon: u64,
+    pages_differ: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +66,8 @@ pub(crate) fn act(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let command = Command::find(&args.command)
         .map_err(|error| WithStatus { status: error.status(), message: error.to_string() })?;
     let every = args.every.map_or(Every::Adaptive, Every::Calls);
-    let ended = beside::run(&command, every).map_err(|error| match error {
+    let pages = if args.pages { PagesWanted::Yes } else { PagesWanted::No };
+    let ended = beside::run(&command, every, pages).map_err(|error| match error {
         RunError::Command(error) => {
             anyhow::Error::new(WithStatus { status: error.status(), message: error.to_string() })
         }
@@ -67,7 +81,8 @@ fn tell(args: &CheckArgs, ended: &Ended) -> anyhow::Result<ExitCode> {
         writeln!(io::stderr(), "vmatlas: {trouble}")?;
     }
     let found: Found = serde_json::from_slice(&ended.found).context("the check ended without a report")?;
-    let clean = found.diverged == 0 && found.unmodelled.is_empty();
+    let pages_differ = found.pages.as_ref().is_some_and(|pages| pages.pages_differing > 0);
+    let clean = found.diverged == 0 && found.unmodelled.is_empty() && !pages_differ;
     let saved = save_programs(&found.divergences);
     let mut text = if args.json { ended.found.clone() } else { text(&found, ended, &saved).into_bytes() };
     text.push(b'\n');
@@ -97,6 +112,18 @@ fn text(found: &Found, ended: &Ended, saved: &[String]) -> String {
         lines.push(format!(
             "{} threads went on when the program ended: not checked from there on",
             ended.left
+        ));
+    }
+    if let Some(pages) = &found.pages {
+        lines.extend(pages.pages_differ.iter().map(|one| format!("pages differ: {one}")));
+        lines.push(format!(
+            "pages: {}/{} predicted, {} differ, {} asked of the kernel; of {} anonymous {} asked",
+            pages.pages_predicted,
+            pages.pages_compared,
+            pages.pages_differing,
+            pages.pages_resynced,
+            pages.pages_anon,
+            pages.pages_resynced_anon
         ));
     }
     lines.push(format!(

@@ -12,6 +12,9 @@ pub(crate) struct CheckArgs {
     /// changed range always]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) every: Option<u64>,
+    /// Compare page states too, at every call: which pages are there and what they are
+    #[arg(long)]
+    pub(crate) pages: bool,
     /// Write the report to a file rather than to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -19,7 +22,7 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Run the program of a divergence again, as `check` saved it, instead of a command
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "every"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "every", "pages"])]
     pub(crate) replay: Option<PathBuf>,
     /// Say nothing but errors and divergences
     #[arg(short, long)]

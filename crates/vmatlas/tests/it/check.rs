@@ -35,7 +35,13 @@ const GUESTS: &[&str] = &[
 
 /// Checks a command and returns the report.
 fn check(scratch: &Scratch, user: User, command: &[&Path]) -> Value {
-    let mut words = vec![vmatlas(), Path::new("check"), Path::new("--json"), Path::new("--")];
+    check_with(scratch, user, &[], command)
+}
+
+fn check_with(scratch: &Scratch, user: User, options: &[&str], command: &[&Path]) -> Value {
+    let mut words = vec![vmatlas(), Path::new("check"), Path::new("--json")];
+    words.extend(options.iter().map(Path::new));
+    words.push(Path::new("--"));
     words.extend(command);
     let ran = Run::new(scratch, words).user(user).alone();
     let report: Value = serde_json::from_str(&ran.stderr)
@@ -75,6 +81,25 @@ fn real_programs_do_not_diverge() {
             let command: Vec<&Path> = words.iter().map(Path::new).collect();
             let report = check(&Scratch::new("check-real"), *user, &command);
             assert!(report["predicted"].as_u64() > Some(10), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn the_pages_of_every_guest_are_predicted_or_asked_for_a_reason() {
+    for user in users() {
+        for name in GUESTS {
+            let Some(program) = guest(name, Build::Dynamic) else { return };
+            let scratch = Scratch::new("check-pages");
+            let report = check_with(&scratch, *user, &["--pages"], &[&program]);
+            let count = |name: &str| report[name].as_u64().expect("a count");
+            assert!(count("pages_compared") > 100, "{name}");
+            assert_eq!(count("pages_differing"), 0, "{name} as {user:?}: {}", report["pages_differ"]);
+            let sees_all =
+                crate::run::is_root() && *user == User::Same && sys::perf::FaultTracepoints::find().is_ok();
+            if sees_all && name != &"userfault" {
+                assert_eq!(count("pages_resynced_anon"), 0, "{name}: {}", report["pages_resynced_by"]);
+            }
         }
     }
 }

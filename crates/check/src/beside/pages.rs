@@ -1,0 +1,123 @@
+//! The page states of one memory beside the kernel's: what the program's faults bring in, what its calls change.
+
+use std::fs::File;
+use std::io;
+
+use abi::{AddrRange, Call, Errno, Pid, Tid, VirtAddr};
+use capture::checkpoint::page_run;
+use mm::AddressSpace;
+use recording::{FaultEvent, PageRun, TimeNs};
+use sys::pagemap::Scanner;
+use timeline::ledger::{Done, Held, Ledger, Moving, Sight, Touch};
+
+use super::found::{Found, PagesDiffer};
+use super::memory::Company;
+
+/// The pages of one memory.
+pub(super) struct Pages {
+    ledger: Ledger,
+    pagemap: File,
+    scanner: Scanner,
+    runs: Vec<PageRun>,
+    /// When the kernel was asked last.
+    last: TimeNs,
+}
+
+/// When pages are looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    pub(super) pid: Pid,
+    pub(super) now: TimeNs,
+    pub(super) company: Company,
+    pub(super) sight: Sight,
+}
+
+/// Every address of a program.
+const EVERYWHERE: AddrRange = AddrRange { start: VirtAddr(0), end: VirtAddr(1 << 63) };
+
+impl Pages {
+    /// Takes over what is there.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub(super) fn adopt(pid: Pid, now: TimeNs) -> io::Result<Self> {
+        let mut pages = Self::of(pid, Ledger::default(), now)?;
+        pages.scan()?;
+        pages.ledger = Ledger::adopt(&pages.runs, touch(pid, now));
+        Ok(pages)
+    }
+
+    /// Makes those of a forked child, from its mappings.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub(super) fn fork(&self, child: Pid, space: &AddressSpace, now: TimeNs) -> io::Result<Self> {
+        Self::of(child, self.ledger.fork(space), now)
+    }
+
+    fn of(pid: Pid, ledger: Ledger, now: TimeNs) -> io::Result<Self> {
+        let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
+        Ok(Self { ledger, pagemap, scanner: Scanner::default(), runs: Vec::new(), last: now })
+    }
+
+    /// The program touched a page.
+    pub(super) fn fault(&mut self, space: &AddressSpace, tid: Tid, time: TimeNs, fault: &FaultEvent) {
+        let touch = Touch { time, tid, stack: None };
+        self.ledger.fault(space, touch, fault.addr, fault.access.into());
+    }
+
+    /// A call was done; `space` are the mappings after it.
+    pub(super) fn call(
+        &mut self,
+        space: &AddressSpace,
+        tid: Tid,
+        now: TimeNs,
+        (call, result, brk): (Call, i64, VirtAddr),
+        ranges: &[AddrRange],
+    ) {
+        let touch = Touch { time: now, tid, stack: None };
+        self.ledger.call(space, touch, Done { call, result: Errno::from_raw(result), brk, ranges });
+    }
+
+    /// Holds what is known against the kernel's word.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub(super) fn look(
+        &mut self,
+        space: &AddressSpace,
+        found: &mut Found,
+        look: Look,
+        after: Option<Call>,
+    ) -> io::Result<()> {
+        self.scan()?;
+        let moving = match look.company {
+            Company::Alone => Moving::Still,
+            Company::Others => Moving::Since(self.last),
+        };
+        let at = touch(look.pid, look.now);
+        let held = self.ledger.hold(space, (EVERYWHERE, &self.runs), at, look.sight, moving);
+        self.last = look.now;
+        note(found, look.pid, &held, after);
+        Ok(())
+    }
+
+    fn scan(&mut self) -> io::Result<()> {
+        let Self { pagemap, scanner, runs, .. } = self;
+        runs.clear();
+        scanner.scan(pagemap, |region| runs.push(page_run(region)))?;
+        Ok(())
+    }
+}
+
+fn note(found: &mut Found, pid: Pid, held: &Held, after: Option<Call>) {
+    found.pages.get_or_insert_default().add(held);
+    if let Some((range, twin, kernel)) = held.first {
+        let (at_call, pages) = (found.calls, held.differing);
+        found.pages_differ(PagesDiffer { pid, at_call, after, pages, range, twin, kernel });
+    }
+}
+
+fn touch(pid: Pid, time: TimeNs) -> Touch {
+    Touch { time, tid: Tid(pid.0), stack: None }
+}
