@@ -15,6 +15,7 @@ mod child;
 mod command;
 pub mod faults;
 mod front;
+mod hash;
 mod input;
 mod link;
 pub mod machine;

@@ -6,6 +6,7 @@ use abi::{Pid, Tid};
 use recording::{Body, Event, FaultEvent, MmId, TimeNs};
 
 use crate::faults::{FaultWatch, Memory, Seen};
+use crate::hash::NumberMap;
 use crate::stack_table::StackTable;
 
 /// Holds events back until nothing older can come, then hands them on in order.
@@ -16,7 +17,7 @@ pub(crate) struct Order {
     /// What the tracer saw and is not handed on yet, in order.
     waiting: VecDeque<Event>,
     /// The memory of each thread at the moment that was handed on last.
-    memory_of: HashMap<Tid, MmId>,
+    memory_of: NumberMap<Tid, MmId>,
     /// Processes inside an exec, with the faults they have taken there.
     executing: HashMap<Pid, Vec<FaultEvent>>,
 }
@@ -27,7 +28,7 @@ impl Order {
             watch,
             stacks: StackTable::default(),
             waiting: VecDeque::new(),
-            memory_of: HashMap::new(),
+            memory_of: NumberMap::default(),
             executing: HashMap::new(),
         }
     }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use abi::Tid;
-use recording::{CallSource, Event, FaultSource, Header, PageSource, Sources, Writer};
+use recording::{CallSource, Detail, Event, FaultSource, Header, PageSource, Sources, Writer};
 use sys::perf::Mappings;
 
 use crate::checkpoint::{Checkpointer, PagesWanted};
@@ -48,8 +48,8 @@ pub enum Stacks {
     Off,
     /// Those of memory calls, as addresses only.
     Addresses,
-    /// Those of memory calls, with the names of their frames.
-    Named,
+    /// Those of memory calls, with the names of their frames as far as asked for.
+    Named(Detail),
 }
 
 /// Whether the command line is recorded.

@@ -1,10 +1,11 @@
 //! Call chains, each kept once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use abi::VirtAddr;
 use recording::StackId;
+
+use crate::hash::NumberMap;
 
 /// Addresses kept for all chains together; beyond, new chains are no longer recorded (32 MiB).
 const ADDRESSES_MAX: usize = 4 << 20;
@@ -15,7 +16,7 @@ const ADDRESSES_MAX: usize = 4 << 20;
 /// may name a chain, so that the n-th chain in the recording is `StackId(n)` whatever the order of events.
 #[derive(Debug, Default)]
 pub struct StackTable {
-    known: HashMap<Arc<[VirtAddr]>, StackId>,
+    known: NumberMap<Arc<[VirtAddr]>, StackId>,
     fresh: Vec<Arc<[VirtAddr]>>,
     addresses: usize,
 }

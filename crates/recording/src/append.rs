@@ -11,8 +11,9 @@ use crate::index::{self, Entry};
 use crate::limits::BLOCK_BYTES_MAX;
 use crate::open;
 use crate::reader::at;
+use crate::symbols::Symbols;
 
-/// Adds twin checkpoints to a finished recording.
+/// Adds twin checkpoints and names to a finished recording.
 ///
 /// Nothing that is there is written over: the blocks follow the old trailer, then a new index and a new trailer,
 /// after which the file is finished again. In between a reader finds the events by a scan, as in a file whose
@@ -28,9 +29,10 @@ impl Appender {
     /// Opens a finished recording for adding to it.
     ///
     /// # Errors
-    /// If it can't be opened for writing, or is not finished.
+    /// If it can't be opened for writing, is not finished, or another process is adding to it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.try_lock().map_err(io::Error::from)?;
         let mut unpacker = Unpacker::new()?;
         let entries = open::all_entries(&mut file, &mut unpacker)?;
         let offset = file.seek(SeekFrom::End(0))?;
@@ -44,6 +46,14 @@ impl Appender {
     /// Whatever the medium says; if the state is larger than a block may be.
     pub fn push(&mut self, events: u64, time: TimeNs, state: &[u8]) -> io::Result<()> {
         self.write_block(Frame::of(BlockKind::TWIN, 0, events, time.0), state)
+    }
+
+    /// Adds names of frames: readers take the last ones there are.
+    ///
+    /// # Errors
+    /// Whatever the medium says; if they are larger than a block may be.
+    pub fn push_symbols(&mut self, symbols: &Symbols) -> io::Result<()> {
+        self.write_block(Frame::of(BlockKind::SYMBOLS, 0, self.next_event(), 0), &symbols.to_payload())
     }
 
     /// Writes the new index and trailer.
@@ -60,7 +70,7 @@ impl Appender {
 
     fn write_block(&mut self, frame: Frame, payload: &[u8]) -> io::Result<()> {
         if payload.len() > BLOCK_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a state is larger than a block may be"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "that is larger than a block may be"));
         }
         let block = frame.pack(payload, &mut self.packer)?;
         self.file.write_all(&block)?;

@@ -52,5 +52,5 @@ pub use event::{
 pub use header::{CallSource, FaultSource, Header, Machine, PageSource, Run, Sources, example_header};
 pub use reader::{Completeness, Reader};
 pub use sink::EventSink;
-pub use symbols::{ChainEnds, Function, Place, SymbolObject, Symbols};
+pub use symbols::{ChainEnds, Detail, Function, Place, SymbolObject, Symbols};
 pub use writer::Writer;

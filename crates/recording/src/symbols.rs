@@ -19,6 +19,18 @@ pub struct Symbols {
     pub ends: ChainEnds,
     /// How the chains of page faults end.
     pub fault_ends: ChainEnds,
+    /// What was asked for.
+    pub detail: Detail,
+}
+
+/// What of the places is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Detail {
+    /// The functions whose code it is, from symbol tables: what a recorder finds without delay.
+    Functions,
+    /// Inlined functions, source files and lines too, where there is debugging information.
+    #[default]
+    Lines,
 }
 
 /// A file that frames lie in.
@@ -28,6 +40,11 @@ pub struct SymbolObject {
     pub path: Bytes,
     /// Its GNU build id, empty if it has none.
     pub build_id: Bytes,
+    /// Its size in bytes and when it was last changed, in nanoseconds since 1970: what tells whether it is still the
+    /// same file where it has no build id. 0 where not known.
+    pub bytes: u64,
+    /// See `bytes`.
+    pub modified_ns: u64,
 }
 
 /// A place in a program's code.
@@ -83,7 +100,7 @@ impl ChainEnds {
 impl Symbols {
     /// Writes the payload of the block.
     pub(crate) fn to_payload(&self) -> Vec<u8> {
-        let Self { objects, places, chains, ends, fault_ends } = self;
+        let Self { objects, places, chains, ends, fault_ends, detail } = self;
         let mut out = Out::default();
         out.list(objects, |out, object| {
             out.text(&object.path);
@@ -102,6 +119,11 @@ impl Symbols {
             out.list(chain, |out, place| out.number(u64::from(*place)));
         });
         [ends, fault_ends].into_iter().flat_map(|ends| ends.words()).for_each(|word| out.number(word));
+        out.number(u64::from(*detail == Detail::Lines));
+        for object in objects {
+            out.number(object.bytes);
+            out.number(object.modified_ns);
+        }
         let mut payload = Vec::new();
         varint::put(&mut payload, out.texts.len() as u64);
         for text in &out.texts {
@@ -121,8 +143,9 @@ impl Symbols {
             input.left = left;
             input.texts.push(text.into());
         }
-        let objects: Vec<SymbolObject> =
-            input.list(|input| Ok(SymbolObject { path: input.text()?, build_id: input.text()? }))?;
+        let mut objects: Vec<SymbolObject> = input.list(|input| {
+            Ok(SymbolObject { path: input.text()?, build_id: input.text()?, bytes: 0, modified_ns: 0 })
+        })?;
         let places: Vec<Place> = input.list(|input| place(input, objects.len()))?;
         let chains = input.list(|input| {
             input.list(|input| {
@@ -134,7 +157,16 @@ impl Symbols {
         let ends = ends(&mut input)?;
         // Recordings made before there were stacks of faults end here.
         let fault_ends = if input.left.is_empty() { ChainEnds::default() } else { self::ends(&mut input)? };
-        Ok(Self { objects, places, chains, ends, fault_ends })
+        let mut detail = Detail::Lines;
+        // Those in which all lines stood at once end here.
+        if !input.left.is_empty() {
+            detail = if input.number()? == 0 { Detail::Functions } else { Detail::Lines };
+            for object in &mut objects {
+                object.bytes = input.number()?;
+                object.modified_ns = input.number()?;
+            }
+        }
+        Ok(Self { objects, places, chains, ends, fault_ends, detail })
     }
 }
 
@@ -227,7 +259,12 @@ mod tests {
         let name = |text: &str| Bytes::from(text.as_bytes());
         let function = |text: &str, line| Function { name: name(text), file: name("/src/a.c"), line };
         Symbols {
-            objects: vec![SymbolObject { path: name("/bin/a"), build_id: name("\u{1}\u{2}") }],
+            objects: vec![SymbolObject {
+                path: name("/bin/a"),
+                build_id: name("\u{1}\u{2}"),
+                bytes: 12,
+                modified_ns: 1 << 60,
+            }],
             places: vec![
                 Place {
                     object: Some(0),
@@ -239,6 +276,7 @@ mod tests {
             chains: vec![vec![0, 1, 0], Vec::new(), vec![1]],
             ends: ChainEnds { root: 1, cut: 2, unsaved: 3, lost: 4, missed: 5 },
             fault_ends: ChainEnds { root: 6, cut: 7, unsaved: 8, lost: 9, missed: 10 },
+            detail: Detail::Functions,
         }
     }
 
@@ -252,10 +290,11 @@ mod tests {
     #[test]
     fn damage_does_no_harm() {
         let payload = example().to_payload();
-        // Up to there it is a block of before there were stacks of faults.
-        let older = payload.len() - 5;
+        // Up to there it is a block of before lines were added later, and of before there were stacks of faults.
+        let lines = payload.len() - 1 - 1 - 9;
+        let older = [lines, lines - 5];
         for at in 0..payload.len() {
-            assert_eq!(Symbols::from_payload(&payload[..at]).is_err(), at != older, "cut at {at}");
+            assert_eq!(Symbols::from_payload(&payload[..at]).is_ok(), older.contains(&at), "cut at {at}");
             for bit in 0..8 {
                 let mut bad = payload.clone();
                 bad[at] ^= 1 << bit;

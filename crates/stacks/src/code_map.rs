@@ -40,18 +40,18 @@ impl CodeMap {
         self.code.insert(at, code);
     }
 
-    /// Takes everything in a range away.
+    /// Takes everything in a range away; returns whether there was anything.
     ///
     /// ```text
     ///  before:  AAAAAAAA BBB  CCCC
     ///  range:      *****************
     ///  after:   AAA              (a rest on either side stays)
     /// ```
-    pub fn remove(&mut self, range: AddrRange) {
+    pub fn remove(&mut self, range: AddrRange) -> bool {
         let first = self.code.partition_point(|code| code.range.end <= range.start);
         let end = self.code.partition_point(|code| code.range.start < range.end);
         if first >= end {
-            return;
+            return false;
         }
         let mut rests = Vec::new();
         for code in &self.code[first..end] {
@@ -67,6 +67,7 @@ impl CodeMap {
             }
         }
         self.code.splice(first..end, rests);
+        true
     }
 
     /// Returns the mapping at an address.

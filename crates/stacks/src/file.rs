@@ -1,9 +1,11 @@
 //! An executable, library or file of debugging information: its segments, and its sections when they are asked for.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::UNIX_EPOCH;
 
 use abi::{FileOff, PAGE_SIZE};
 use object::LittleEndian as LE;
@@ -29,11 +31,21 @@ pub struct ObjectFile {
     path: PathBuf,
     source: Source,
     id: u32,
+    stamp: Stamp,
     build_id: Vec<u8>,
     /// The segments that are loaded, executable ones first.
     loads: Vec<Load>,
     sections: Vec<Section>,
     unwind: OnceLock<Option<UnwindTable>>,
+}
+
+/// What tells whether a file is still the same where it has no build id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stamp {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was last changed, in nanoseconds since 1970.
+    pub modified_ns: u64,
 }
 
 /// A loaded segment.
@@ -57,6 +69,33 @@ pub(crate) struct Section {
     has_bytes: bool,
 }
 
+/// The bytes of a section.
+#[derive(Debug)]
+pub(crate) enum Stretch<'a> {
+    /// Where they stand in the file.
+    InFile { source: &'a Source, offset: u64, size: u64 },
+    /// In memory.
+    Unpacked(Vec<u8>),
+}
+
+impl Stretch<'_> {
+    /// Reads as much from there on as there is into a buffer; returns how much that is.
+    pub(crate) fn read(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::InFile { source, offset, size } => {
+                let left = usize::try_from(size.saturating_sub(at)).unwrap_or(usize::MAX).min(into.len());
+                source.read(offset.saturating_add(at), &mut into[..left])
+            }
+            Self::Unpacked(bytes) => {
+                let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+                let size = rest.len().min(into.len());
+                into[..size].copy_from_slice(&rest[..size]);
+                Ok(size)
+            }
+        }
+    }
+}
+
 impl ObjectFile {
     /// Opens a file and reads its headers.
     ///
@@ -65,11 +104,15 @@ impl ObjectFile {
     pub fn open(path: &Path) -> Result<Self, ObjectError> {
         let file = File::open(path)?;
         // A pipe or a device is no executable, and reading it could wait for ever.
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(ObjectError::NotElf64);
         }
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified_ns = modified.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0));
         let headers = Headers::read(&ReadCache::new(&file))?;
-        Ok(Self::new(path.to_path_buf(), Source::File(file), headers))
+        let stamp = Stamp { bytes: metadata.len(), modified_ns };
+        Ok(Self::new(path.to_path_buf(), Source::File(file), stamp, headers))
     }
 
     /// Takes an object in memory, such as the code that the kernel provides.
@@ -78,14 +121,15 @@ impl ObjectFile {
     /// If it is no 64-bit x86 ELF file.
     pub fn from_bytes(name: &str, bytes: Arc<[u8]>) -> Result<Self, ObjectError> {
         let headers = Headers::read(&*bytes)?;
-        Ok(Self::new(name.into(), Source::Bytes(bytes), headers))
+        let stamp = Stamp { bytes: bytes.len() as u64, modified_ns: 0 };
+        Ok(Self::new(name.into(), Source::Bytes(bytes), stamp, headers))
     }
 
-    fn new(path: PathBuf, source: Source, headers: Headers) -> Self {
+    fn new(path: PathBuf, source: Source, stamp: Stamp, headers: Headers) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Headers { build_id, loads, sections } = headers;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { path, source, id, build_id, loads, sections, unwind: OnceLock::new() }
+        Self { path, source, id, stamp, build_id, loads, sections, unwind: OnceLock::new() }
     }
 
     /// The path it was opened by.
@@ -96,6 +140,11 @@ impl ObjectFile {
     /// Its GNU build id, empty if it has none.
     pub fn build_id(&self) -> &[u8] {
         &self.build_id
+    }
+
+    /// Its size and when it was last changed, when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     /// A number that no other object of this process has.
@@ -150,6 +199,15 @@ impl ObjectFile {
             _ => return None,
         };
         unpack(packed, packing, size).ok()
+    }
+
+    /// A section to be read piece by piece; `None` if there is none.
+    pub(crate) fn stretch(&self, name: &[u8]) -> Option<Stretch<'_>> {
+        let section = self.section(name).filter(|section| section.has_bytes)?;
+        if section.is_compressed {
+            return self.section_bytes(name).map(Stretch::Unpacked);
+        }
+        Some(Stretch::InFile { source: &self.source, offset: section.offset, size: section.size })
     }
 
     /// Reads some bytes of code.

@@ -36,7 +36,7 @@ mod unwind;
 
 pub use code_map::{Code, CodeMap};
 pub use error::ObjectError;
-pub use file::{ObjectAddr, ObjectFile};
+pub use file::{ObjectAddr, ObjectFile, Stamp};
 pub use registers::{Registers, StackCopy};
-pub use symbols::{DebugFiles, Frame, PerfMap, Symbolizer, demangle};
+pub use symbols::{DebugFiles, Frame, PerfMap, Symbolizer, demangle, functions};
 pub use unwind::{Chain, End, FRAMES_MAX, Unwinder};

@@ -18,6 +18,31 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// Reads as much of a range as there is into a buffer; returns how much that is.
+    pub(crate) fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Bytes(bytes) => {
+                let rest =
+                    usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+                let size = rest.len().min(into.len());
+                into[..size].copy_from_slice(&rest[..size]);
+                Ok(size)
+            }
+            Self::File(file) => {
+                let mut read = 0;
+                while read < into.len() {
+                    match file.read_at(&mut into[read..], offset.saturating_add(read as u64)) {
+                        Ok(0) => break,
+                        Ok(more) => read += more,
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(read)
+            }
+        }
+    }
+
     /// Reads a range of bytes.
     pub(crate) fn bytes(&self, offset: u64, size: u64) -> io::Result<Vec<u8>> {
         let end = offset.checked_add(size).filter(|_| size <= SECTION_BYTES_MAX);

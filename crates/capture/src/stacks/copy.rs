@@ -1,6 +1,5 @@
 //! Copying what unwinding needs of a thread that waits at a memory call.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +8,8 @@ use abi::{Tid, VirtAddr};
 use recording::{StackId, TimeNs};
 use stacks::{End, Registers};
 use sys::perf::UserStack;
+
+use crate::hash::NumberMap;
 
 /// Stack copied at a call where that is known to do, and where nothing is known.
 const BYTES: usize = 2 << 10;
@@ -53,14 +54,14 @@ pub struct StackCopies(Arc<Mutex<Shared>>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    raw: HashMap<(Tid, TimeNs), RawStack>,
-    faults: HashMap<StackId, RawFault>,
+    raw: NumberMap<(Tid, TimeNs), RawStack>,
+    faults: NumberMap<StackId, RawFault>,
     faults_begun: u32,
     waiting_bytes: usize,
     /// How much of the stack the chains from a place have needed at most.
-    needed: HashMap<[u64; 3], usize>,
+    needed: NumberMap<[u64; 3], usize>,
     /// The stack pointer in the first function of a thread.
-    first: HashMap<Tid, VirtAddr>,
+    first: NumberMap<Tid, VirtAddr>,
     missed: u64,
 }
 
@@ -178,7 +179,7 @@ impl RawStack {
 pub(crate) struct Copier {
     waiting: StackCopies,
     /// `/proc/TID/syscall` of threads.
-    files: HashMap<Tid, File>,
+    files: NumberMap<Tid, File>,
     purse: Purse,
 }
 
@@ -209,7 +210,7 @@ impl Purse {
 impl Copier {
     /// Makes one that hands its copies over here.
     pub(crate) fn new(waiting: StackCopies) -> Self {
-        Self { waiting, files: HashMap::new(), purse: Purse::default() }
+        Self { waiting, files: NumberMap::default(), purse: Purse::default() }
     }
 
     /// Copies the stack of a thread that waits in the kernel; its call will be an event of this time.

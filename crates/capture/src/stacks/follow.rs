@@ -18,6 +18,8 @@ pub(super) struct Follow {
     objects: HashMap<FileId, Option<Arc<ObjectFile>>>,
     /// How many threads each memory has.
     users: HashMap<MmId, u64>,
+    /// Counts the changes of all maps.
+    changes: u64,
 }
 
 impl Follow {
@@ -25,11 +27,17 @@ impl Follow {
         self.maps.get(&mm)
     }
 
+    /// A number that is another one whenever any map has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Takes an event in.
     pub(super) fn see(&mut self, event: &Event) {
         let mm = event.mm;
         match &event.body {
             Body::Exec(exec) => {
+                self.changes += 1;
                 self.maps.insert(mm, CodeMap::new());
                 self.users.insert(mm, 1);
                 self.leave(exec.former_mm);
@@ -52,6 +60,7 @@ impl Follow {
                 for (range, offset, file, name) in rows {
                     map.insert(self.code(event.tid, range, offset, file, &name));
                 }
+                self.changes += 1;
                 self.maps.insert(mm, map);
             }
             Body::Mapped(mapped) if mapped.prot.contains(Prot::EXEC) => {
@@ -107,12 +116,13 @@ impl Follow {
     }
 
     fn insert(&mut self, mm: MmId, code: Code) {
+        self.changes += 1;
         self.maps.entry(mm).or_default().insert(code);
     }
 
     fn remove(&mut self, mm: MmId, range: AddrRange) {
-        if let Some(map) = self.maps.get_mut(&mm) {
-            map.remove(range);
+        if self.maps.get_mut(&mm).is_some_and(|map| map.remove(range)) {
+            self.changes += 1;
         }
     }
 

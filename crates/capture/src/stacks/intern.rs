@@ -1,11 +1,12 @@
 //! Call chains and the places of their frames, each kept once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use abi::VirtAddr;
 use recording::StackId;
 use stacks::{CodeMap, ObjectAddr, ObjectFile};
+
+use crate::hash::NumberMap;
 
 /// Frames kept for all chains together; beyond, new chains are no longer recorded.
 const FRAMES_MAX: usize = 4 << 20;
@@ -20,9 +21,9 @@ pub(super) struct At {
 /// The chains of a recording.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    known: HashMap<Box<[u32]>, StackId>,
+    known: NumberMap<Box<[u32]>, StackId>,
     /// By the object's place in our memory, which it keeps, its address there, and the frame's own address.
-    places: HashMap<(Option<usize>, u64, u64), u32>,
+    places: NumberMap<(Option<usize>, u64, u64), u32>,
     pub(super) at: Vec<At>,
     pub(super) chains: Vec<Box<[u32]>>,
     frames: usize,

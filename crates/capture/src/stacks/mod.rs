@@ -9,4 +9,5 @@ mod unwinding;
 
 pub(crate) use copy::Copier;
 pub use copy::StackCopies;
+pub use names::with_lines;
 pub(crate) use unwinding::Unwinding;

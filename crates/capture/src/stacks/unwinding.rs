@@ -3,17 +3,44 @@
 use std::sync::Arc;
 
 use abi::{Pid, VirtAddr};
-use recording::{Body, ChainEnds, Event, StackId, Symbols};
+use recording::{Body, ChainEnds, Event, MmId, StackId, Symbols};
 use stacks::{Chain, CodeMap, End, FRAMES_MAX, StackCopy, Unwinder};
 
 use super::copy::{RawFault, StackCopies};
 use super::follow::Follow;
 use super::intern::{Chains, Interned};
 use super::names;
+use crate::hash::NumberMap;
 use crate::recorder::Stacks;
 
 /// Processes of which the lists of functions made at run time are looked for.
 const PIDS_MAX: usize = 1024;
+/// Chains of faults kept to be found again.
+const FAULT_CHAINS_MAX: usize = 1 << 16;
+
+/// A fault's memory, the kernel's chain and the instruction.
+type FaultKey = (MmId, Option<StackId>, VirtAddr);
+
+/// The chains of faults that were seen since the last change of any map: most faults are like others.
+#[derive(Debug, Default)]
+struct FaultChains {
+    changes: u64,
+    known: NumberMap<FaultKey, StackId>,
+}
+
+impl FaultChains {
+    fn find(&mut self, changes: u64, key: FaultKey) -> Option<StackId> {
+        if self.changes != changes || self.known.len() >= FAULT_CHAINS_MAX {
+            self.changes = changes;
+            self.known.clear();
+        }
+        self.known.get(&key).copied()
+    }
+
+    fn keep(&mut self, key: FaultKey, id: StackId) {
+        self.known.insert(key, id);
+    }
+}
 
 /// Gives events their chains.
 #[derive(Debug)]
@@ -26,6 +53,7 @@ pub(crate) struct Unwinding {
     fault_ends: ChainEnds,
     /// The chains that the kernel's fault events name.
     of_kernel: Vec<Arc<[VirtAddr]>>,
+    of_faults: FaultChains,
     pids: Vec<Pid>,
     wanted: Stacks,
 }
@@ -41,6 +69,7 @@ impl Unwinding {
             ends: ChainEnds::default(),
             fault_ends: ChainEnds::default(),
             of_kernel: Vec::new(),
+            of_faults: FaultChains::default(),
             pids: Vec::new(),
             wanted,
         }
@@ -71,7 +100,8 @@ impl Unwinding {
     /// Unwinds what was copied at a fault. Where nothing was, the kernel has followed frame pointers, also through
     /// functions that keep none: what is no return address ends the chain. Without one the instruction is known.
     fn of_fault(&mut self, event: &mut Event) -> Option<Event> {
-        let Body::Fault(fault) = &event.body else { return None };
+        let Body::Fault(fault) = &mut event.body else { return None };
+        let key = (event.mm, fault.stack, fault.ip);
         let code = self.follow.map(event.mm);
         let copied = fault.stack.and_then(|id| self.waiting.take_fault(id));
         let frames = if let (Some(RawFault { raw, chain: of_kernel }), Some(code)) = (copied, code) {
@@ -84,6 +114,10 @@ impl Unwinding {
             chain.frames
         } else {
             self.fault_ends.missed += 1;
+            if let Some(id) = self.of_faults.find(self.follow.changes(), key) {
+                fault.stack = Some(id);
+                return None;
+            }
             let mut frames = vec![fault.ip];
             let known = fault.stack.and_then(|stack| self.of_kernel.get(stack.0 as usize)).cloned();
             if let (Some(known), Some(code)) = (known, code) {
@@ -93,6 +127,9 @@ impl Unwinding {
             frames
         };
         let (id, fresh) = self.intern(event, &frames);
+        if let Some(id) = id {
+            self.of_faults.keep(key, id);
+        }
         if let Body::Fault(fault) = &mut event.body {
             fault.stack = id;
         }
@@ -126,11 +163,9 @@ impl Unwinding {
 
     /// Names all frames, if that is wanted.
     pub(crate) fn symbols(&self) -> Option<Symbols> {
-        if self.wanted != Stacks::Named {
-            return None;
-        }
+        let Stacks::Named(detail) = self.wanted else { return None };
         let ends = ChainEnds { missed: self.waiting.missed(), ..self.ends };
-        Some(names::of(&self.chains, &self.pids, ends, self.fault_ends))
+        Some(names::of(&self.chains, &self.pids, ends, self.fault_ends, detail))
     }
 }
 

@@ -112,7 +112,7 @@ impl<O: Observer> Tracer<O> {
 }
 
 /// Whether a line of `/proc/PID/syscall` says that the thread waits inside a memory call.
-fn is_memory_call(line: &[u8]) -> bool {
+pub(super) fn is_memory_call(line: &[u8]) -> bool {
     let nr = std::str::from_utf8(line).ok().and_then(|line| line.split_whitespace().next()?.parse().ok());
     nr.is_some_and(|nr: u32| abi::table::ROWS.iter().any(|row| row.x86_64 == nr))
 }

@@ -127,6 +127,9 @@ impl<O: Observer> Tracer<O> {
                 self.front_is_gone();
             }
             let now = sys::clock::monotonic_ns();
+            if !self.queue.is_empty() {
+                self.end_long_turns(now);
+            }
             let since = Duration::from_nanos(now.saturating_sub(self.last_tick_ns));
             if since >= TICK || set.any_readable_from(WAKE_UPS) {
                 self.tick(now);
@@ -152,7 +155,11 @@ impl<O: Observer> Tracer<O> {
     }
 
     fn timeout(&self) -> Duration {
-        if self.idle_ticks > TICKS_IDLE { TICK_IDLE } else { TICK }
+        match self.idle_ticks {
+            _ if !self.queue.is_empty() => Duration::from_nanos(turns::SETTLED_NS),
+            0..=TICKS_IDLE => TICK,
+            _ => TICK_IDLE,
+        }
     }
 
     fn tick(&mut self, now_ns: u64) {
@@ -160,7 +167,6 @@ impl<O: Observer> Tracer<O> {
         self.idle_ticks = if self.events_since_tick == 0 { self.idle_ticks.saturating_add(1) } else { 0 };
         self.events_since_tick = 0;
         self.let_waiting_go(now_ns);
-        self.end_long_turns(now_ns);
         self.take_due_checkpoints(now_ns);
         if let Some(trouble) = self.observer.tick() {
             self.tell(&Message::Trouble(trouble));

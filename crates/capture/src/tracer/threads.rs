@@ -1,11 +1,12 @@
 //! Who runs, and in which memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use abi::{Pid, Tid};
 use recording::{Bytes, MmId};
 
 use super::turns::MemoryTurns;
+use crate::hash::NumberMap;
 use crate::input::MemoryOf;
 
 /// A traced thread.
@@ -49,8 +50,8 @@ pub(super) struct Memory {
 /// All threads and memories that live.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    threads: HashMap<Tid, Thread>,
-    memories: HashMap<MmId, Memory>,
+    threads: NumberMap<Tid, Thread>,
+    memories: NumberMap<MmId, Memory>,
     next: u32,
     /// Processes that are stopped by a signal.
     pub(super) stopped: HashSet<Pid>,
@@ -76,6 +77,11 @@ impl Threads {
 
     pub(super) fn memory_mut(&mut self, mm: MmId) -> Option<&mut Memory> {
         self.memories.get_mut(&mm)
+    }
+
+    /// A memory, and all threads.
+    pub(super) fn memory_and_threads(&mut self, mm: MmId) -> (Option<&mut Memory>, &NumberMap<Tid, Thread>) {
+        (self.memories.get_mut(&mm), &self.threads)
     }
 
     pub(super) fn memory(&self, mm: MmId) -> Option<&Memory> {

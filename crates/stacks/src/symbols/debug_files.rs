@@ -40,6 +40,12 @@ impl DebugFiles {
         self
     }
 
+    /// Whether anything tells the lines of an object: itself, or a separate file that is here.
+    pub fn have_lines_of(&self, object: &ObjectFile) -> bool {
+        let has_lines = |file: &ObjectFile| file.section(b".debug_info").is_some();
+        has_lines(object) || self.find(object).is_some_and(|file| has_lines(&file))
+    }
+
     /// Opens the file with an object's debugging information: only one whose build id is the object's own.
     pub(crate) fn find(&self, object: &ObjectFile) -> Option<ObjectFile> {
         if object.build_id().is_empty() {

@@ -3,11 +3,13 @@
 mod debug_files;
 mod demangle;
 mod dwarf;
+mod functions;
 mod perf_map;
 mod symbolizer;
 mod table;
 
 pub use debug_files::DebugFiles;
 pub use demangle::demangle;
+pub use functions::functions;
 pub use perf_map::PerfMap;
 pub use symbolizer::{Frame, Symbolizer};

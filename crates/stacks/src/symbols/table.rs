@@ -54,6 +54,12 @@ impl SymbolTable {
         name_at(&self.names, symbol.name)
     }
 
+    /// Where the functions begin.
+    #[cfg(test)]
+    pub(crate) fn starts(&self) -> impl Iterator<Item = u64> {
+        self.symbols.iter().map(|symbol| symbol.start)
+    }
+
     /// Returns the address of a function.
     pub(crate) fn address(&self, name: &str) -> Option<ObjectAddr> {
         let is_it = |symbol: &&Symbol| name_at(&self.names, symbol.name) == Some(name);

@@ -16,7 +16,7 @@ pub(super) fn read(path: &Path, mm: MmId, addr: VirtAddr) -> anyhow::Result<Vec<
 
 fn told(path: &Path, mm: MmId, addr: VirtAddr) -> anyhow::Result<(Vec<StoryLine>, Vec<Step>)> {
     let shown = || path.display().to_string();
-    let symbols = Reader::open(path).with_context(shown)?.symbols().with_context(shown)?;
+    let symbols = super::names::read(path)?;
     let mut replay = Replay::open(path).with_context(shown)?;
     let story = Story::follow(&mut replay, addr).with_context(shown)?;
     let steps = story.of(mm).to_vec();
@@ -29,7 +29,7 @@ pub(super) fn of_crash(path: &Path, canvas: Canvas) -> anyhow::Result<Vec<Line>>
     let shown = || path.display().to_string();
     let mut reader = Reader::open(path).with_context(shown)?;
     let Some(crash) = timeline::crash(&mut reader).with_context(shown)? else { return Ok(Vec::new()) };
-    let symbols = reader.symbols().with_context(shown)?;
+    let symbols = super::names::read(path)?;
     let chains = Chains::new(symbols.as_ref());
     let (story, steps) = told(path, crash.mm, crash.addr)?;
     let place = chains.frames(crash.stack).first().map(|frame| format!(" in {}", frame.line_words()));

@@ -14,6 +14,7 @@ mod lab;
 mod man;
 mod map;
 mod moment;
+mod names;
 mod origins;
 mod peers;
 mod place;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use abi::Pid;
 use anyhow::Context;
-use recording::{MmId, Reader, Symbols};
+use recording::{MmId, Symbols};
 use timeline::{Origin, Origins, Process, Replay, Seeker, Still, Until};
 use view::{By, Chains, OriginsView};
 
@@ -29,7 +29,7 @@ impl Told {
     /// Reads a recording at a moment.
     pub(crate) fn at(path: &Path, at: At, process: Option<i32>) -> anyhow::Result<Self> {
         let shown = || path.display().to_string();
-        let symbols = Reader::open(path).with_context(shown)?.symbols().with_context(shown)?;
+        let symbols = super::names::read(path)?;
         let (until, mm) = until(path, at, process).with_context(shown)?;
         let mut replay = Replay::open(path).with_context(shown)?;
         let origins = Origins::follow(&mut replay, until).with_context(shown)?;

@@ -11,6 +11,7 @@ use capture::{
     Command, CommandLine, Output, Overwrite, RecordOptions, Recorded, RunError, Stacks, TraceOptions,
     WhenToTell,
 };
+use recording::Detail;
 
 use crate::cli::{Common, Embed, Faults, RecordArgs};
 use crate::exit::WithStatus;
@@ -35,7 +36,8 @@ pub(crate) fn act(args: &RecordArgs, common: Common) -> anyhow::Result<ExitCode>
         stacks: match (args.no_stacks, args.embed_symbols) {
             (true, _) => Stacks::Off,
             (false, Embed::No) => Stacks::Addresses,
-            (false, Embed::Yes) => Stacks::Named,
+            (false, Embed::Yes) => Stacks::Named(Detail::Functions),
+            (false, Embed::Lines) => Stacks::Named(Detail::Lines),
         },
     };
     let trace = TraceOptions {
@@ -70,7 +72,9 @@ fn tell(args: &RecordArgs, common: Common, recorded: &Recorded) {
     if args.no_report {
         return;
     }
-    if let Err(error) = report(args, common, path) {
+    // The names are completed first: whoever moves the recording takes them along.
+    let told = super::names::read(path).and_then(|_| report(args, common, path));
+    if let Err(error) = told {
         let _ = writeln!(out, "vmatlas: {}", crate::exit::line_of(&error));
     }
 }

@@ -34,8 +34,9 @@ pub(crate) struct RecordArgs {
     /// Record no callers' stacks
     #[arg(long)]
     pub(crate) no_stacks: bool,
-    /// Whether the names of functions, files and lines are put into the recording, so that it can be read elsewhere
-    #[arg(long, value_name = "YES|NO", default_value = "yes", hide_possible_values = true)]
+    /// Whether the names of functions are put into the recording, so that it can be read elsewhere. Source files, lines
+    /// and inlined functions are added by the report, or by the first that reads it here; lines: before anything else
+    #[arg(long, value_name = "YES|LINES|NO", default_value = "yes", hide_possible_values = true)]
     pub(crate) embed_symbols: Embed,
     /// Leave the command line out of the recording
     #[arg(long)]
@@ -88,5 +89,6 @@ mod tests {
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Embed {
     Yes,
+    Lines,
     No,
 }

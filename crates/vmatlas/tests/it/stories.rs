@@ -78,6 +78,48 @@ fn resident_memory_by_stack_adds_up_in_every_format() {
 }
 
 #[test]
+fn lines_are_added_by_the_first_that_reads_a_recording() {
+    let Some(program) = guest("churn", Build::Dynamic) else { return };
+    let scratch = Scratch::new("lines");
+    let own = scratch.path("churn");
+    std::fs::copy(program, &own).expect("our own folder");
+    let program = own.to_str().expect("a plain path");
+    let record = |file: &str, lines: &str| {
+        let words = ["record", "-q", "--embed-symbols", lines, "-o", file, "--", program, "500"];
+        assert_eq!(run(&scratch, &words).0, 0);
+        recording::Reader::open(scratch.path(file)).expect("it was just written").symbols().expect("whole")
+    };
+    let has_line = |symbols: &recording::Symbols| {
+        let functions = symbols.places.iter().flat_map(|place| &place.functions);
+        assert!(functions.clone().any(|function| *function.name == *b"main"));
+        functions.clone().any(|function| function.file.ends_with(b"churn.c") && function.line > 0)
+    };
+    let symbols = record("f.vmatlas", "yes").expect("names");
+    assert_eq!((symbols.detail, has_line(&symbols)), (recording::Detail::Functions, false));
+    let (status, by_line, errors) = run(&scratch, &["report", "f.vmatlas", "--by", "line"]);
+    assert_eq!(status, 0, "{errors}");
+    assert!(by_line.contains("churn.c:"), "{by_line}");
+    let read = |file: &str| {
+        let mut reader = recording::Reader::open(scratch.path(file)).expect("it is there");
+        assert_eq!(reader.completeness(), recording::Completeness::Finished);
+        reader.symbols().expect("whole").expect("names")
+    };
+    let added = read("f.vmatlas");
+    assert_eq!((added.detail, has_line(&added)), (recording::Detail::Lines, true));
+    assert_eq!((added.chains, added.ends), (symbols.chains, symbols.ends));
+    // Or at once; or never.
+    let at_once = record("g.vmatlas", "lines").expect("names");
+    assert_eq!((at_once.detail, has_line(&at_once)), (recording::Detail::Lines, true));
+    assert_eq!(record("h.vmatlas", "no"), None);
+    // Another program at the path: its lines are not this one's.
+    assert_eq!(record("i.vmatlas", "yes").map(|symbols| symbols.detail), Some(recording::Detail::Functions));
+    std::fs::remove_file(program).expect("our own file");
+    std::fs::copy("/bin/true", program).expect("every system has it");
+    let (status, _, errors) = run(&scratch, &["report", "i.vmatlas", "--by", "line"]);
+    assert_eq!((status, has_line(&read("i.vmatlas"))), (0, false), "{errors}");
+}
+
+#[test]
 fn pprof_reads_what_is_written_for_it() {
     if !has("go") {
         return;
