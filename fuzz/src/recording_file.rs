@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use abi::{AddrRange, Call, FileId, FileOff, Prot, Tid, VirtAddr, table};
 use recording::{
-    Body, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, FaultEvent, FaultMode, MapRow, MmId,
-    PageRun, PageState, Reader, Reason, TimeNs, Writer, example_header,
+    Body, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, FaultAccess, FaultEvent, FaultMode,
+    MapRow, MmId, PageRun, PageState, Reader, Reason, TimeNs, Writer, example_header,
 };
 
 use crate::random::Random;
@@ -54,6 +54,7 @@ fn event(random: &mut Random) -> Event {
             addr: VirtAddr(random.any_size()),
             ip: VirtAddr(random.any_size()),
             mode: FaultMode::User,
+            access: FaultAccess::Unknown,
             stack: None,
         }),
         2 => Body::ThreadName(name(random)),

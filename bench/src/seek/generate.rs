@@ -7,8 +7,8 @@ use std::sync::Arc;
 use abi::{AddrRange, Call, Fd, FileId, FileOff, MapFlags, PAGE_SIZE, Pid, Prot, Tid, VirtAddr};
 use anyhow::Result;
 use recording::{
-    Body, Bytes, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, ExecEvent, FaultEvent,
-    FaultMode, MapRow, MmId, PageRun, PageState, Reason, StackId, TimeNs, Writer, example_header,
+    Body, Bytes, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, ExecEvent, FaultAccess,
+    FaultEvent, FaultMode, MapRow, MmId, PageRun, PageState, Reason, StackId, TimeNs, Writer, example_header,
 };
 
 /// Processes.
@@ -144,7 +144,8 @@ impl Generator {
         let stack = Some(self.stack(process)?);
         let ip = VirtAddr(0x40_0000 + self.below(0x10_0000));
         let addr = VirtAddr(range.start.0 + page + self.below(PAGE_SIZE));
-        self.push(process, Body::Fault(FaultEvent { addr, ip, mode: FaultMode::User, stack }))
+        let access = FaultAccess::Unknown;
+        self.push(process, Body::Fault(FaultEvent { addr, ip, mode: FaultMode::User, access, stack }))
     }
 
     fn call(&mut self, process: i32, call: Call) -> Result<()> {
