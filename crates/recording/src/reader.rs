@@ -1,7 +1,8 @@
 //! The reader: streams events out of a file, one block in memory at a time.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use crate::columns::ColumnsIn;
@@ -63,6 +64,10 @@ impl Reader<File> {
     /// # Errors
     /// If it is no recording, of a newer format, or without a whole header.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        // A pipe can't be sought in; opening it would wait for a writer.
+        if std::fs::metadata(&path)?.file_type().is_fifo() {
+            return Err(io::Error::other("a pipe; save what comes through it to a file first").into());
+        }
         Self::new(File::open(path)?)
     }
 }

@@ -8,6 +8,7 @@ use view::{MapView, MappingLine, PagesView};
 use crate::changes::changes;
 use crate::history::{History, Sample};
 use crate::keys::Key;
+use crate::look::Look;
 
 /// Changes kept.
 const CHANGES_MAX: usize = 1000;
@@ -70,10 +71,14 @@ pub(crate) enum Wish {
 /// The whole state.
 #[derive(Debug)]
 pub struct App {
+    /// What the terminal can show.
+    pub(crate) look: Look,
     pub(crate) history: History,
     /// The sample shown; `None`: the newest.
     pub(crate) at: Option<usize>,
     pub(crate) paused: bool,
+    /// The process is gone: what is shown is its last.
+    pub(crate) ended: bool,
     pub(crate) panel: Panel,
     pub(crate) column: Column,
     pub(crate) reversed: bool,
@@ -100,9 +105,11 @@ pub(crate) struct Shown<'a> {
 impl Default for App {
     fn default() -> Self {
         Self {
+            look: Look::default(),
             history: History::default(),
             at: None,
             paused: false,
+            ended: false,
             panel: Panel::Kinds,
             column: Column::Rss,
             reversed: false,
@@ -119,6 +126,11 @@ impl Default for App {
 }
 
 impl App {
+    /// Begins with what the terminal can show.
+    pub fn new(look: Look) -> Self {
+        Self { look, ..Self::default() }
+    }
+
     /// Takes a new sample in.
     pub fn take(&mut self, time: Duration, view: MapView) {
         if let Some(last) = self.newest().and_then(|no| self.history.get(no)) {

@@ -13,6 +13,7 @@ mod changes;
 mod draw;
 mod history;
 mod keys;
+mod look;
 mod source;
 mod terminal;
 #[cfg(test)]
@@ -22,5 +23,6 @@ pub use app::{App, Column, Panel};
 pub use draw::draw;
 pub use history::{History, Sample};
 pub use keys::Key;
+pub use look::{Colours, Look};
 pub use source::{Source, SourceError};
 pub use terminal::run;

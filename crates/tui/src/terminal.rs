@@ -8,6 +8,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use crate::app::{App, Wish};
 use crate::draw::draw;
 use crate::keys::Key;
+use crate::look::Look;
 use crate::source::{Source, SourceError};
 
 /// Cells of the picture of pages.
@@ -17,9 +18,9 @@ const CELLS_MAX: usize = 4096;
 ///
 /// # Errors
 /// If the terminal can't be read or drawn on.
-pub fn run(source: &mut dyn Source, period: Duration) -> io::Result<()> {
+pub fn run(source: &mut dyn Source, period: Duration, look: Look) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
-    let result = turns(&mut terminal, source, period);
+    let result = turns(&mut terminal, source, period, look);
     ratatui::restore();
     result
 }
@@ -28,9 +29,10 @@ fn turns(
     terminal: &mut ratatui::DefaultTerminal,
     source: &mut dyn Source,
     period: Duration,
+    look: Look,
 ) -> io::Result<()> {
     let begin = Instant::now();
-    let mut app = App::default();
+    let mut app = App::new(look);
     let mut next = begin;
     let mut alive = true;
     loop {
@@ -68,8 +70,11 @@ fn sample(app: &mut App, source: &mut dyn Source, begin: Instant) -> bool {
             true
         }
         Err(error) => {
-            app.say(error.to_string());
-            error != SourceError::Gone
+            app.ended = error == SourceError::Gone;
+            if !app.ended {
+                app.say(error.to_string());
+            }
+            !app.ended
         }
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use abi::{AddrRange, VirtAddr};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::style::Color;
 use snapshot::{Mapping, Snapshot};
+use view::text::Glyphs;
 use view::{Detail, MapFacts, MapView};
 
 use crate::app::{App, Wish};
-use crate::{Key, Panel, draw};
+use crate::{Colours, Key, Look, Panel, draw};
 
 /// Two anonymous mappings; the second is so many pages long.
 fn view(pages: u64) -> MapView {
@@ -55,6 +57,46 @@ fn every_panel_is_drawn_at_every_size() {
 }
 
 #[test]
+fn a_narrow_screen_shows_whole_numbers_or_none() {
+    let mut app = app(&[4, 8]);
+    app.panel = Panel::Mappings;
+    for width in 40..120 {
+        let text = screen(&app, width, 24);
+        assert!(text.contains("200000 ") && text.contains("100000 "), "{width}: {text}");
+        let second = text.lines().nth(1).expect("a header").trim_matches(['"', ' ']).to_owned();
+        assert!(second.starts_with("rss ") && !second.ends_with("Ki"), "{second}");
+    }
+}
+
+#[test]
+fn a_plain_terminal_gets_ascii_and_no_colour() {
+    let look = Look { glyphs: Glyphs::Ascii, colours: Colours::None };
+    let mut app = App::new(look);
+    for second in 0..5 {
+        app.take(Duration::from_secs(second), view(4 << second));
+    }
+    for panel in Panel::ALL {
+        app.panel = panel;
+        for help in [false, true] {
+            app.help = help;
+            let buffer = |app: &App| {
+                let mut terminal = Terminal::new(TestBackend::new(100, 40)).expect("no terminal is needed");
+                terminal.draw(|frame| draw(frame, app)).expect("no terminal is needed");
+                terminal.backend().buffer().clone()
+            };
+            app.look = look;
+            let plain = buffer(&app);
+            app.look = Look::default();
+            for (cell, full) in plain.content.iter().zip(&buffer(&app).content) {
+                let symbol = cell.symbol();
+                assert!(symbol.is_ascii() && (symbol != "?" || full.symbol() == "?"), "{}", full.symbol());
+                assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
+            }
+        }
+    }
+}
+
+#[test]
 fn time_goes_back_and_on() {
     let mut app = app(&[4, 8, 16]);
     assert!(screen(&app, 80, 24).contains("live"));
@@ -65,6 +107,16 @@ fn time_goes_back_and_on() {
     app.key(Key::Right);
     app.key(Key::Right);
     assert_eq!(app.at, None);
+}
+
+#[test]
+fn an_end_stays_said() {
+    let mut app = app(&[4, 8]);
+    app.ended = true;
+    app.key(Key::Char('g'));
+    assert!(screen(&app, 80, 24).contains("the process has ended"));
+    app.key(Key::Left);
+    assert!(screen(&app, 80, 24).contains("1 samples ago"));
 }
 
 #[test]

@@ -74,6 +74,25 @@ VM.set = (change) => {
   for (const name of Object.keys(change)) pending.add(name);
 };
 
+// Does something when nobody has asked for it again for a while; until then the page says that it is not at rest.
+let unsettled = 0;
+VM.whenAtRest = (ms, call) => {
+  let waiting = null;
+  const settle = (change) => {
+    unsettled += change;
+    document.documentElement.classList.toggle("unsettled", unsettled > 0);
+  };
+  return () => {
+    if (waiting === null) settle(1);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      waiting = null;
+      call();
+      settle(-1);
+    }, ms);
+  };
+};
+
 // Two canvases of the right resolution: the picture below, cursor and selection above.
 VM.canvases = (host) => {
   const base = host.querySelector("canvas.base");

@@ -199,7 +199,7 @@
         VM.startTimeline(overview);
         document.documentElement.dataset.picture = "yes";
       }
-      await new Promise((done) => setTimeout(done, 100));
+      await new Promise((done) => setTimeout(done, 50));
     }
   };
 
@@ -225,11 +225,7 @@
     await loadRects();
     VM.startPanel();
     VM.on(["mm"], () => loadRects().catch(failed));
-    let resting = null;
-    VM.on(["from", "to", "low", "high"], () => {
-      clearTimeout(resting);
-      resting = setTimeout(() => loadWindow().catch(failed), 200);
-    });
+    VM.on(["from", "to", "low", "high"], VM.whenAtRest(200, () => loadWindow().catch(failed)));
     VM.on(["now", "span", "redraw"], nowLine);
     nowLine();
     document.documentElement.dataset.ready = "yes";

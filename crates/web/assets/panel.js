@@ -150,7 +150,7 @@
       : !isSpan ? "at " + VM.time(span[1]) : VM.state.span ? VM.time(span[0]) + " to " + VM.time(span[1]) : "in the whole run";
     const head = VM.el("p", { class: "row" }, choose, turn, VM.el("span", {}, when));
     if (!answer || !answer.root || !answer.root.value) return [head, VM.el("p", { class: "empty" }, (answer && answer.note)
-      || "Nothing of that, or this recording holds no call chains (vmatlas record --stacks on takes them).")];
+      || "Nothing of that here, or the program was recorded with --no-stacks.")];
     return [head, VM.flame(answer.root), answer.note ? VM.el("p", { class: "faint" }, answer.note) : null];
   };
 
@@ -261,14 +261,13 @@
     VM.on(["tab", "selected", "address", "redraw"], VM.showPanel);
     // While the cursor moves the map follows ten times a second; the pictures follow every frame.
     let waiting = null;
-    let resting = null;
+    const atRest = VM.whenAtRest(250, () => {
+      isMoving = false;
+      if (["map", "flame"].includes(VM.state.tab)) VM.showPanel();
+    });
     VM.on(["now", "hidden", "query", "mm"], () => {
-      clearTimeout(resting);
       isMoving = true;
-      resting = setTimeout(() => {
-        isMoving = false;
-        if (["map", "flame"].includes(VM.state.tab)) VM.showPanel();
-      }, 250);
+      atRest();
       if (VM.state.tab !== "map" || waiting) return;
       waiting = setTimeout(() => { waiting = null; if (isMoving) VM.showPanel(); }, 90);
     });

@@ -10,7 +10,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Cell, Paragraph};
 use view::words;
 
 use crate::app::{App, Panel};
@@ -33,8 +33,13 @@ pub(crate) const FAINT: Style = Style::new().fg(Color::DarkGray);
 pub(crate) const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
 pub(crate) const HEAD: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// Draws everything.
+/// Draws everything, as far as the terminal can show it.
 pub fn draw(frame: &mut Frame<'_>, app: &App) {
+    draw_in_full(frame, app);
+    app.look.apply(frame.buffer_mut());
+}
+
+fn draw_in_full(frame: &mut Frame<'_>, app: &App) {
     let [top, tabs, body, bottom] = Layout::vertical([
         Constraint::Length(2),
         Constraint::Length(1),
@@ -66,6 +71,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, app: &App, sample: &Sample) {
     let bytes = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), words::bytes);
     let pid = view.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
     let when = match app.at {
+        None if app.ended => "the process has ended".to_owned(),
         None if app.paused => "paused".to_owned(),
         None => "live".to_owned(),
         Some(at) => format!("{} samples ago", app.newest().unwrap_or(at) - at),
@@ -76,16 +82,24 @@ fn header(frame: &mut Frame<'_>, area: Rect, app: &App, sample: &Sample) {
         Span::styled(when, if app.at.is_some() { Style::new().fg(Color::Cyan) } else { FAINT }),
     ]);
     let limit = view.mappings_max.map_or_else(String::new, |max| format!(" of {}", words::count(max)));
-    let second = format!(
-        "rss {}  pss {}  dirty {}  swap {}  peak {}  size {}  {} maps{limit}",
-        bytes(view.total.rss),
-        bytes(view.total.pss),
-        bytes(view.total.dirty),
-        bytes(view.total.swap),
-        bytes(view.rss_peak),
-        words::bytes(view.total.size),
-        words::count(view.total.mappings),
-    );
+    let parts = [
+        format!("rss {}", bytes(view.total.rss)),
+        format!("size {}", words::bytes(view.total.size)),
+        format!("{} maps{limit}", words::count(view.total.mappings)),
+        format!("peak {}", bytes(view.rss_peak)),
+        format!("dirty {}", bytes(view.total.dirty)),
+        format!("pss {}", bytes(view.total.pss)),
+        format!("swap {}", bytes(view.total.swap)),
+    ];
+    // What has no room is left out whole: half a number would be a wrong one.
+    let mut second = String::new();
+    for part in parts {
+        let gap = if second.is_empty() { "" } else { "  " };
+        if second.chars().count() + gap.len() + part.chars().count() <= usize::from(area.width) {
+            second.push_str(gap);
+            second.push_str(&part);
+        }
+    }
     frame.render_widget(Paragraph::new(vec![first, Line::from(second)]), area);
 }
 
@@ -116,6 +130,11 @@ fn bottom_line(app: &App) -> Line<'static> {
 pub(crate) fn first_shown(selected: usize, height: usize, total: usize) -> usize {
     let most = total.saturating_sub(height);
     selected.saturating_sub(height / 2).min(most)
+}
+
+/// A number at the right of its column.
+pub(crate) fn right(text: String) -> Cell<'static> {
+    Cell::from(Line::from(text).right_aligned())
 }
 
 /// A bar of eighths.

@@ -3,10 +3,10 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::Style;
-use ratatui::widgets::{Row, Table};
+use ratatui::widgets::{Cell, Row, Table};
 use view::words;
 
-use super::{CHOSEN, HEAD, bar, first_shown};
+use super::{CHOSEN, HEAD, bar, first_shown, right};
 use crate::app::App;
 use crate::history::Sample;
 
@@ -22,14 +22,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, sample: &Sample
             (false, None) => "kept".to_owned(),
         };
         Row::new([
-            who,
-            stack.name.clone(),
-            words::bytes(stack.size),
-            bytes(stack.used),
-            bytes(stack.resident),
-            if stack.guard > 0 { words::bytes(stack.guard) } else { "–".to_owned() },
-            bar(stack.resident.unwrap_or(0), stack.size, 10),
-            stack.end.clone(),
+            Cell::from(who),
+            Cell::from(stack.name.clone()),
+            right(words::bytes(stack.size)),
+            right(bytes(stack.used)),
+            right(bytes(stack.resident)),
+            right(if stack.guard > 0 { words::bytes(stack.guard) } else { "–".to_owned() }),
+            Cell::from(bar(stack.resident.unwrap_or(0), stack.size, 10)),
+            Cell::from(stack.end.clone()),
         ])
         .style(if at == app.selected { CHOSEN } else { Style::new() })
     });
@@ -43,6 +43,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, sample: &Sample
         Constraint::Length(10),
         Constraint::Fill(1),
     ];
-    let head = Row::new(["THREAD", "NAME", "SIZE", "IN USE", "DEEPEST", "GUARD", "", "END"]).style(HEAD);
+    let numbers = ["SIZE", "IN USE", "DEEPEST", "GUARD"].map(|text| right(text.to_owned()));
+    let head = ["THREAD", "NAME"].map(Cell::from).into_iter().chain(numbers);
+    let head = Row::new(head.chain(["OF IT", "END"].map(Cell::from)).collect::<Vec<_>>()).style(HEAD);
     frame.render_widget(Table::new(rows, widths).header(head), area);
 }

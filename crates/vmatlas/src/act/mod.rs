@@ -46,7 +46,7 @@ pub(crate) fn act(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Tour(args) => tour::act(&args, cli.common),
         Verb::Lab(args) => lab::act(&args, cli.common),
         Verb::Doctor(args) => doctor::act(&args, cli.common),
-        Verb::Top(args) => top::act(&args),
+        Verb::Top(args) => top::act(&args, cli.common),
         Verb::View(args) => view::act(&args),
         Verb::Completions(args) => completions::act(&args),
         Verb::Man(args) => man::act(&args),

@@ -8,18 +8,18 @@ use std::time::Duration;
 use abi::{AddrRange, Pid};
 use anyhow::Context;
 use snapshot::Snapshot;
-use tui::{Source, SourceError};
+use tui::{Colours, Look, Source, SourceError};
 use view::{Detail, MapView, PagesView};
 
 use super::target;
-use crate::cli::TopArgs;
+use crate::cli::{Common, TopArgs};
 use crate::exit::{self, NO_PROCESS, WithStatus};
-use crate::screen;
+use crate::screen::{self, Style};
 
 /// The most of a mapping whose pages are drawn while the process runs.
 const PAGES_BYTES_MAX: u64 = 64 << 30;
 
-pub(crate) fn act(args: &TopArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn act(args: &TopArgs, common: Common) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         io::stdin().is_terminal() && io::stdout().is_terminal(),
         "top needs a terminal; vmatlas map --watch SECONDS writes to a file or pipe"
@@ -35,7 +35,10 @@ pub(crate) fn act(args: &TopArgs) -> anyhow::Result<ExitCode> {
     if let Err(error) = source.sample() {
         anyhow::bail!("{error}");
     }
-    tui::run(&mut source, Duration::from_secs_f64(args.interval)).context("the terminal")?;
+    let style = Style::of(&io::stdout(), common.color);
+    let colours = if style.colour { Colours::Some } else { Colours::None };
+    let look = Look { glyphs: style.canvas.glyphs, colours };
+    tui::run(&mut source, Duration::from_secs_f64(args.interval), look).context("the terminal")?;
     Ok(ExitCode::SUCCESS)
 }
 

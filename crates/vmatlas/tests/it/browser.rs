@@ -193,9 +193,11 @@ fn read_answer(stream: &mut TcpStream) -> String {
                 return body.to_owned();
             }
         }
-        match stream.read(&mut piece).expect("chromedriver answers") {
-            0 => return text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default(),
-            count => bytes.extend_from_slice(&piece[..count]),
+        match stream.read(&mut piece) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => panic!("chromedriver answers: {error}"),
+            Ok(0) => return text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default(),
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
         }
     }
 }

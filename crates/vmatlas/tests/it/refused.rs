@@ -140,3 +140,17 @@ fn who_is_traced_already_is_told_so() {
     assert!(!ran.status.success(), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
 }
+
+#[test]
+fn a_pipe_is_no_recording_and_is_not_waited_for() {
+    if !has("mkfifo") {
+        return;
+    }
+    let scratch = Scratch::new("fifo");
+    let pipe = scratch.path("pipe").display().to_string();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo was found");
+    assert!(made.success());
+    for verb in ["report", "view"] {
+        assert_refused(&vmatlas_with(&scratch, User::Same, &[verb, &pipe]), 1, &["a pipe"]);
+    }
+}

@@ -96,6 +96,33 @@ fn a_process_is_watched_in_a_terminal() {
 }
 
 #[test]
+fn a_terminal_without_colour_and_utf_8() {
+    if !has("tmux") {
+        return;
+    }
+    let own = std::process::id();
+    let command = format!("env LC_ALL=C NO_COLOR=1 {} top --interval 0.2 {own}", vmatlas().display());
+    for (columns, rows) in [(80, 24), (200, 50), (40, 10)] {
+        // Each has a server of its own: one that ends would take the next one's session with it.
+        let scratch = Scratch::new(&format!("top-plain-{columns}"));
+        let terminal = Terminal::start(&scratch, columns, rows, &command);
+        let screen = terminal.shows("rss ");
+        assert!(screen.is_ascii() && screen.contains("text"), "{screen}");
+        terminal.press("2");
+        terminal.shows("START");
+        // The screen with its escape sequences: reversed and bold there may be, colours not.
+        let coloured = terminal.tmux(&["capture-pane", "-p", "-e"]);
+        for colour in ["\u{1b}[3", "\u{1b}[4", "\u{1b}[9"] {
+            assert!(
+                !coloured.replace("\u{1b}[39m", "").replace("\u{1b}[49m", "").contains(colour),
+                "{coloured:?}"
+            );
+        }
+        terminal.press("q");
+    }
+}
+
+#[test]
 fn without_a_terminal_it_says_so() {
     let scratch = Scratch::new("top-none");
     let own = std::process::id().to_string();

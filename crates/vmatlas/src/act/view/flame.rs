@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use abi::AddrRange;
-use anyhow::Context;
 use recording::{MmId, PageRun, PageState, Reader, TimeNs};
 use serde_json::{Value, json};
 use timeline::{Origins, Replay, Until};
@@ -101,7 +100,12 @@ pub(super) fn rows(path: &Path, mm: MmId, span: (TimeNs, TimeNs), measure: Measu
         }
         measured => measured,
     };
-    let told = told(path, mm, span.1)?;
+    let Some(told) = told(path, mm, span.1)? else {
+        return Ok(Rows {
+            rows: Vec::new(),
+            note: Some("This memory does not live at that moment.".to_owned()),
+        });
+    };
     if measured == Measure::Dirty {
         let chains = Chains::new(told.symbols.as_ref());
         let row = |origin: &timeline::Origin| {
@@ -122,20 +126,19 @@ pub(super) fn rows(path: &Path, mm: MmId, span: (TimeNs, TimeNs), measure: Measu
     Ok(Rows { rows: view.rows.iter().map(|row| (named(row), value(row))).collect(), note: view.stacks })
 }
 
-/// Where the bytes of one memory come from at a moment.
-fn told(path: &Path, mm: MmId, at: TimeNs) -> anyhow::Result<Told> {
+/// Where the bytes of one memory come from at a moment; `None` where it does not live then.
+fn told(path: &Path, mm: MmId, at: TimeNs) -> anyhow::Result<Option<Told>> {
     let symbols = Reader::open(path)?.symbols()?;
     let mut replay = Replay::open(path)?;
     let origins = Origins::follow(&mut replay, Until::Time(at))?;
     let world = replay.world();
-    let still = world.still(mm).context("this memory does not live at that moment")?;
-    Ok(Told {
+    Ok(world.still(mm).map(|still| Told {
         symbols,
         snapshot: still.snapshot(world.objects()),
         origins: origins.of(&still),
         processes: world.processes().all().to_vec(),
         still,
-    })
+    }))
 }
 
 /// Bytes of a range in pages of no file.

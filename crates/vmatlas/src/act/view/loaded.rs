@@ -14,7 +14,7 @@ use crate::act::report;
 /// After how many events the clock is asked.
 const EVENTS_BETWEEN: u64 = 1024;
 /// How long what is known so far stays as it was told.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// A recording read whole.
 pub(super) struct Loaded {

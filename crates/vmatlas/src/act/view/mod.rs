@@ -43,10 +43,12 @@ fn write_page(args: &ViewArgs, out: &Path) -> anyhow::Result<ExitCode> {
     } else {
         options.create_new(true)
     };
-    let mut file = options.open(out).with_context(|| {
-        let exists = out.exists() && !args.force;
-        if exists { format!("{}: exists already (--force overwrites)", out.display()) } else { shown() }
-    })?;
+    let mut file = match options.open(out) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            anyhow::bail!("{}: File exists; --force overwrites it", out.display())
+        }
+        opened => opened.with_context(shown)?,
+    };
     let loaded = Loaded::read(&args.file, RECTS_IN_FILE, |_, _| {})?;
     let page = web::page(web::Data::Embedded(&loaded.embedded(&args.file)?));
     file.write_all(page.as_bytes()).with_context(shown)?;

@@ -27,7 +27,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 pub(super) struct Moments(Mutex<Option<Seeker>>);
 
 impl Moments {
-    /// The memory asked for as it was at the time asked for.
+    /// The memory asked for as it was at the time asked for; `NotFound` where it does not live then.
     fn snapshot(&self, path: &Path, query: &Query) -> Result<(MmId, Snapshot), Answer> {
         let mm = memory(query)?;
         let time = TimeNs(query.number("at").ok_or_else(|| refused("at which time?"))?);
@@ -44,9 +44,12 @@ impl Moments {
         Ok((mm, taken.ok_or(Answer::NotFound)?))
     }
 
-    /// Every mapping with what it holds.
+    /// Every mapping with what it holds; nothing where the memory does not live at that moment.
     pub(super) fn map(&self, path: &Path, query: &Query) -> Result<Answer, Answer> {
-        let (_, snapshot) = self.snapshot(path, query)?;
+        let (_, snapshot) = match self.snapshot(path, query) {
+            Err(Answer::NotFound) => return Ok(json_answer(&Value::Null)),
+            taken => taken?,
+        };
         let view = MapView::new(MapFacts::default(), &snapshot, Detail::Mappings);
         let mappings = view.mappings.iter().map(|line| {
             let leaves = line.leaves.iter().map(|leaf| json!([leaf.kind, leaf.owner, leaf.start, leaf.size]));
@@ -96,8 +99,11 @@ impl Moments {
         let number = |name: &str| query.number(name).ok_or_else(|| refused(&format!("{name}?")));
         let range = AddrRange::from_len(VirtAddr(number("start")?), number("size")?);
         let range = range.ok_or_else(|| refused("the range wraps"))?;
-        let (_, snapshot) = self.snapshot(path, query)?;
-        Ok(json_answer(&cells(&snapshot, range, CELLS_MAX).unwrap_or_else(|| json!({ "cells": null }))))
+        let told = match self.snapshot(path, query) {
+            Err(Answer::NotFound) => None,
+            taken => cells(&taken?.1, range, CELLS_MAX),
+        };
+        Ok(json_answer(&told.unwrap_or(Value::Null)))
     }
 }
 
