@@ -228,7 +228,7 @@ fn a_moment_of_a_recording_goes_on_in_the_lab() {
                   write a \"new\"\nread a 3\nexpect \"new\"\nundo\nundo\nread a 3\nexpect zeros\nread sp-8 1\n";
     let ran = lab(&scratch, User::Same, &["--from", file], script);
     assert_eq!((ran.shell_status(), ran.stderr.as_str()), (0, ""));
-    assert!(ran.stdout.contains("[stack]") && ran.stdout.contains("/sh"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("[stack]") && ran.stdout.contains("  file /"), "{}", ran.stdout);
     assert!(ran.stdout.contains("from before the lab"), "{}", ran.stdout);
     let ran = lab(&scratch, User::Same, &["--from", &format!("{file}#1")], script);
     assert_eq!(ran.shell_status(), 1);
