@@ -172,3 +172,50 @@ fn waste_is_found_with_the_place_behind_it() {
     let (_, text, _) = run(&scratch, &["report", "f.vmatlas"]);
     assert!(!text.contains("Findings"), "{text}");
 }
+
+#[test]
+fn who_mapped_and_who_touched_are_the_chains_of_the_source() {
+    for (times, how, first) in [("3", "call", "main"), ("3", "thread", "worker"), ("500", "call", "main")] {
+        let Some((scratch, status, _)) = recorded("callers", &[times, how]) else { return };
+        assert_eq!(status, 0);
+        // The guest's own output, once more of a run that is recorded.
+        let program = guest("callers", Build::Dynamic).expect("it was just built");
+        let program = program.to_str().expect("a plain path");
+        let words = [
+            "record",
+            "--force",
+            "--no-report",
+            "--faults",
+            "1",
+            "-o",
+            "f.vmatlas",
+            "--",
+            program,
+            times,
+            how,
+        ];
+        let (_, address, _) = run(&scratch, &words);
+        let (status, json, errors) = run(&scratch, &["explain", "f.vmatlas@peak", address.trim(), "--json"]);
+        assert_eq!(status, 0, "{errors}");
+        let explained: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let chain = |what: &str| -> Vec<String> {
+            let steps = explained["story"].as_array().expect("a list").iter();
+            let step =
+                steps.clone().find(|step| step["what"].as_str().is_some_and(|text| text.starts_with(what)));
+            let frames =
+                step.unwrap_or_else(|| panic!("{what}: {json}"))["frames"].as_array().expect("a list");
+            let names = frames.iter().map(|frame| frame["function"].as_str().expect("a name").to_owned());
+            names.skip_while(|name| name != "leaf").collect()
+        };
+        let times: usize = times.parse().expect("a number");
+        let middle = std::iter::repeat_n("middle", times);
+        let expected: Vec<&str> =
+            ["leaf", "inner"].into_iter().chain(middle).chain(["outer", first]).collect();
+        assert_eq!(chain("mapped by mmap")[..expected.len()], expected[..], "{how}");
+        // At a fault a few KiB of the stack are copied.
+        let touched = chain("page first touched");
+        let length = touched.len().min(expected.len());
+        assert!(length >= 20.min(expected.len()), "{touched:?}");
+        assert_eq!(touched[..length], expected[..length], "{how}");
+    }
+}
