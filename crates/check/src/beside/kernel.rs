@@ -115,6 +115,14 @@ impl KernelMap {
     }
 }
 
+/// Reads how many pages all processes have charged against the commit limit (`Committed_AS`).
+pub(super) fn committed_pages() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Committed_AS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024 / abi::PAGE_SIZE)
+}
+
 fn unnamed(found: &QueriedMapping) -> MapRow {
     let QueriedMapping { range, prot, shared, offset, file, page_bytes: _ } = *found;
     MapRow { range, prot, shared, offset, file, name: Bytes::default() }

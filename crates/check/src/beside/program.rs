@@ -256,6 +256,12 @@ impl Program {
         if let Ok(caps) = sys::process::effective_capabilities(at.tid) {
             self.shared.set_capabilities(caps);
         }
+        if self.shared.profile().overcommit.mode == mm::OvercommitMode::Never
+            && let Some(pages) = super::kernel::committed_pages()
+        {
+            self.shared.set_committed(pages);
+            self.found.input("Committed_AS", 1);
+        }
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };
         beside.memory.enter(&mut self.shared, &mut self.found)?;
         let mut input = event.input.clone();

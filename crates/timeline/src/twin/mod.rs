@@ -26,6 +26,8 @@ pub(crate) use parts::Parts;
 pub struct Shared {
     sys: System,
     caps: mm::Caps,
+    /// The pages that all processes of the machine have charged, where that was told.
+    committed: Option<u64>,
     guard_bytes: u64,
 }
 
@@ -39,12 +41,19 @@ impl Shared {
     pub fn new(header: &Header) -> Self {
         let profile = profile::of(&header.machine);
         let guard_bytes = profile.guard_bytes();
-        Self { sys: System::new(profile), caps: profile::caps(header.run.capabilities), guard_bytes }
+        let caps = profile::caps(header.run.capabilities);
+        Self { sys: System::new(profile), caps, committed: None, guard_bytes }
     }
 
     /// Says with which effective capabilities (as in `CapEff`) the next calls are made.
     pub fn set_capabilities(&mut self, effective: u64) {
         self.caps = profile::caps(effective);
+    }
+
+    /// Says how many pages all processes of the machine have charged (`Committed_AS`) before the next call: where
+    /// `vm.overcommit_memory` is 2, it decides.
+    pub fn set_committed(&mut self, pages: u64) {
+        self.committed = Some(pages);
     }
 
     /// Says that a file has a new size in bytes.
@@ -194,7 +203,8 @@ impl Twin {
         told: Told,
     ) -> Option<Predicted> {
         self.remember_path(call, input);
-        let input = self.input(call, input, shared.caps, told);
+        let mut input = self.input(call, input, shared.caps, told);
+        input.committed = shared.committed;
         let outcome = self.space.call(&mut shared.sys, call, &input);
         self.note_userfaultfd(call, &input, outcome.result);
         match outcome.basis {

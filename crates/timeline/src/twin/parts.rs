@@ -71,7 +71,8 @@ impl Shared {
             Some(parts) => Some(Some(Twin::of_parts(parts, spaces.next()?))),
         };
         let twins = twins.into_iter().map(&mut twin).collect::<Option<_>>()?;
-        Some((Self { sys, caps: profile::caps(header.run.capabilities), guard_bytes }, twins))
+        let caps = profile::caps(header.run.capabilities);
+        Some((Self { sys, caps, committed: None, guard_bytes }, twins))
     }
 }
 
