@@ -6,8 +6,8 @@
 //! |---|---|
 //! | anonymous, may be dropped and not written since | dropped |
 //! | anonymous | swapped out, where there is room |
-//! | of a file, clean | leaves the page cache |
-//! | of a file, dirty; shared memory | unmapped, stays in the cache |
+//! | of a file or of shared memory, clean | leaves the page cache |
+//! | of a file or of shared memory, dirty | unmapped, stays in the cache |
 //! | mapped more than once, the zero page | stays |
 
 use abi::AddrRange;
@@ -63,7 +63,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                         *pte = Pte::swapped(frame);
                     }
                     Holds::File | Holds::Shmem => {
-                        if meta.holds == Holds::File && !dirty {
+                        if !dirty {
                             clean.push(page);
                         }
                         zap::clear(pte, rss, pool);

@@ -119,3 +119,17 @@ fn mincore_writes_what_is_in_memory() {
     spaces[0].load(sys, vec, &mut seen).expect("readable");
     assert_eq!(seen, [0, 1, 0, 1], "the answer's own page came after the question");
 }
+
+#[test]
+fn shared_pages_that_were_never_written_leave_the_cache() {
+    let mut world = World::new();
+    let flags = MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::FIXED;
+    let (addr, len) = (page(0), 2 * PAGE_SIZE);
+    world.call(0, Call::Mmap { addr, len, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 });
+    world.load(0, page(0)).expect("readable");
+    world.store(0, page(1), 1).expect("writable");
+    advise(&mut world, 0, 2, Advice::PAGEOUT);
+    assert_eq!([0, 1].map(|at| world.kind(0, at)), [PageKind::None, PageKind::None]);
+    assert_eq!(world.spaces[0].residency(&world.sys, pages(0, 2)), [0, 1]);
+    assert_eq!(world.load(0, page(1)), Ok(1));
+}
