@@ -91,6 +91,17 @@ pub fn let_trace(tracer: Pid) {
     unsafe { libc::prctl(libc::PR_SET_PTRACER, tracer.0 as libc::c_ulong, 0, 0, 0) };
 }
 
+/// Lets this process have as many files open as it may.
+pub fn raise_file_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes `limit`, which lives.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0 {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: the kernel reads `limit`, which lives; a refusal is no matter.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    }
+}
+
 /// Forbids this process to leave a core.
 pub fn forbid_core() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -104,6 +104,8 @@ impl Unwinding {
         let key = (event.mm, fault.stack, fault.ip);
         let code = self.follow.map(event.mm);
         let copied = fault.stack.and_then(|id| self.waiting.take_fault(id));
+        // One that was copied has a chain of its own, whatever the kernel's is.
+        let is_like_others = copied.is_none();
         let frames = if let (Some(RawFault { raw, chain: of_kernel }), Some(code)) = (copied, code) {
             let stack = StackCopy::new(raw.sp, &raw.bytes);
             let mut chain = self.unwinder.unwind(code, &raw.registers, &stack);
@@ -127,7 +129,7 @@ impl Unwinding {
             frames
         };
         let (id, fresh) = self.intern(event, &frames);
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|_| is_like_others) {
             self.of_faults.keep(key, id);
         }
         if let Body::Fault(fault) = &mut event.body {

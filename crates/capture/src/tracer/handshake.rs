@@ -148,6 +148,8 @@ fn leave_the_job(setup: &Setup) {
     // in one of its own is run ten times later. Signals of the terminal go to groups, and are held back besides.
     let _ = process::new_group();
     process::name_thread(c"vmatlas-tracer");
+    // Two events for each processor, and files of threads: more than the 1024 that a shell gives.
+    process::raise_file_limit();
     if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         for fd in 0..=2 {
             let _ = process::redirect(&null, fd);

@@ -72,9 +72,8 @@ fn tell(args: &RecordArgs, common: Common, recorded: &Recorded) {
     if args.no_report {
         return;
     }
-    // The names are completed first: whoever moves the recording takes them along.
-    let told = super::names::read(path).and_then(|_| report(args, common, path));
-    if let Err(error) = told {
+    // This also completes the names: whoever moves the recording takes them along.
+    if let Err(error) = report(args, common, path) {
         let _ = writeln!(out, "vmatlas: {}", crate::exit::line_of(&error));
     }
 }

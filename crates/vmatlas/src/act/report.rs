@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use recording::Event;
-use recording::Reader;
 use timeline::Replay;
 use view::{By, Report};
 
@@ -59,7 +58,7 @@ pub(crate) fn make_beside(path: &Path, beside: impl FnMut(&Replay, &Event)) -> a
     let shown = || path.display().to_string();
     let bytes = std::fs::metadata(path).with_context(shown)?.len();
     // A report without names is better than none.
-    let symbols = Reader::open(path).ok().and_then(|mut reader| reader.symbols().ok().flatten());
+    let symbols = super::names::read(path).ok().flatten();
     let replay = Replay::open(path).with_context(shown)?;
     let replay = super::moment::keeping(path, replay);
     let source = view::build::Source { path: path.as_os_str().as_bytes(), bytes, symbols: symbols.as_ref() };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use abi::AddrRange;
-use recording::{MmId, PageRun, PageState, Reader, TimeNs};
+use recording::{MmId, PageRun, PageState, TimeNs};
 use serde_json::{Value, json};
 use timeline::{Origins, Replay, Until};
 use view::{By, Chains, FrameWords};
@@ -128,7 +128,7 @@ pub(super) fn rows(path: &Path, mm: MmId, span: (TimeNs, TimeNs), measure: Measu
 
 /// Where the bytes of one memory come from at a moment; `None` where it does not live then.
 fn told(path: &Path, mm: MmId, at: TimeNs) -> anyhow::Result<Option<Told>> {
-    let symbols = Reader::open(path)?.symbols()?;
+    let symbols = crate::act::names::read(path)?;
     let mut replay = Replay::open(path)?;
     let origins = Origins::follow(&mut replay, Until::Time(at))?;
     let world = replay.world();

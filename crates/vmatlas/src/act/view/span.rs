@@ -27,8 +27,8 @@ pub(super) fn spent(
     counted: Counted,
 ) -> anyhow::Result<Vec<(Vec<FrameWords>, u64)>> {
     let shown = || path.display().to_string();
+    let symbols = crate::act::names::read(path)?;
     let mut reader = Reader::open(path).with_context(shown)?;
-    let symbols = reader.symbols().with_context(shown)?;
     reader.seek_time(from).with_context(shown)?;
     let mut sums = Sums { counted, ..Sums::default() };
     while let Some(event) = reader.next_event().with_context(shown)? {
