@@ -235,7 +235,7 @@ fn sample<'a>(misc: u16, body: &'a [u8], parts: &[(u64, Parts)]) -> Option<Sampl
     let mut words = Words(body);
     let id = words.u64()?;
     let (_, parts) = *parts.iter().find(|(of, _)| *of == id)?;
-    let ip = VirtAddr(words.u64()?);
+    let mut ip = VirtAddr(words.u64()?);
     let (pid, tid) = (Pid(words.id()?), Tid(words.id()?));
     let monotonic_ns = words.u64()?;
     let mut addr = VirtAddr(words.u64()?);
@@ -246,30 +246,33 @@ fn sample<'a>(misc: u16, body: &'a [u8], parts: &[(u64, Parts)]) -> Option<Sampl
         &[]
     };
     let mut access = None;
+    let mut mode = if misc & CPU_MODE_MASK == CPU_MODE_USER { Mode::User } else { Mode::Kernel };
     if parts.raw {
         let bytes = usize::try_from(words.u32()?).ok()?;
-        let (told, how) = traced(words.take(bytes)?)?;
-        (addr, access) = (told, Some(how));
+        let how;
+        (addr, ip, how, mode) = traced(words.take(bytes)?)?;
+        access = Some(how);
     }
     let user = if parts.stack { user_stack(&mut words)? } else { None };
-    let mode = if misc & CPU_MODE_MASK == CPU_MODE_USER { Mode::User } else { Mode::Kernel };
     Some(Sample { stamp: Stamp { pid, tid, monotonic_ns, id }, ip, addr, mode, access, user, chain })
 }
 
 /// What `exceptions:page_fault_user` and `page_fault_kernel` tell: address, instruction, error code, behind the eight
-/// bytes that all tracepoints begin with.
-fn traced(raw: &[u8]) -> Option<(VirtAddr, Access)> {
+/// bytes that all tracepoints begin with. The sample's own instruction and mode are the kernel's.
+fn traced(raw: &[u8]) -> Option<(VirtAddr, VirtAddr, Access, Mode)> {
     const WRITE: u64 = 1 << 1;
+    const USER: u64 = 1 << 2;
     const FETCH: u64 = 1 << 4;
     let mut words = Words(raw);
     words.u64()?;
-    let (addr, _ip, code) = (VirtAddr(words.u64()?), words.u64()?, words.u64()?);
+    let (addr, ip, code) = (VirtAddr(words.u64()?), VirtAddr(words.u64()?), words.u64()?);
     let access = match (code & FETCH, code & WRITE) {
         (0, 0) => Access::Read,
         (0, _) => Access::Write,
         _ => Access::Exec,
     };
-    Some((addr, access))
+    let mode = if code & USER == 0 { Mode::Kernel } else { Mode::User };
+    Some((addr, ip, access, mode))
 }
 
 /// The outer `None` is a record that is too short, the inner one says that there is nothing.
