@@ -176,7 +176,12 @@ impl AddressSpace<Pages<Contents>> {
         Op::plain(self, sys).touch(addr, access).map_err(|signal| Fault { addr, signal })?;
         debug_assert_eq!(self.validate(), Ok(()), "after {access:?} of {addr}");
         let page = addr.0 >> PAGE_SHIFT;
-        let frame = self.pages.tree.get(page).frame();
+        let pte = self.pages.tree.get(page);
+        if !pte.is_present() {
+            // Pages of hugetlbfs are only counted, and have no bytes here: as with an empty pool.
+            return Err(Fault { addr, signal: Signal::BusAdrErr });
+        }
+        let frame = pte.frame();
         self.pages.tlb.remember(page, frame, access);
         Ok(frame)
     }

@@ -133,6 +133,12 @@ impl<F: Frames> Pool<F> {
         self.files.objects.get(&object)?.cache.get(&page).copied()
     }
 
+    /// Tells whether nothing at all is kept for a page: it is not cached, and there is no file behind to read it from.
+    pub(crate) fn is_hole(&self, object: ObjectId, page: u64) -> bool {
+        let file = self.files.objects.get(&object);
+        file.is_none_or(|file| file.store.is_none() && !file.cache.contains_key(&page))
+    }
+
     /// Returns the frame of a page, which is read if the cache has it not.
     pub(crate) fn page_of(
         &mut self,

@@ -73,6 +73,8 @@ impl<F: Frames> System<Pages<F>> {
 impl System<Pages<Contents>> {
     /// Reads from a file (`pread`): from the page cache, as every mapping sees it. Returns how many bytes there were.
     ///
+    /// A hole of a file in memory is read as zeroes and stays one (`mm/shmem.c: shmem_file_read_iter`).
+    ///
     /// # Errors
     /// What is behind it could not be read.
     pub fn read_file(
@@ -84,7 +86,18 @@ impl System<Pages<Contents>> {
     ) -> Result<usize, IoError> {
         let size = self.size_of(object);
         let len = size.saturating_sub(offset).min(into.len() as u64) as usize;
-        self.each_part(object, kind, offset, len, |bytes, part| into[part].copy_from_slice(bytes))?;
+        let mut done = 0;
+        while done < len {
+            let at = offset + done as u64;
+            let part = done..len.min(done + PAGE - (at % PAGE_SIZE) as usize);
+            done = part.end;
+            let into = &mut into[part];
+            if super::cache::holds(kind) == Holds::Shmem && self.pool.is_hole(object, at >> PAGE_SHIFT) {
+                into.fill(0);
+                continue;
+            }
+            self.each_part(object, kind, at, into.len(), |bytes, part| into[part].copy_from_slice(bytes))?;
+        }
         Ok(len)
     }
 

@@ -169,10 +169,14 @@ impl Generator {
             }
             3..8 => {
                 // Within one page: larger writes make larger folios, which map more at once.
-                let begin = 8 * self.rng.below(511);
-                let bytes = 8 * (1 + self.rng.below((PAGE_SIZE - begin) / 8));
+                let mut offset = page * PAGE_SIZE + 8 * self.rng.below(511);
+                if run.is_of_disk(file) {
+                    // A hole of a disk's file is read with as much around it as the kernel likes.
+                    offset = offset.min(run.system.size_of(run.world.files[file].map.object) / 8 * 8);
+                }
+                let bytes = 8 * (1 + self.rng.below((PAGE_SIZE - offset % PAGE_SIZE) / 8));
                 let fill = self.rng.pick(&HARMLESS);
-                Act::FileWrite { file, offset: page * PAGE_SIZE + begin, bytes, fill }
+                Act::FileWrite { file, offset, bytes, fill }
             }
             _ => {
                 let bytes = (page * PAGE_SIZE + self.rng.pick(&[0, 0, 1, 96, 4088])) / 8 * 8;

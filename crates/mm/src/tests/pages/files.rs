@@ -263,3 +263,17 @@ fn the_last_page_alone_is_not_mapped_around_where_there_is_no_table() {
     world.load(0, page(3)).expect("readable");
     assert_eq!(world.kind(0, 3), PageKind::File);
 }
+
+#[test]
+fn reading_a_hole_of_a_file_in_memory_leaves_it_one() {
+    let mut world = World::new();
+    world.sys.truncate(FILE, FileKind::Shmem, 2 * PAGE_SIZE).expect("nothing is behind it");
+    world.sys.write_file(FILE, FileKind::Shmem, PAGE_SIZE, &[7]).expect("nothing is behind it");
+    let mut bytes = [1; 5000];
+    assert_eq!(world.sys.read_file(FILE, FileKind::Shmem, 0, &mut bytes), Ok(5000));
+    assert_eq!((bytes[0], bytes[4095], bytes[4096], bytes[4097]), (0, 0, 7, 0));
+    world.map_file(0, pages(0, 2), MapFlags::SHARED, FileKind::Shmem);
+    assert_eq!(world.load(0, page(1)), Ok(7));
+    assert_eq!([0, 1].map(|at| world.kind(0, at) == PageKind::None), [true, false]);
+    assert_eq!(world.load(0, page(0)), Ok(0));
+}
