@@ -72,7 +72,7 @@ pub use anon_vma::{AnonChain, AnonVmaId};
 pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
 pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Target, Touch, Uffd};
-pub use mutation::Mutation;
+pub use mutation::{Mutation, Shown};
 pub use ops::aio::Ring;
 pub use pages::{
     Contents, Fault, Faults, FileStore, Frames, IoError, Memory, NoPages, PageInconsistency, PageKind,

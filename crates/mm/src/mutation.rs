@@ -95,6 +95,30 @@ impl Mutation {
         Self::TailWritten,
         Self::BusOnePageLate,
     ];
+
+    /// Tells where a changed rule shows.
+    pub const fn shows_in(self) -> Shown {
+        match self {
+            Self::ZeroPageKept
+            | Self::ForkKeepsWrite
+            | Self::ReuseShared
+            | Self::PrivateWritesFile
+            | Self::BusOnePageLate => Shown::Pages,
+            Self::TailWritten => Shown::Disk,
+            _ => Shown::Map,
+        }
+    }
+}
+
+/// Where a changed rule shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shown {
+    /// In the map, or in what calls answer.
+    Map,
+    /// In pages and what is in them.
+    Pages,
+    /// Only in the file that pages are written back to.
+    Disk,
 }
 
 impl Profile {

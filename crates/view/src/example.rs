@@ -3,14 +3,34 @@
 use snapshot::{Group, Kind};
 
 use crate::{
-    CallCount, CurvePoint, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind,
-    ObjectRow, Peak, Process, Proof, RecordingFacts, Report, Row, Run,
+    CallCount, Came, CurvePoint, Difference, End, Faults, FrameWords, GroupRow, Growth, KindRow, Memory,
+    Note, NoteKind, ObjectRow, Peak, Process, Proof, RecordingFacts, Report, Resident, Row, Run, Toucher,
 };
 
 use crate::report::{PageProof, PagesHeld, Resynced};
 
 const MIB: u64 = 1 << 20;
 const MS: u64 = 1_000_000;
+
+fn resident() -> Resident {
+    let frame = |function: &str| FrameWords { function: function.into(), ..FrameWords::default() };
+    let toucher = |bytes, how, frames| Toucher { bytes, tid: 4242, how, first_ns: 0, last_ns: MS, frames };
+    Resident {
+        time_ns: 300 * MS,
+        anonymous: 9 * MIB,
+        file: 3 * MIB,
+        swapped: 0,
+        huge: 2 * MIB,
+        residue: -4096,
+        untouched: 8 * MIB,
+        lonely: 0,
+        touchers: vec![
+            toucher(8 * MIB, Came::Fault, vec![frame("fill"), frame("main")]),
+            toucher(3 * MIB, Came::Around, vec![frame("read_table")]),
+            toucher(MIB, Came::Found, Vec::new()),
+        ],
+    }
+}
 
 pub(crate) fn report() -> Report {
     Report {
@@ -42,6 +62,7 @@ pub(crate) fn report() -> Report {
             process(4242, None, "python3", 12 * MIB),
             process(4250, Some(4242), "tr\u{e4}ge", MIB),
         ],
+        resident: Some(resident()),
         findings: vec![finding()],
         proof: Proof {
             checkpoints: 4,

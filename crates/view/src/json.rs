@@ -275,6 +275,62 @@ mod tests {
                   "last_resident_time_ns": 410000000
                 }
               ],
+              "resident": {
+                "time_ns": 300000000,
+                "anonymous": 9437184,
+                "file": 3145728,
+                "swapped": 0,
+                "huge": 2097152,
+                "residue": -4096,
+                "untouched": 8388608,
+                "lonely": 0,
+                "touchers": [
+                  {
+                    "bytes": 8388608,
+                    "tid": 4242,
+                    "how": "fault",
+                    "first_ns": 0,
+                    "last_ns": 1000000,
+                    "frames": [
+                      {
+                        "function": "fill",
+                        "file": "",
+                        "line": 0,
+                        "object": ""
+                      },
+                      {
+                        "function": "main",
+                        "file": "",
+                        "line": 0,
+                        "object": ""
+                      }
+                    ]
+                  },
+                  {
+                    "bytes": 3145728,
+                    "tid": 4242,
+                    "how": "around",
+                    "first_ns": 0,
+                    "last_ns": 1000000,
+                    "frames": [
+                      {
+                        "function": "read_table",
+                        "file": "",
+                        "line": 0,
+                        "object": ""
+                      }
+                    ]
+                  },
+                  {
+                    "bytes": 1048576,
+                    "tid": 4242,
+                    "how": "found",
+                    "first_ns": 0,
+                    "last_ns": 1000000,
+                    "frames": []
+                  }
+                ]
+              },
               "findings": [
                 {
                   "kind": "churn",

@@ -29,6 +29,7 @@ mod pages;
 mod peers;
 mod report;
 mod report_findings;
+mod resident;
 mod saved;
 mod select;
 mod stacks;
@@ -55,6 +56,7 @@ pub use report::{
     Process, Proof, RecordingFacts, Report, Row, Run,
 };
 pub use report_findings::ReportFinding;
+pub use resident::{Came, Resident, Toucher};
 pub use saved::read_map;
 pub use select::{Filter, Order};
 pub use stacks::{FrameRow, StackRow};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::curve::CurvePoint;
 use crate::report_findings::ReportFinding;
+use crate::resident::Resident;
 
 /// Where the memory of a run went.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -22,6 +23,8 @@ pub struct Report {
     pub growths: Vec<Growth>,
     /// Every process, in order of appearance.
     pub processes: Vec<Process>,
+    /// What the pages of that memory were, and who touched them first; `None` if the recording holds no pages.
+    pub resident: Option<Resident>,
     /// What wants attention, most important first.
     pub findings: Vec<ReportFinding>,
     /// How far the twin agrees with the kernel.

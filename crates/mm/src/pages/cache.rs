@@ -226,7 +226,8 @@ impl<F: Frames> Pool<F> {
         }
     }
 
-    /// Writes the dirty pages of a part of a file; past its end at `size` they become zero.
+    /// Writes the dirty pages of a part of a file; past its end at `size` they become zero. Without a file behind it the
+    /// pages of a disk's file are as if they were written.
     ///
     /// Linux: `mm/page-writeback.c: write_cache_pages`.
     pub(crate) fn write_pages(
@@ -236,22 +237,20 @@ impl<F: Frames> Pool<F> {
         size: u64,
         tail: Tail,
     ) -> Result<(), IoError> {
-        let Some(store) = self.files.objects.get(&object).and_then(|object| object.store.clone()) else {
-            return Ok(());
-        };
-        if store.size() != size {
+        let store = self.files.objects.get(&object).and_then(|object| object.store.clone());
+        if let Some(store) = store.as_ref().filter(|store| store.size() != size) {
             store.set_size(size)?;
         }
         let mut result = Ok(());
         for (page, frame) in self.pages_in(object, pages.clone()) {
-            if !self.meta(frame).dirty {
+            if !self.meta(frame).dirty || (store.is_none() && self.meta(frame).holds != Holds::File) {
                 continue;
             }
             let within = size.saturating_sub(page * PAGE as u64).min(PAGE as u64) as usize;
             let written = self.bytes.change(frame, |bytes| {
                 bytes[within..].fill(0);
                 let end = if tail == Tail::Kept { within } else { PAGE };
-                store.write_page(page, &bytes[..end])
+                store.as_ref().map_or(Ok(()), |store| store.write_page(page, &bytes[..end]))
             });
             match written {
                 Some(Err(error)) => result = Err(error),

@@ -173,7 +173,8 @@ impl<F: Frames> System<Pages<F>> {
             self.zero_tail(object, kind, old, bytes.max(old.next_multiple_of(PAGE_SIZE)));
         }
         self.set_size(object, bytes);
-        if bytes < old {
+        // Also at the same size a disk's file loses what was written past its end (`fs/ext4/inode.c: ext4_setattr`).
+        if bytes < old || (bytes == old && super::cache::holds(kind) == Holds::File) {
             self.cut(object, bytes);
         }
         Ok(())

@@ -35,6 +35,8 @@ impl<M: Memory> AddressSpace<M> {
             rings: alloc::vec::Vec::new(),
             pages: Default::default(),
         };
+        // It has no page yet: what happened to pages until now is not about it.
+        M::begun(&mut child, sys);
         for vma in self.vmas.iter() {
             if vma.flags.contains(VmFlags::DONTCOPY) {
                 child.counters.remove(vma.flags, vma.pages());

@@ -15,8 +15,8 @@ use timeline::{Replay, Sites, World};
 
 use crate::curve::CurvePoint;
 use crate::report::{RecordingFacts, Report};
-use crate::report_findings;
 use crate::words::printable;
+use crate::{report_findings, resident};
 use peaks::KindPeaks;
 
 /// What the reader of a file knows besides its contents.
@@ -69,6 +69,7 @@ pub fn report_beside<R: Read + Seek>(
         curve: curve(&run),
         growths: processes::growths(&run),
         processes: processes::processes(&run),
+        resident: resident::resident(&run, source.symbols),
         findings: report_findings::find(&seen),
         proof: proof::proof(&run),
         notes: notes::notes(&run, unknown),

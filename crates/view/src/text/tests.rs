@@ -61,6 +61,14 @@ fn eighty_columns() {
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
               mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -…
 
+        Resident pages by who touched them first  (at 0.300 s)
+          9.0 MiB anonymous, 3.0 MiB of files and shared memory, 2.0 MiB of it in huge
+            pages, 8.0 MiB writable and never touched; the kernel's counters say 4 KiB
+            less
+             8.0 MiB  fill, thread 4242
+             3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
+             1.0 MiB  found there: no event told of them
+
         Findings
           render (page.rs:81): mapped and unmapped 4,096 times, 4.0 GiB in all, 1.0 MiB
             a time; 1,048,576 faults on it (pid 4242)
@@ -139,6 +147,14 @@ fn ascii_only() {
         Largest growths of virtual size  (single calls; stacks as a whole)
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
               mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE,...
+
+        Resident pages by who touched them first  (at 0.300 s)
+          9.0 MiB anonymous, 3.0 MiB of files and shared memory, 2.0 MiB of it in huge
+            pages, 8.0 MiB writable and never touched; the kernel's counters say 4 KiB
+            less
+             8.0 MiB  fill, thread 4242
+             3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
+             1.0 MiB  found there: no event told of them
 
         Findings
           render (page.rs:81): mapped and unmapped 4,096 times, 4.0 GiB in all, 1.0 MiB

@@ -14,22 +14,15 @@ const STATUS_MAX: usize = 4096;
 const SMAPS_MAX: usize = 1 << 17;
 
 impl Run<'_> {
-    /// Notes what a process has when it begins.
+    /// Makes the pages present that the process's own part needs.
     pub(super) fn begin(&mut self, who: usize) -> Result<(), Stop> {
         self.flush()?;
         self.pending_of = who;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
         self.world.live.recycle(actor.process);
         self.world.live.warm(actor.process)?;
         self.world.live.run(actor.process)?;
         self.world.live.recycle(actor.process);
-        let read = Step::Read { text: Text::Status, bytes_max: STATUS_MAX };
-        let ticket = self.world.live.push(actor.process, read)?;
-        self.world.live.run(actor.process)?;
-        let kernel = self.sums(ticket)?;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
-        let twin = twin_sums(&actor.space);
-        actor.begun = std::array::from_fn(|at| kernel[at].wrapping_sub(twin[at]));
         Ok(())
     }
 
@@ -55,8 +48,8 @@ impl Run<'_> {
         let smaps = self.world.live.push(process, Step::Read { text: Text::Smaps, bytes_max: SMAPS_MAX })?;
         self.world.live.run(process)?;
         self.compare()?;
-        self.compare_sums(who, status)?;
-        self.compare_usage(who, smaps)?;
+        let outside = self.compare_usage(who, smaps)?;
+        self.compare_sums(who, status, outside)?;
         self.read_everything(who)?;
         self.flush()?;
         self.world.live.recycle(process);
@@ -75,12 +68,12 @@ impl Run<'_> {
         Ok([pages(status.rss_anon), pages(status.rss_file), pages(status.rss_shmem)])
     }
 
-    /// What was there when the process began is not the program's: the differences count.
-    fn compare_sums(&mut self, who: usize, ticket: Ticket) -> Result<(), Stop> {
+    /// What smaps has outside the window is not the program's: the differences count.
+    fn compare_sums(&mut self, who: usize, ticket: Ticket, outside: [u64; 3]) -> Result<(), Stop> {
         let kernel = self.sums(ticket)?;
         let Some(actor) = &self.actors[who] else { return Ok(()) };
-        let (ours, begun) = (twin_sums(&actor.space), actor.begun);
-        let kernel: [u64; 3] = std::array::from_fn(|at| kernel[at].wrapping_sub(begun[at]));
+        let ours = twin_sums(&actor.space);
+        let kernel: [u64; 3] = std::array::from_fn(|at| kernel[at].wrapping_sub(outside[at]));
         if kernel == ours {
             return Ok(());
         }
@@ -88,14 +81,21 @@ impl Run<'_> {
         Err(self.diverged(What::Counters, shown(ours), shown(kernel), Why::default()))
     }
 
-    /// Compares what smaps says of each mapping of the window.
-    fn compare_usage(&mut self, who: usize, ticket: Ticket) -> Result<(), Stop> {
+    /// Compares what smaps says of each mapping of the window. Returns what is resident outside it: anonymous, of files,
+    /// of shared memory, in pages.
+    fn compare_usage(&mut self, who: usize, ticket: Ticket) -> Result<[u64; 3], Stop> {
+        let mut outside = [0; 3];
         let mut text = Vec::new();
         self.world.live.text(ticket, &mut text)?;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.actors[who] else { return Ok(outside) };
         for row in proc_text::smaps(&text) {
             let row = row?;
             if !WINDOW.overlaps(row.map.range) {
+                let (rss, anonymous) = (row.fields.rss.unwrap_or(0), row.fields.anonymous.unwrap_or(0));
+                let is_shared_memory = [&b"/memfd:"[..], b"/dev/zero", b"/SYSV"];
+                let is_shared_memory = is_shared_memory.iter().any(|name| row.map.name.starts_with(name));
+                outside[0] += anonymous / PAGE_SIZE;
+                outside[1 + usize::from(is_shared_memory)] += (rss - anonymous) / PAGE_SIZE;
                 continue;
             }
             let ours = Usage::of(&actor.space, &self.system, row.map.range);
@@ -105,7 +105,7 @@ impl Run<'_> {
                 return Err(self.diverged(What::Usage, shown(ours), shown(told), Why::default()));
             }
         }
-        Ok(())
+        Ok(outside)
     }
 
     /// Reads every page that may be read, one by one: what is not there yet comes, or raises its signal.

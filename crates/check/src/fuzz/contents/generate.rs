@@ -120,7 +120,7 @@ impl Generator {
         if let Act::Call(Call::Madvise {
             addr,
             len,
-            advice: Advice::PAGEOUT | Advice::COLD | Advice::WILLNEED,
+            advice: Advice::PAGEOUT | Advice::COLD | Advice::WILLNEED | Advice::REMOVE,
         }) = act
             && reaches_disk(run, who, addr, len)
         {

@@ -1,6 +1,6 @@
 //! One program on both sides: the twin goes ahead line by line, the kernel follows in batches.
 
-use abi::{Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
+use abi::{Advice, Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
 use live::{Answer, Process, Setup, Step, Ticket};
 use mm::{Basis, Fault, FileInput, FileKind, Input, Why};
 
@@ -19,8 +19,6 @@ pub(super) struct Actor {
     pub(super) process: Process,
     pub(super) space: Space,
     pub(super) parent: usize,
-    /// What the kernel counted more than the twin when it began: anonymous, of files, of shared memory, in pages.
-    pub(super) begun: [u64; 3],
 }
 
 /// What the twin said of a line.
@@ -68,7 +66,7 @@ impl<'w> Run<'w> {
         let input = Input { caps: world.caps, ..Input::default() };
         let space = world.origin.clone().fork(&mut system, &input);
         let space = space.map_err(|errno| FuzzError::Setup(format!("the twin cannot fork: {errno}")))?;
-        let actor = Actor { process, space, parent: 0, begun: [0; 3] };
+        let actor = Actor { process, space, parent: 0 };
         let mut run = Self {
             world,
             system,
@@ -147,6 +145,7 @@ impl<'w> Run<'w> {
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
         let stored = actor.space.store(&mut self.system, addr, bytes);
         self.note_file_use(who, addr);
+        self.note_file_use(who, VirtAddr(addr.0 + bytes.len() as u64 - 1));
         self.counted.accesses += 1;
         self.push(who, step, Expected::Done(stored), Why::default())
     }
@@ -211,6 +210,7 @@ impl<'w> Run<'w> {
         if let Call::Mmap { fd, .. } = call {
             input.file = self.file_input(fd);
         }
+        self.world.files_changed |= matches!(call, Call::Madvise { advice: Advice::REMOVE, .. });
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
         let before = (actor.space.clone(), self.system.clone());
         let mut outcome = actor.space.call(&mut self.system, call, &input);
@@ -259,7 +259,7 @@ impl<'w> Run<'w> {
         self.counted.calls += 1;
         match (forked, twin) {
             (Answer::Forked(process), Ok(space)) => {
-                let actor = Actor { process, space, parent: who, begun: [0; 3] };
+                let actor = Actor { process, space, parent: who };
                 self.actors.push(Some(actor));
                 self.begin(self.actors.len() - 1)
             }
@@ -342,8 +342,15 @@ impl<'w> Run<'w> {
                     (found.twin_map, found.kernel_map) = differing(words, &told);
                     return Err(Stop::Diverged(Box::new(found)));
                 }
-                Expected::Hashes(hashes) if self.world.live.words(ticket)? == *hashes => continue,
-                Expected::Hashes(_) => What::Contents,
+                Expected::Hashes(hashes) => {
+                    let told = self.world.live.words(ticket)?;
+                    if told == *hashes {
+                        continue;
+                    }
+                    let (twin, kernel) = (format!("{hashes:x?}"), format!("{told:x?}"));
+                    let found = self.divergence(at, What::Contents, twin, kernel, why);
+                    return Err(Stop::Diverged(Box::new(found)));
+                }
                 Expected::Bytes(bytes) => {
                     let mut told = Vec::new();
                     self.world.live.bytes(ticket, &mut told)?;

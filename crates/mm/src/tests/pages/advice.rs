@@ -133,3 +133,25 @@ fn shared_pages_that_were_never_written_leave_the_cache() {
     assert_eq!(world.spaces[0].residency(&world.sys, pages(0, 2)), [0, 1]);
     assert_eq!(world.load(0, page(1)), Ok(1));
 }
+
+#[test]
+fn a_page_that_came_after_a_hole_was_punched_stays() {
+    let mut world = World::new();
+    let flags = MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::FIXED;
+    world.call(
+        0,
+        Call::Mmap { addr: page(0), len: 5 * PAGE_SIZE, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 },
+    );
+    let child = world.fork(0);
+    world.load(child, page(4)).expect("readable");
+    let advise =
+        |from: u64, to: u64, advice| Call::Madvise { addr: page(from), len: (to - from) * PAGE_SIZE, advice };
+    world.call(child, advise(2, 5, Advice::REMOVE));
+    world.call(child, advise(0, 2, Advice::GUARD_INSTALL));
+    world.store(child, page(2), 7).expect("writable");
+    let grandchild = world.fork(child);
+    for who in [child, grandchild] {
+        world.spaces[who].catch_up(&mut world.sys);
+        assert_eq!(world.kind(who, 2), PageKind::Shmem, "of {who}");
+    }
+}

@@ -277,3 +277,19 @@ fn reading_a_hole_of_a_file_in_memory_leaves_it_one() {
     assert_eq!([0, 1].map(|at| world.kind(0, at) == PageKind::None), [true, false]);
     assert_eq!(world.load(0, page(0)), Ok(0));
 }
+
+#[test]
+fn what_lies_past_the_end_goes_when_it_is_written_back_or_cut_at_the_same_size() {
+    for kind in [KIND, FileKind::Shmem] {
+        let mut world = World::new();
+        world.sys.truncate(FILE, kind, 100).expect("nothing is behind it");
+        world.map_file(0, pages(0, 1), MapFlags::SHARED, kind);
+        let kept = if kind == KIND { 0 } else { 9 };
+        world.store(0, byte(0, 100), 9).expect("the page is there");
+        world.sys.truncate(FILE, kind, 100).expect("nothing is behind it");
+        assert_eq!(world.load(0, byte(0, 100)), Ok(kept));
+        world.store(0, byte(0, 100), 9).expect("the page is there");
+        world.call(0, Call::Msync { addr: page(0), len: PAGE_SIZE, flags: MsyncFlags::SYNC });
+        assert_eq!(world.load(0, byte(0, 100)), Ok(kept));
+    }
+}

@@ -1,0 +1,61 @@
+//! What resident pages came to, and who touched them first.
+
+use super::table::right;
+use super::{Canvas, Line, Role};
+use crate::chains::{FrameWords, own_frame};
+use crate::resident::{Came, Resident, Toucher};
+use crate::words::{bytes, time};
+
+/// First touchers shown.
+const SHOWN: usize = 8;
+
+pub(super) fn lines(resident: &Resident, canvas: Canvas) -> Vec<Line> {
+    let mut lines = vec![
+        Line::of(Role::Strong, "Resident pages by who touched them first")
+            .and(Role::Faint, format!("  (at {})", time(resident.time_ns))),
+    ];
+    lines.extend(canvas.sentence(Role::Plain, &sums(resident), 2));
+    for toucher in resident.touchers.iter().take(SHOWN) {
+        let head = format!("{}  ", right(&bytes(toucher.bytes), 12));
+        let room = canvas.columns.saturating_sub(head.chars().count());
+        lines.push(Line::of(Role::Plain, head).and(Role::Plain, canvas.cut(&words(toucher), room)));
+    }
+    lines
+}
+
+/// What the pages are, and what the kernel's counters say beside.
+fn sums(resident: &Resident) -> String {
+    let Resident { anonymous, file, swapped, huge, residue, untouched, lonely, .. } = resident;
+    let mut text = format!("{} anonymous, {} of files and shared memory", bytes(*anonymous), bytes(*file));
+    for (amount, what) in [
+        (*swapped, "in swap"),
+        (*huge, "of it in huge pages"),
+        (*untouched, "writable and never touched"),
+        (*lonely, "in blocks of 2 MiB with one page touched"),
+    ] {
+        if amount > 0 {
+            text.push_str(&format!(", {} {what}", bytes(amount)));
+        }
+    }
+    let sign = if *residue < 0 { "less" } else { "more" };
+    text.push_str("; the kernel's counters say ");
+    match residue.unsigned_abs() {
+        0 => text.push_str("the same"),
+        amount => text.push_str(&format!("{} {sign}", bytes(amount))),
+    }
+    text
+}
+
+/// Who, from where, how.
+fn words(toucher: &Toucher) -> String {
+    let place = own_frame(&toucher.frames).or(toucher.frames.first()).map(FrameWords::line_words);
+    let how = match toucher.how {
+        Came::Fault => "",
+        Came::Call => " (brought in by a call)",
+        Came::Around => " (mapped beside a page that was touched)",
+        Came::Before => return "there when the memory was first seen".to_owned(),
+        Came::Found => return "found there: no event told of them".to_owned(),
+    };
+    let place = place.unwrap_or_else(|| "a place that is not known".to_owned());
+    format!("{place}, thread {}{how}", toucher.tid)
+}
