@@ -62,7 +62,12 @@ fn the_kinds_in_a_recording_are_those_the_program_made() {
         let run = Run::new(&scratch, [&program]).user(*user);
         let ran = run.recorded();
         assert!(ran.status.success(), "{}", ran.stderr);
-        let places: Vec<(&str, &str)> = ran.stdout.lines().filter_map(|line| line.split_once(' ')).collect();
+        // The kind, the address and, where it is known, the size.
+        let place = |line| {
+            let mut words = str::split_whitespace(line);
+            words.next().zip(words.next())
+        };
+        let places: Vec<(&str, &str)> = ran.stdout.lines().filter_map(place).collect();
         assert!(places.len() > 15, "{places:?}");
         let target = format!("{}@end", run.recording().display());
         for (kind, address) in places {
@@ -71,6 +76,8 @@ fn the_kinds_in_a_recording_are_those_the_program_made() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{address}: {stderr}");
             let explained: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
+            // A recording holds no contents of memory, by which alone a block of malloc's own mapping is known.
+            let kind = if kind == "malloc_block" { "anonymous" } else { kind };
             assert_eq!(explained["leaf"]["kind"], kind, "{address}: {:#}", explained["leaf"]);
         }
     }
