@@ -57,6 +57,8 @@ impl<'a> Chains<'a> {
                 let mut frames: Vec<FrameWords> = place.functions.iter().map(words).collect();
                 let file = path.rsplit('/').next().unwrap_or_default();
                 let unnamed = || match file {
+                    // The upper half of the addresses: the kernel touched memory for the program.
+                    "" if place.address >> 63 == 1 => "in the kernel".to_owned(),
                     "" => format!("{:#x}", place.address),
                     file => format!("{file}+{:#x}", place.address),
                 };
