@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use check::fuzz::{
-    self, ContentsPlan, Depth, Direction, Finding, Flags, Plan, Program, Shorten, SmallWorld, Stop, Summary,
-    Worlds,
+    self, Depth, Direction, Finding, Flags, Plan, Program, Shorten, SmallWorld, Stop, Summary, Worlds,
 };
 use mm::{Mutation, Shown};
 
@@ -115,17 +114,15 @@ fn campaign(args: &Args) -> Done {
 }
 
 fn contents(args: &Args) -> Done {
-    let Plan { seed, time, threads, first, programs, divergences_max, .. } = args.plan;
-    let plan =
-        ContentsPlan { seed, time, threads, first, programs, divergences_max, ..ContentsPlan::default() };
+    let seed = args.plan.seed;
     let begin = Instant::now();
     let report = |finding: &Finding| {
         let text = format!("{CONTENTS}{}", text_of("fuzz-contents", seed, finding));
         println!("{text}");
         save(args.corpus.as_ref(), &format!("contents-{seed}-{}.prog", finding.index), &text);
     };
-    let summary = fuzz::run_contents(&plan, &report).map_err(|error| error.to_string())?;
-    let fuzz::ContentsSummary { counted, programs, divergences, failures } = &summary;
+    let summary = fuzz::run_contents(&args.plan, &report).map_err(|error| error.to_string())?;
+    let Summary { counted, programs, divergences, failures } = &summary;
     for (index, why) in failures {
         println!("not run to its end: --seed {seed} --program {index}: {why}");
     }
@@ -253,22 +250,10 @@ fn mutants(plan: &Plan) -> Done {
 
 /// Looks for a twin's divergences, with contents or without: how many operations and programs it took.
 fn hunted(plan: &Plan, mutation: Option<Mutation>, shown: Shown) -> Result<(u64, u64, u64), String> {
-    if shown == Shown::Map {
-        let plan = Plan { mutation, ..*plan };
-        let summary = fuzz::run(&plan, &|_| {}).map_err(|error| error.to_string())?;
-        return Ok((summary.counted.calls, summary.programs, summary.divergences));
-    }
-    let Plan { seed, time, threads, first, programs, divergences_max, .. } = *plan;
-    let plan = ContentsPlan {
-        seed,
-        time,
-        threads,
-        first,
-        programs,
-        divergences_max,
-        mutation,
-        shorten: Shorten::No,
-    };
-    let summary = fuzz::run_contents(&plan, &|_| {}).map_err(|error| error.to_string())?;
-    Ok((summary.counted.calls + summary.counted.accesses, summary.programs, summary.divergences))
+    let plan = Plan { mutation, ..*plan };
+    let of_pages = shown == Shown::Pages;
+    let found = if of_pages { fuzz::run_contents(&plan, &|_| {}) } else { fuzz::run(&plan, &|_| {}) };
+    let Summary { counted, programs, divergences, .. } = found.map_err(|error| error.to_string())?;
+    let accesses = if of_pages { counted.accesses } else { 0 };
+    Ok((counted.calls + accesses, programs, divergences))
 }

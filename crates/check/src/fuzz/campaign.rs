@@ -192,7 +192,7 @@ impl Shared<'_> {
 }
 
 /// Programs that could not be run: after so many something is wrong with the harness or the machine.
-const FAILURES_MAX: usize = 20;
+pub(crate) const FAILURES_MAX: usize = 20;
 
 /// The worlds of one thread, each started when it is first wanted.
 #[derive(Default)]

@@ -19,7 +19,7 @@ mod world;
 
 pub use campaign::{Finding, Plan, Shorten, Summary, Worlds, direction_of, program_text, run};
 pub use compare::{Inodes, other_flags, same_map};
-pub use contents::{ContentsPlan, ContentsSummary, replay_contents, run_contents};
+pub use contents::{replay_contents, run_contents};
 pub use divergence::{Divergence, What};
 pub use error::FuzzError;
 pub use files::{identity, kind};

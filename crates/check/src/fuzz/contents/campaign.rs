@@ -3,62 +3,25 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mm::Mutation;
 
 use super::generate::Generator;
 use super::run::Run;
 use super::world::World;
-use crate::fuzz::campaign::{Finding, Shorten};
+use crate::fuzz::campaign::{FAILURES_MAX, Finding, Plan, Shorten, Summary};
 use crate::fuzz::divergence::Divergence;
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Privilege, Program};
 use crate::fuzz::origin::Direction;
 use crate::fuzz::run::{Counted, Stop};
 
-/// What to do.
-#[derive(Clone, Copy, Debug)]
-pub struct ContentsPlan {
-    /// Every program follows from it and its number.
-    pub seed: u64,
-    /// How long.
-    pub time: Duration,
-    /// How many threads.
-    pub threads: usize,
-    /// The number of the first program.
-    pub first: u64,
-    /// How many programs at most.
-    pub programs: u64,
-    /// After how many different divergences to stop.
-    pub divergences_max: usize,
-    /// The rule of the twin that is changed.
-    pub mutation: Option<Mutation>,
-    /// Whether programs that diverge are made shorter.
-    pub shorten: Shorten,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Default)]
-pub struct ContentsSummary {
-    /// What was done on both sides.
-    pub counted: Counted,
-    /// Programs.
-    pub programs: u64,
-    /// Programs that diverged.
-    pub divergences: u64,
-    /// Programs that could not be run to their end, with why.
-    pub failures: Vec<(u64, String)>,
-}
-
 /// Runs programs and hands each new kind of divergence, made short, to `report`.
 ///
 /// # Errors
 /// If no program could be run at all.
-pub fn run_contents(
-    plan: &ContentsPlan,
-    report: &(dyn Fn(&Finding) + Sync),
-) -> Result<ContentsSummary, FuzzError> {
+pub fn run_contents(plan: &Plan, report: &(dyn Fn(&Finding) + Sync)) -> Result<Summary, FuzzError> {
     let shared = Shared {
         plan,
         until: Instant::now() + plan.time,
@@ -87,16 +50,13 @@ pub fn replay_contents(program: &Program, mutation: Option<Mutation>) -> Result<
 }
 
 struct Shared<'a> {
-    plan: &'a ContentsPlan,
+    plan: &'a Plan,
     until: Instant,
     next: AtomicU64,
-    summary: Mutex<ContentsSummary>,
+    summary: Mutex<Summary>,
     known: Mutex<BTreeSet<String>>,
     report: &'a (dyn Fn(&Finding) + Sync),
 }
-
-/// Programs that could not be run: after so many something is wrong with the harness or the machine.
-const FAILURES_MAX: usize = 20;
 
 impl Shared<'_> {
     fn work(&self) -> Result<(), FuzzError> {
@@ -198,20 +158,4 @@ fn shortened(
         chunk = if chunk == 1 && shorter { 1 } else { chunk / 2 };
     }
     (program, divergence)
-}
-
-impl Default for ContentsPlan {
-    /// A minute on one thread.
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            time: Duration::from_secs(60),
-            threads: 1,
-            first: 0,
-            programs: u64::MAX,
-            divergences_max: 20,
-            mutation: None,
-            shorten: Shorten::Yes,
-        }
-    }
 }

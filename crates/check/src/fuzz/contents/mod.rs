@@ -12,4 +12,4 @@ mod generate;
 mod run;
 mod world;
 
-pub use campaign::{ContentsPlan, ContentsSummary, replay_contents, run_contents};
+pub use campaign::{replay_contents, run_contents};
