@@ -5,9 +5,9 @@
 //! alone.
 //!
 //! ```
-//! use lab::{On, Session};
+//! use lab::{Child, On, Session};
 //!
-//! let mut session = Session::start(On::Twin)?;
+//! let mut session = Session::start(On::Twin, Child::Linked)?;
 //! for line in ["a = mmap 12K rw private anon", "munmap a+4K 4K", "expect maps a 12K: rw 4K, hole 4K, rw 4K"] {
 //!     assert!(session.line(1, line).trouble.is_none(), "{line}");
 //! }
@@ -28,6 +28,6 @@ pub use backend::{Answer, Change, PageState, Row, Run, changes};
 pub use error::LabError;
 pub use print::{help, lines_of};
 pub use script::{Done, Outcome, Script, run};
-pub use session::{Did, On, Report, Session, Shown, Trouble};
+pub use session::{Child, Did, On, Report, Session, Shown, Trouble};
 pub use syntax::{Complaint, Fault, KEYWORDS, Span, VERBS, Verb, verb};
 pub use tour::{CHAPTERS, Chapter};

@@ -47,7 +47,11 @@ fn of_did(did: &Did, session: &Session, sides: Sides) -> Vec<Line> {
         }
         (Some(kernel), Some(twin)) if sides == Sides::Both => {
             line = Line::of(Role::Plain, format!("  {}", did.what));
-            let same = if kernel == twin { "the same".to_owned() } else { twin.to_string() };
+            let same = match twin {
+                Answer::Unknown(why) => (*why).to_owned(),
+                twin if kernel == twin => "the same".to_owned(),
+                twin => twin.to_string(),
+            };
             let said = Line::of(Role::Plain, "      Linux: ").and(role(kernel), kernel.to_string());
             second = Some(said.and(Role::Plain, "   twin: ").and(role(twin), same));
         }
@@ -74,7 +78,7 @@ fn of_row(mark: &str, role: Role, row: &Row, session: &Session) -> Line {
         Some(name) => format!("file {name}"),
         None if is_arena(row) => "[vmatlas]".into(),
         None if is_program(row) => "[program]".into(),
-        None => row.name.clone(),
+        None => row.name.rsplit('/').next().unwrap_or_default().to_owned(),
     };
     let offset = match row.offset.0 {
         bytes if row.file.ino != 0 && bytes > 0 => format!(" from {}", view::words::bytes(bytes)),
@@ -91,6 +95,11 @@ fn is_arena(row: &Row) -> bool {
 
 fn is_program(row: &Row) -> bool {
     row.name.contains("vmatlas-puppet")
+}
+
+/// What the dynamic linker mapped before the first line; it is the only file that no script made.
+fn is_library(row: &Row) -> bool {
+    row.file.ino != 0 && row.name.contains(".so") && !row.shared
 }
 
 /// The whole map, each line with what kind of memory it is.
@@ -110,7 +119,9 @@ fn of_map(rows: &[Row], session: &Session) -> Vec<Line> {
 /// What kind of memory a mapping is.
 fn kind(row: &Row, before: Option<&Row>, session: &Session) -> String {
     let shared = if row.shared { "shared" } else { "private" };
-    let is_bss = before.is_some_and(|before| is_program(before) && before.range.end == row.range.start);
+    let behind = |kind: fn(&Row) -> bool| {
+        before.is_some_and(|before| kind(before) && before.range.end == row.range.start)
+    };
     match row.name.as_str() {
         _ if session.file_name(row.file).is_some() => format!("dynamic: a file, {shared}"),
         _ if is_arena(row) => "how vmatlas talks to the child".into(),
@@ -118,7 +129,9 @@ fn kind(row: &Row, before: Option<&Row>, session: &Session) -> String {
         "[heap]" => "dynamic: the heap, anonymous".into(),
         "[stack]" => "dynamic: the stack, anonymous".into(),
         "[vdso]" | "[vvar]" | "[vvar_vclock]" => "the kernel's".into(),
-        "" if is_bss => "static: bss, anonymous".into(),
+        _ if is_library(row) => "static: a library's file".into(),
+        "" if behind(is_program) => "static: bss, anonymous".into(),
+        "" if behind(is_library) => "static: a library's bss, anonymous".into(),
         _ => format!("dynamic: anonymous, {shared}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Running a script: every line in order, until one goes wrong.
 
 use crate::error::LabError;
-use crate::session::{On, Session, Shown, Trouble};
+use crate::session::{Child, On, Session, Shown, Trouble};
 use crate::syntax::{Complaint, Fault, Span, Step};
 
 /// A script's name and text.
@@ -109,6 +109,6 @@ impl Outcome {
     /// # Errors
     /// If there can be no such session.
     pub fn of(script: Script<'_>, on: On) -> Result<Self, LabError> {
-        run(&mut Session::start(on)?, script, |_, _| ())
+        run(&mut Session::start(on, Child::Linked)?, script, |_, _| ())
     }
 }

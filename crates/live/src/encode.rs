@@ -1,6 +1,6 @@
 //! From steps to what the puppet understands.
 
-use abi::{AddrRange, FileOff, PAGE_SIZE, VirtAddr};
+use abi::{AddrRange, Errno, FileOff, PAGE_SIZE, VirtAddr};
 use sys::puppet::{Puppet, RawStep};
 
 use crate::error::LiveError;
@@ -31,6 +31,8 @@ impl Live {
             Step::LoadWord(addr) => (RawStep::LoadWord(addr), Kind::LoadWord),
             Step::StoreWord(addr, word) => (RawStep::StoreWord(addr, word), Kind::Access),
             Step::Fetch(addr) => (RawStep::Fetch(addr), Kind::Access),
+            Step::Malloc(bytes) => self.library(0, bytes)?,
+            Step::Free(addr) => self.library(1, addr.0)?,
             Step::Fork => {
                 let child = self.seat_for_child(process.0, Shares::Nothing)?;
                 (RawStep::Fork(child), Kind::Fork(child))
@@ -55,8 +57,16 @@ impl Live {
             | Step::Pagemap(_)
             | Step::Scan { .. }
             | Step::Mincore(_)
+            | Step::Copy(_)
             | Step::FileRead { .. } => self.encode_look(process, step)?,
         })
+    }
+
+    /// A function of the C library.
+    fn library(&self, number: usize, argument: u64) -> Result<(RawStep, Kind), LiveError> {
+        let missing = LiveError::Child { what: "call a C library", errno: Errno::ENOSYS };
+        let function = self.functions.ok_or(missing)?[number];
+        Ok((RawStep::Library { function, argument }, Kind::Library))
     }
 
     /// Steps that answer with bytes.
@@ -81,6 +91,19 @@ impl Live {
                 let vector = Puppet::address(process.0, at);
                 let args = [range.start.0, range.len(), vector.0, 0, 0, 0];
                 (RawStep::Syscall { nr: nr::MINCORE, args }, Kind::Vector { at, bytes: pages as usize })
+            }
+            Step::Copy(range) => {
+                let at = self.reserve(process.0, range.len() as usize)?;
+                // Written to the arena's file, it is there for the driver to read.
+                let args = [
+                    Puppet::arena_fd(),
+                    range.start.0,
+                    range.len(),
+                    Puppet::arena_offset(process.0, at),
+                    0,
+                    0,
+                ];
+                (RawStep::Syscall { nr: nr::PWRITE64, args }, Kind::Bytes { at })
             }
             Step::FileRead { fd, offset: FileOff(offset), bytes } => {
                 let at = self.reserve(process.0, bytes)?;

@@ -38,6 +38,7 @@ impl fmt::Display for LiveError {
             Self::Os(error) => error.fmt(f),
             Self::Child { what, errno } => write!(f, "the child process cannot {what}: {errno}"),
             Self::Died { signal: 0, status } => write!(f, "the child process exited with status {status}"),
+            Self::Died { signal: 6, .. } => f.write_str("the child process ended itself by SIGABRT"),
             Self::Died { signal, .. } => write!(f, "the child process was ended by signal {signal}"),
             Self::Hung => f.write_str("the child process did not finish its steps in time"),
             Self::Full(what) => write!(f, "no room for more {what}"),

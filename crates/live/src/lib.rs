@@ -35,4 +35,4 @@ pub use pages::PageRun;
 pub use session::{Live, Process, Ticket};
 pub use setup::Setup;
 pub use step::{Step, Text};
-pub use sys::puppet::hash_page;
+pub use sys::puppet::{Library, LibraryCall, hash_page};

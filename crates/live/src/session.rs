@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use abi::{AddrRange, Errno, PAGE_SIZE, Pid, VirtAddr};
-use sys::puppet::{self, DATA, Puppet, RING, RawAnswer, RawStep, SEATS};
+use sys::puppet::{self, DATA, Function, LibraryCall, Puppet, RING, RawAnswer, RawStep, SEATS};
 
 use crate::answer::{Answer, Fault};
 use crate::encode::REGION_BYTES;
@@ -37,6 +37,7 @@ pub(crate) enum Kind {
     Load,
     LoadWord,
     Access,
+    Library,
     Fork(usize),
     Thread(usize),
     Read {
@@ -66,6 +67,8 @@ pub(crate) enum Kind {
 pub struct Live {
     puppet: Puppet,
     pub(crate) seats: [Option<Seat>; SEATS],
+    /// Where `malloc` and `free` are.
+    pub(crate) functions: Option<[VirtAddr; 2]>,
 }
 
 impl Live {
@@ -79,10 +82,14 @@ impl Live {
             files: &files,
             personality: setup.personality,
             stack_limit: setup.stack_limit,
+            library: setup.library.as_ref(),
         })?;
-        let mut live = Self { puppet, seats: [None; SEATS] };
+        let mut live = Self { puppet, seats: [None; SEATS], functions: None };
         live.seats[ORIGIN] = Some(Seat { used: DATA, pid: Some(live.puppet.pid()), ..Seat::default() });
         live.prepare_origin()?;
+        if setup.library.is_some() {
+            live.functions = Some([live.function(Function::Malloc)?, live.function(Function::Free)?]);
+        }
         Ok(live)
     }
 
@@ -90,7 +97,7 @@ impl Live {
         let origin = self.origin();
         self.own_signal_stack(ORIGIN)?;
         let action = self.put_words(origin, &Puppet::sigaction())?;
-        for signal in [11, 7, 5] {
+        for signal in [11, 7, 5, 31] {
             let step = Step::Raw { nr: nr::RT_SIGACTION, args: [signal, action.0, 0, 8, 0, 0] };
             self.must(origin, step, "catch signals")?;
         }
@@ -105,6 +112,28 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    /// Asks where the dynamic linker found a function.
+    fn function(&mut self, function: Function) -> Result<VirtAddr, LiveError> {
+        match self.act(self.origin(), Step::LoadWord(Puppet::function_at(function)))? {
+            Answer::LoadedWord(addr) if addr != 0 => Ok(VirtAddr(addr)),
+            _ => Err(LiveError::Child { what: "find the C library's functions", errno: Errno::ENOSYS }),
+        }
+    }
+
+    /// Tells whether it is linked with a C library.
+    pub fn has_library(&self) -> bool {
+        self.functions.is_some()
+    }
+
+    /// Returns the system calls that the last [`Step::Malloc`] or [`Step::Free`] of a process made, in their order.
+    ///
+    /// # Errors
+    /// If the kernel does not hand a program's own calls over (`PR_SET_SYSCALL_USER_DISPATCH`), or they were too many.
+    pub fn library_calls(&self, process: Process) -> Result<Vec<LibraryCall>, LiveError> {
+        let refused = LiveError::Child { what: "write the C library's calls down", errno: Errno::ENOSYS };
+        self.puppet.library_calls(process.0).ok_or(refused)
     }
 
     /// Returns the origin.
@@ -354,6 +383,7 @@ impl Live {
             Kind::Load => Answer::Loaded(result as u8),
             Kind::LoadWord => Answer::LoadedWord(result as u64),
             Kind::Access => Answer::Done,
+            Kind::Library => Answer::LoadedWord(result as u64),
             Kind::Fork(child) | Kind::Thread(child) => self.born(child, ticket.kind, result),
             Kind::Hash { range, .. } => Answer::Bytes(range.pages() as usize * 8),
             Kind::Scan { runs_max, .. } => match Errno::from_raw(result) {

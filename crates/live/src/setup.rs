@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use abi::{Fd, Personality, Rlimit};
+use sys::puppet::Library;
 
 /// How the origin is set up.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Setup {
     pub personality: Personality,
     /// The stack limit, which decides where mappings end.
     pub stack_limit: Rlimit,
+    /// The C library that it is linked with, if any: `malloc` and `free` are that library's.
+    pub library: Option<Library>,
 }
 
 impl Setup {
@@ -34,6 +37,7 @@ impl Default for Setup {
             files: Vec::new(),
             personality: Personality::ADDR_NO_RANDOMIZE,
             stack_limit: Rlimit { soft: 8 << 20, hard: Rlimit::INFINITY },
+            library: None,
         }
     }
 }

@@ -24,6 +24,11 @@ pub enum Step {
     StoreWord(VirtAddr, u64),
     /// Fetches and executes one instruction, which must be harmless.
     Fetch(VirtAddr),
+    /// Calls the C library's `malloc`; the answer is a word, the address. [`crate::Live::library_calls`] has the system
+    /// calls that it made.
+    Malloc(u64),
+    /// Calls the C library's `free`.
+    Free(VirtAddr),
     /// Forks.
     Fork,
     /// Makes a thread of the same memory.
@@ -42,6 +47,8 @@ pub enum Step {
     },
     /// `mincore`: [`crate::Live::bytes`] has the vector where it succeeds.
     Mincore(AddrRange),
+    /// Copies memory: [`crate::Live::bytes`] has it, up to the first page that cannot be read.
+    Copy(AddrRange),
     /// `pread64`: [`crate::Live::bytes`] has what was read.
     FileRead {
         /// Of which file.

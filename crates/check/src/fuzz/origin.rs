@@ -1,11 +1,13 @@
 //! An origin process and what the twin knows of it: where programs, and the lab's scripts, begin.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use abi::{Call, Errno, Fd, MapFlags, PageOff, Personality, Prot, Rlimit, VirtAddr};
-use live::{Answer, Live, Process, Setup, Step, Text};
+use live::{Answer, Library, Live, Process, Setup, Step, Text};
 use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, Caps, DescriptionId, FileKind, Layout, Limits, MapFile,
     Memory, Mutation, NoPages, ObjectId, OpenMode, Profile, Settings, System, VmFlags,
@@ -33,6 +35,8 @@ pub struct OriginPlan {
     pub direction: Direction,
     /// Its stack limit.
     pub stack_limit: Rlimit,
+    /// The C library that it is linked with, if any.
+    pub library: Option<Library>,
     /// A rule of the twin that is changed.
     pub mutation: Option<Mutation>,
 }
@@ -99,13 +103,17 @@ impl Learnt {
         plan: OriginPlan,
         furnish: impl FnOnce(&mut Live) -> Result<Vec<Arc<MapFile>>, FuzzError>,
     ) -> Result<Self, FuzzError> {
-        let OriginPlan { files, direction, stack_limit, mutation } = plan;
+        let OriginPlan { files, direction, stack_limit, library, mutation } = plan;
+        let is_linked = library.is_some();
         let mut profile = host::profile(mutation)?;
         let (personality, direction) = domain(direction);
-        let mut live = Live::start(&Setup { files, personality, stack_limit })?;
+        let mut live = Live::start(&Setup { files, personality, stack_limit, library })?;
         let layout = probe(&mut live, &mut profile, direction)?;
         let limits = limits(&live)?;
         let segments = furnish(&mut live)?;
+        if is_linked {
+            own_data(&mut live)?;
+        }
         let text = read(&mut live, Text::Smaps)?;
         let program = fs::metadata(format!("/proc/{}/exe", live.pid(live.origin()).unwrap_or_default().0));
         let program = program.map_err(|error| FuzzError::Io("asking for the origin's program", error))?;
@@ -228,6 +236,26 @@ fn limits(live: &Live) -> Result<Limits, FuzzError> {
     Ok(limits)
 }
 
+/// Writes to each page of data that the program and its libraries have, so that none is written for the first time
+/// when a function of the C library runs.
+fn own_data(live: &mut Live) -> Result<(), FuzzError> {
+    let text = read(live, Text::Maps)?;
+    let origin = live.origin();
+    let ours = |row: &proc_text::MapsRow<'_>| {
+        row.prot.contains(Prot::RW) && !row.shared && !row.name.starts_with(b"[")
+    };
+    for row in proc_text::maps(&text).filter_map(Result::ok).filter(ours) {
+        for page in (row.range.start.0..row.range.end.0).step_by(abi::PAGE_SIZE as usize).map(VirtAddr) {
+            live.recycle(origin);
+            if let Answer::Loaded(byte) = live.act(origin, Step::Load(page))? {
+                live.act(origin, Step::Store(page, byte))?;
+            }
+        }
+    }
+    live.recycle(origin);
+    Ok(())
+}
+
 fn adopted_rows(
     text: &[u8],
     program_bytes: u64,
@@ -262,6 +290,10 @@ fn adopted(
             let segment = segment.ok_or_else(|| FuzzError::Setup("a segment of an unknown number".into()))?;
             Backing::File(Arc::clone(segment))
         }
+        // The C library and its loader.
+        name if name.starts_with(b"/") && !name.starts_with(b"/memfd:") => {
+            Backing::File(Arc::new(library_file(map)?))
+        }
         _ => Backing::File(Arc::new(MapFile {
             object: ObjectId::File(map.file),
             // The arena and the program, each mapped from one description.
@@ -283,6 +315,22 @@ fn adopted(
         backing,
         anon: if has_pages { AnonPages::Some } else { AnonPages::None },
         name: None,
+    })
+}
+
+/// What is known of a file that the child mapped on its way to its first instruction.
+fn library_file(map: &proc_text::MapsRow<'_>) -> Result<MapFile, FuzzError> {
+    let failed = |error| FuzzError::Io("asking for the C library's file", error);
+    let file = fs::File::open(OsStr::from_bytes(map.name)).map_err(failed)?;
+    let (kind, noexec) = super::files::kind(&file)?;
+    Ok(MapFile {
+        object: ObjectId::File(map.file),
+        description: DescriptionId::Known(OTHER_DESCRIPTIONS + map.file.ino),
+        kind,
+        mode: OpenMode { read: true, write: false, append_only: false },
+        bytes: file.metadata().map_err(failed)?.len(),
+        seals: 0,
+        noexec,
     })
 }
 

@@ -53,6 +53,7 @@ impl World {
             files: copies.into_iter().map(Into::into).collect(),
             direction,
             stack_limit: STACK_LIMIT,
+            library: None,
             mutation,
         };
         let mut segments = Vec::new();

@@ -15,11 +15,11 @@ use crate::syntax::{Kind, Mode};
 
 /// The child processes and their threads.
 pub(crate) struct Kernel {
-    live: Live,
+    pub(super) live: Live,
     /// The threads; a process's first one stands for it.
     threads: Vec<Process>,
     /// The first thread of each memory.
-    leaders: Vec<ThreadNo>,
+    pub(super) leaders: Vec<ThreadNo>,
     files: Vec<File>,
 }
 
@@ -42,7 +42,7 @@ impl Kernel {
         Ok(Self { live, threads: vec![first], leaders: vec![ThreadNo(0)], files: Vec::new() })
     }
 
-    fn process(&self, thread: ThreadNo) -> Process {
+    pub(super) fn process(&self, thread: ThreadNo) -> Process {
         self.threads.get(thread.0).copied().unwrap_or(self.live.origin())
     }
 

@@ -1,6 +1,7 @@
 //! The two sides that a line is done on: the real child, the twin.
 
 mod kernel;
+mod library;
 mod pages;
 mod rows;
 mod twin;
@@ -12,6 +13,7 @@ use live::Fault;
 use mm::{Access, FileKind};
 
 pub(crate) use self::kernel::Kernel;
+pub(crate) use self::library::{Allocated, Allocation, library};
 pub(crate) use self::pages::runs_of_kernel;
 pub use self::pages::{PageState, Run};
 pub use self::rows::{Change, Row, changes};

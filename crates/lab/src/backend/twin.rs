@@ -263,6 +263,19 @@ impl Twin {
         Some(Answer::Bytes(bytes))
     }
 
+    /// Takes a page over that the child's C library may have written to.
+    pub(crate) fn take_over(&mut self, memory: MemoryNo, page: VirtAddr, bytes: &[u8]) {
+        let Some(space) = self.memories.get_mut(memory.0).and_then(Option::as_mut) else { return };
+        let mut known = vec![0; bytes.len()];
+        let is_same = space.page(&self.system, page).kind == mm::PageKind::Anon
+            && space.load(&mut self.system, page, &mut known).is_ok()
+            && known == bytes;
+        if !is_same {
+            // Where the twin would not let it be written, the next comparison of maps or pages tells.
+            let _told_later = space.store(&mut self.system, page, bytes);
+        }
+    }
+
     /// Forks; the child is the next memory.
     pub(crate) fn fork(&mut self, memory: MemoryNo) -> Answer {
         let Some(space) = self.memories.get_mut(memory.0).and_then(Option::as_mut) else {

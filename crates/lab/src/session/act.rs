@@ -203,7 +203,7 @@ impl Session {
     }
 
     /// Tells whether a thread is the first of its process.
-    fn is_leader(&self, thread: ThreadNo) -> bool {
+    pub(super) fn is_leader(&self, thread: ThreadNo) -> bool {
         let memory = self.world.threads[thread.0].memory;
         self.world.threads.iter().position(|other| other.memory == memory) == Some(thread.0)
     }

@@ -1,6 +1,7 @@
 //! A session: names, processes and files, and the lines done so far.
 
 mod act;
+mod allocator;
 mod both;
 mod calls;
 mod eval;
@@ -31,6 +32,15 @@ pub enum On {
     Twin,
     /// A real child alone.
     Kernel,
+}
+
+/// What the real child is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Child {
+    /// A program linked with the system's C library, where there is one.
+    Linked,
+    /// A program of its own, with next to nothing mapped.
+    Alone,
 }
 
 /// A thread, perhaps the first of its process.

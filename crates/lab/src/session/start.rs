@@ -4,8 +4,8 @@ use abi::{FileId, Rlimit, VirtAddr};
 use check::fuzz::{Direction, Inodes, Origin, OriginPlan};
 use mm::{AddressSpace, Profile, System};
 
-use super::{Did, Heap, Names, On, Process, Session, Stack, Thread, World};
-use crate::backend::{Action, Answer, Kernel, MemoryNo, ThreadNo, Twin};
+use super::{Child, Did, Heap, Names, On, Process, Session, Stack, Thread, World};
+use crate::backend::{Action, Answer, Kernel, MemoryNo, ThreadNo, Twin, library};
 use crate::error::LabError;
 
 /// The stack limit of the child: the usual one.
@@ -19,7 +19,7 @@ impl Session {
     ///
     /// # Errors
     /// If the child can't be started, or the kernel is another than the twin's.
-    pub fn start(on: On) -> Result<Self, LabError> {
+    pub fn start(on: On, child: Child) -> Result<Self, LabError> {
         if on == On::Twin {
             return Ok(Self::with(on, None, Some(Twin::alone())));
         }
@@ -27,6 +27,7 @@ impl Session {
             files: Vec::new(),
             direction: Direction::TopDown,
             stack_limit: STACK_LIMIT,
+            library: if child == Child::Linked { library() } else { None },
             mutation: None,
         };
         let Origin { live, system, space, caps } =

@@ -58,8 +58,8 @@ verbs! {
     "switch" false "NAME" "lets another process or thread do the lines from here on; main is the first" "switch c";
     "call" false "FUNCTION BYTES" "sets a frame up on the present thread's stack" "call f 256";
     "return" false "" "gives the last frame back" "return";
-    "malloc" true "BYTES" "allocates from the lab's first-fit allocator, which takes its memory by brk and mmap" "p = malloc 100";
-    "free" false "ADDR" "gives an allocation back" "free p";
+    "malloc" true "BYTES" "allocates with the child's C library (on the twin alone: with its allocator); shows the calls that this makes" "p = malloc 100";
+    "free" false "ADDR" "gives a block of malloc back" "free p";
     "maps" false "" "shows the map" "maps";
     "pages" false "ADDR LEN" "shows the state of each page" "pages a 64K";
     "why" false "" "shows the reasons of the last answer, which only the twin can tell" "why";

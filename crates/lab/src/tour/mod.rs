@@ -7,7 +7,7 @@ use view::text::{Line, Role};
 
 use crate::error::LabError;
 use crate::print::{Sides, lines_of_with};
-use crate::session::{On, Session, Shown, Trouble};
+use crate::session::{Child, On, Session, Shown, Trouble};
 
 /// A chapter of the tour.
 #[derive(Clone, Copy, Debug)]
@@ -15,17 +15,19 @@ pub struct Chapter {
     /// The word that it is asked for by.
     pub kind: &'static str,
     script: &'static str,
+    /// Only where a C library is wanted the child has one: its map is long.
+    child: Child,
 }
 
 /// The chapters, in order.
 pub const CHAPTERS: [Chapter; 7] = [
-    Chapter { kind: "map", script: include_str!("map.vm") },
-    Chapter { kind: "elf", script: include_str!("elf.vm") },
-    Chapter { kind: "file", script: include_str!("file.vm") },
-    Chapter { kind: "anon", script: include_str!("anon.vm") },
-    Chapter { kind: "stack", script: include_str!("stack.vm") },
-    Chapter { kind: "heap", script: include_str!("heap.vm") },
-    Chapter { kind: "calls", script: include_str!("calls.vm") },
+    Chapter { kind: "map", script: include_str!("map.vm"), child: Child::Alone },
+    Chapter { kind: "elf", script: include_str!("elf.vm"), child: Child::Alone },
+    Chapter { kind: "file", script: include_str!("file.vm"), child: Child::Alone },
+    Chapter { kind: "anon", script: include_str!("anon.vm"), child: Child::Alone },
+    Chapter { kind: "stack", script: include_str!("stack.vm"), child: Child::Alone },
+    Chapter { kind: "heap", script: include_str!("heap.vm"), child: Child::Linked },
+    Chapter { kind: "calls", script: include_str!("calls.vm"), child: Child::Alone },
 ];
 
 /// A step of a chapter: why, and what is done.
@@ -71,7 +73,7 @@ impl Chapter {
     /// # Errors
     /// If a step did not go as the chapter says, or the two sides differ.
     pub fn pages(&self, on: On, columns: usize) -> Result<Vec<Vec<Line>>, LabError> {
-        let mut session = Session::start(on)?;
+        let mut session = Session::start(on, self.child)?;
         let blocks = self.blocks();
         let mut pages = Vec::new();
         for (number, block) in blocks.iter().enumerate() {

@@ -12,6 +12,8 @@ pub(super) const ARENA_BYTES: u64 = SEAT_BYTES * SEATS as u64;
 pub(super) const TEXT: u64 = 0x3000_0000;
 /// Where its machine code begins in its file and page.
 pub(super) const CODE_AT: u64 = 0x200;
+/// The functions of the C library that a puppet can call.
+pub(super) const FUNCTIONS: [&str; 2] = ["malloc", "free"];
 /// The descriptor of the arena in the puppet.
 pub(super) const ARENA_FD: i32 = 500;
 /// The descriptor of the first of the given files in the puppet; the others follow.
@@ -33,6 +35,8 @@ pub(super) const RING_AT: usize = 12;
 pub(super) const BELL: usize = 16;
 /// Offset in a seat: not 0 while a thread sits there; the kernel clears it when the thread ends.
 pub(super) const SEATED: usize = 20;
+/// Offset in a seat: not 0 while a function of the C library runs.
+pub(super) const IN_LIBRARY: usize = 24;
 /// Offset in a seat: eight open descriptors of text files, by slot.
 pub(super) const SLOTS: usize = 64;
 /// Offset in a seat: a word that fetched instructions may write to.
@@ -49,8 +53,19 @@ pub(super) const STEPS: usize = 0x6000;
 pub const RING: usize = 1024;
 /// log2 of the bytes of a step.
 pub(super) const STEP_SHIFT: usize = 7;
+/// Offset in a seat: the calls that the C library made during the last step: how many, then each with its number, its
+/// six arguments and its answer.
+pub(super) const LOG: usize = STEPS + (RING << STEP_SHIFT);
+/// How many calls there is room for.
+pub(super) const LOG_MAX: usize = 127;
+/// The bytes of a call in the log.
+pub(super) const LOG_ENTRY: usize = 64;
+/// Offset in a seat: the lowest byte of the stack that the C library's functions run on.
+pub(super) const LIBRARY_STACK: usize = LOG + (LOG_MAX + 1) * LOG_ENTRY;
+/// Offset in a seat: the top of that stack.
+pub(super) const LIBRARY_STACK_TOP: usize = LIBRARY_STACK + 0x6000;
 /// Offset in a seat: free for what steps point to and answer.
-pub const DATA: usize = STEPS + (RING << STEP_SHIFT);
+pub const DATA: usize = LIBRARY_STACK_TOP;
 
 /// Offset in a step: its kind.
 pub(super) const STEP_KIND: usize = 0;
@@ -91,6 +106,8 @@ pub(super) const KIND_HASH: u32 = 9;
 pub(super) const KIND_THREAD: u32 = 10;
 /// A raw system call whose first argument is the descriptor in a slot.
 pub(super) const KIND_SLOT_SYSCALL: u32 = 11;
+/// A function of the C library, whose system calls are written down.
+pub(super) const KIND_LIBRARY: u32 = 12;
 
 /// What the hash of a page begins with.
 pub(super) const HASH_SEED: u64 = 0xcbf2_9ce4_8422_2325;
@@ -99,4 +116,5 @@ pub(super) const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// By how many bits it is turned then.
 pub(super) const HASH_TURN: u32 = 29;
 
+const _: () = assert!(LIBRARY_STACK_TOP.is_multiple_of(16) && SEAT_BYTES.is_power_of_two());
 const _: () = assert!(DATA < SEAT_BYTES as usize && RING.is_power_of_two());

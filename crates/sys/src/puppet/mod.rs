@@ -24,15 +24,16 @@ use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Pid, VirtAddr};
+use abi::{AddrRange, Errno, Pid, VirtAddr};
 
 use self::arena::Arena;
+pub use self::image::Library;
 use self::layout::{
     ARENA, ARENA_BYTES, BELL, CODE_AT, DONE, HASH_FACTOR, HASH_SEED, HASH_TURN, KIND_FETCH, KIND_FORK,
-    KIND_HASH, KIND_LOAD, KIND_LOAD_WORD, KIND_OPEN, KIND_READ, KIND_SLOT_SYSCALL, KIND_STORE,
-    KIND_STORE_WORD, KIND_SYSCALL, KIND_THREAD, READY, RING_AT, SEAT_BYTES, SEATED, SIGNAL_STACK,
-    SIGNAL_STACK_BYTES, SLEEPS, STEP_ADDR, STEP_ARGS, STEP_CODE, STEP_KIND, STEP_NR, STEP_RESULT, STEP_SHIFT,
-    STEP_SIGNAL, STEPS, TEXT,
+    KIND_HASH, KIND_LIBRARY, KIND_LOAD, KIND_LOAD_WORD, KIND_OPEN, KIND_READ, KIND_SLOT_SYSCALL, KIND_STORE,
+    KIND_STORE_WORD, KIND_SYSCALL, KIND_THREAD, LOG, LOG_ENTRY, LOG_MAX, READY, RING_AT, SEAT_BYTES, SEATED,
+    SIGNAL_STACK, SIGNAL_STACK_BYTES, SLEEPS, STEP_ADDR, STEP_ARGS, STEP_CODE, STEP_KIND, STEP_NR,
+    STEP_RESULT, STEP_SHIFT, STEP_SIGNAL, STEPS, TEXT,
 };
 pub use self::layout::{DATA, FIRST_FILE_FD, RING, SEATS};
 pub use self::start::{Setup, may_have};
@@ -84,6 +85,13 @@ pub enum RawStep {
     },
     /// Makes a thread; it sits down on the seat.
     Thread(usize),
+    /// Calls a function of the C library, whose system calls are written down: [`Puppet::library_calls`].
+    Library {
+        /// Its address.
+        function: VirtAddr,
+        /// Its argument.
+        argument: u64,
+    },
     /// Makes a system call on the file in a slot, which takes the place of the first argument.
     SlotSyscall {
         /// The slot.
@@ -93,6 +101,26 @@ pub enum RawStep {
         /// Its other arguments.
         args: [u64; 5],
     },
+}
+
+/// A function of the C library.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Function {
+    /// `malloc`.
+    Malloc,
+    /// `free`.
+    Free,
+}
+
+/// A system call that the C library made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LibraryCall {
+    /// Its number.
+    pub nr: u32,
+    /// Its arguments.
+    pub args: [u64; 6],
+    /// What it returned.
+    pub result: Result<u64, Errno>,
 }
 
 /// What became of a step.
@@ -145,6 +173,21 @@ impl Puppet {
     /// Returns the address in the puppet of a place in a seat.
     pub fn address(seat: usize, offset: usize) -> VirtAddr {
         VirtAddr(ARENA + seat as u64 * SEAT_BYTES + offset as u64)
+    }
+
+    /// Returns the descriptor of the arena's file in the puppet.
+    pub fn arena_fd() -> u64 {
+        layout::ARENA_FD as u64
+    }
+
+    /// Returns where a place in a seat stands in the arena's file.
+    pub fn arena_offset(seat: usize, offset: usize) -> u64 {
+        seat as u64 * SEAT_BYTES + offset as u64
+    }
+
+    /// Returns where a program that is linked with the C library holds the address of a function.
+    pub fn function_at(function: Function) -> VirtAddr {
+        VirtAddr(TEXT + abi::PAGE_SIZE + image::FUNCTIONS_AT + 8 * function as u64)
     }
 
     /// Returns the bytes of a seat.
@@ -235,6 +278,23 @@ impl Puppet {
         }
     }
 
+    /// Returns the system calls that the C library made during the last such step of a seat, in their order; `None` if
+    /// the kernel does not hand calls over, or they were too many.
+    pub fn library_calls(&self, seat: usize) -> Option<Vec<LibraryCall>> {
+        let long = |at: usize| {
+            let mut bytes = [0; 8];
+            self.arena.read(seat, at, &mut bytes);
+            u64::from_le_bytes(bytes)
+        };
+        let count = usize::try_from(long(LOG)).ok().filter(|count| *count <= LOG_MAX)?;
+        let entry = |number: usize| {
+            let at = LOG + (number + 1) * LOG_ENTRY;
+            let args = std::array::from_fn(|arg| long(at + 8 + 8 * arg));
+            LibraryCall { nr: long(at) as u32, args, result: Errno::from_raw(long(at + 56) as i64) }
+        };
+        Some((0..count).map(entry).collect())
+    }
+
     /// Says that a thread is about to sit down on a seat, before it is made.
     pub fn seat_thread(&mut self, seat: usize) {
         self.arena.word(seat, SEATED).store(1, Ordering::SeqCst);
@@ -317,6 +377,7 @@ fn encode(step: RawStep) -> [u8; 96] {
         RawStep::StoreWord(addr, word) => (KIND_STORE_WORD, 0, [addr.0, word, 0, 0, 0, 0]),
         RawStep::Hash { addr, pages, into } => (KIND_HASH, 0, [addr.0, pages, into.0, 0, 0, 0]),
         RawStep::Thread(seat) => (KIND_THREAD, 0, [Puppet::address(seat, 0).0, 0, 0, 0, 0, 0]),
+        RawStep::Library { function, argument } => (KIND_LIBRARY, 0, [function.0, argument, 0, 0, 0, 0]),
         RawStep::SlotSyscall { slot, nr, args: [a, b, c, d, e] } => {
             (KIND_SLOT_SYSCALL, nr, [slot as u64, a, b, c, d, e])
         }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use abi::{Personality, Rlimit};
 
-use super::image;
+use super::image::{self, Library};
 use super::layout::{ARENA_FD, FIRST_FILE_FD, PROGRAM_FD, SPARE_FD};
 use crate::os_error::{OsError, OsResult};
 
@@ -22,6 +22,8 @@ pub struct Setup<'a> {
     pub personality: Personality,
     /// Its stack limit: it decides where mappings end.
     pub stack_limit: Rlimit,
+    /// The C library that it is linked with, if any.
+    pub library: Option<&'a Library>,
 }
 
 /// Tells whether this process may have an execution domain: containers often forbid the fixed layout.
@@ -53,8 +55,9 @@ pub(super) fn memfd(name: &'static CStr, flags: libc::c_uint) -> OsResult<OwnedF
 /// Starts the process.
 pub(super) fn start(setup: &Setup<'_>, arena: BorrowedFd<'_>) -> OsResult<Child> {
     let failed = |call| move |error: io::Error| os_error(call, &error);
+    let library = setup.library.filter(|library| library.fits());
     let mut program = File::from(memfd(c"vmatlas-puppet", libc::MFD_EXEC)?);
-    program.write_all(&image::elf()).map_err(failed("write(puppet)"))?;
+    program.write_all(&image::elf(library)).map_err(failed("write(puppet)"))?;
     let mut moves = vec![(program.as_raw_fd(), PROGRAM_FD), (arena.as_raw_fd(), ARENA_FD)];
     moves.extend(setup.files.iter().map(|file| file.as_raw_fd()).zip(FIRST_FILE_FD..));
     let mut spares = vec![0; moves.len()];
@@ -62,6 +65,10 @@ pub(super) fn start(setup: &Setup<'_>, arena: BorrowedFd<'_>) -> OsResult<Child>
     let mut command = Command::new(format!("/proc/self/fd/{PROGRAM_FD}"));
     command.arg0("puppet").env_clear().process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if library.is_some() {
+        // No memory that the kernel writes to whenever the process has been off its processor; no words on a terminal.
+        command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0").env("LIBC_FATAL_STDERR_", "1");
+    }
     let before_exec = move || {
         domain(personality, stack)?;
         place_descriptors(&moves, &mut spares)

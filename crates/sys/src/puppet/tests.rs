@@ -8,7 +8,7 @@ use super::{DATA, Puppet, RawAnswer, RawStep, Setup};
 
 fn start() -> Puppet {
     let stack_limit = Rlimit { soft: 8 << 20, hard: Rlimit::INFINITY };
-    let setup = Setup { files: &[], personality: Personality::ADDR_NO_RANDOMIZE, stack_limit };
+    let setup = Setup { files: &[], personality: Personality::ADDR_NO_RANDOMIZE, stack_limit, library: None };
     let mut puppet = Puppet::start(&setup).expect("a puppet");
     let action: Vec<u8> = Puppet::sigaction().iter().flat_map(|word| word.to_le_bytes()).collect();
     let action = puppet.write(0, DATA, &action).0;

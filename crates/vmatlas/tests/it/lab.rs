@@ -190,6 +190,33 @@ fn no_bytes_make_the_lab_panic() {
 }
 
 #[test]
+fn the_childs_own_malloc_is_seen_at_work() {
+    let scratch = Scratch::new("lab-malloc");
+    if is_other_kernel(&scratch) {
+        return;
+    }
+    let script =
+        "p = malloc 100\nbig = malloc 1M\ntouch big 1M\npages heap heap_end-heap\nfree big\nfree p\n";
+    for user in users() {
+        let ran = lab(&scratch, *user, &[], script);
+        assert_eq!((ran.shell_status(), ran.stderr.as_str()), (0, ""));
+        for part in ["brk(0x", "mmap(0x0, 10", "munmap(0x"] {
+            let by = |line: &&str| line.contains(part) && line.contains("made by the C library");
+            assert!(ran.stdout.lines().any(|line| by(&line)), "{part} as {user:?}: {}", ran.stdout);
+        }
+        assert!(ran.stdout.contains("its allocator would map it"), "{}", ran.stdout);
+    }
+    // A block that is freed twice: the library ends the process, the lab says so at the line.
+    let ran = lab(&scratch, User::Same, &["-q"], "p = malloc 100\nfree p\nfree p\n");
+    assert_eq!(ran.shell_status(), 1);
+    assert!(ran.stderr.starts_with("vmatlas: (standard input):3:1: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("SIGABRT") && ran.stderr.contains('^'), "{}", ran.stderr);
+    // A wrong address is a fault like any other.
+    let ran = lab(&scratch, User::Same, &["-q"], "free 16\nexpect SIGSEGV MAPERR at 8\np = malloc 10\n");
+    assert_eq!((ran.shell_status(), ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
 fn going_back_is_for_the_twin_alone() {
     let scratch = Scratch::new("lab-undo");
     let script = "a = mmap 8K rw private anon\nwrite a \"one\"\nwrite a \"two\"\nundo\nread a 3\nexpect \"one\"\n\

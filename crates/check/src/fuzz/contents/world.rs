@@ -62,6 +62,7 @@ impl World {
             files: copies.into_iter().map(Into::into).collect(),
             direction: Direction::TopDown,
             stack_limit: STACK_LIMIT,
+            library: None,
             mutation,
         };
         let Learnt { mut live, profile, layout, limits, rows, settings, caps } =

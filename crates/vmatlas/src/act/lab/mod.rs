@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
-use lab::{On, Session};
+use lab::{Child, On, Session};
 
 use crate::cli::{Common, LabArgs, Where};
 
@@ -25,7 +25,7 @@ pub(crate) fn act(args: &LabArgs, common: Common) -> anyhow::Result<ExitCode> {
 fn start(args: &LabArgs) -> anyhow::Result<Session> {
     match &args.from {
         Some(target) => from::start(target, args.within),
-        None => Ok(Session::start(on(args))?),
+        None => Ok(Session::start(on(args), Child::Linked)?),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use lab::{Complaint, LabError, On, Report, Session, Trouble, VERBS};
+use lab::{Child, Complaint, LabError, On, Report, Session, Trouble, VERBS};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
@@ -109,5 +109,5 @@ fn restarted(error: LabError, on: On) -> anyhow::Result<Option<Session>> {
     if error.is_death() {
         writeln!(io::stderr(), "a new child begins: its memory is fresh, the names are gone")?;
     }
-    Ok(Some(Session::start(on)?))
+    Ok(Some(Session::start(on, Child::Linked)?))
 }
