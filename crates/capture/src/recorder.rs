@@ -116,8 +116,8 @@ fn watch(
         Some(_) => (FaultStacks::Copied, CHAIN_FRAMES_MAX),
         None => (FaultStacks::NotCopied, 0),
     };
-    // Who wants every fault, whatever it costs, wants to know what it did.
-    let access = if budget == Budget::Share { AccessWanted::No } else { AccessWanted::Yes };
+    // The tracepoints that tell it cost no more than the event that does not.
+    let access = AccessWanted::Yes;
     let wanted = FaultsWanted { chain_frames_max, stacks, mapped: Mappings::Told, budget, access };
     match FaultWatch::open(Tid(start.pid.0), wanted, Begin::AtExec, start.zero_ns) {
         Ok(watch) => {

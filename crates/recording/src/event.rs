@@ -63,6 +63,9 @@ pub enum Body {
     Continued,
     /// A thread was named (`comm`).
     ThreadName(Bytes),
+    /// From here on the kernel's own state is read, for the memory's next checkpoint, while its threads run on: what
+    /// changes from here to there may be in it or not.
+    Reading,
     /// The kernel's own state at this moment.
     Checkpoint(Box<Checkpoint>),
     /// A call that may have changed memory and is not understood.

@@ -33,6 +33,7 @@ impl World {
             memory.pages = Some(PagesRead { event: place.event, time, runs: runs.clone(), resident_bytes });
         }
         let kernel = user_rows(&checkpoint.maps);
+        let mut taken_over = Vec::new();
         match memory.twin.as_mut() {
             None => {
                 self.changed.push(Changed { mm, what: What::Whole });
@@ -61,11 +62,12 @@ impl World {
                 let found = compare(kernel, &twin.rows(), &in_flight);
                 self.proof.add(&found);
                 if !found.differences.is_empty() {
+                    taken_over = found.differences.iter().map(|difference| difference.range).collect();
                     self.resync(place, &found);
                 }
             }
         }
-        self.ledger_hold(place, checkpoint);
+        self.ledger_hold(place, checkpoint, &taken_over);
         self.learn(place, checkpoint);
         self.is_lossy = false;
     }
@@ -136,7 +138,7 @@ fn user_rows(rows: &[MapRow]) -> &[MapRow] {
 }
 
 /// What calls under way may or may not have changed yet.
-pub(crate) fn in_flight<'a>(
+fn in_flight<'a>(
     under_way: impl Iterator<Item = (&'a abi::Tid, &'a crate::memory::UnderWay)>,
     checkpoint: &Checkpoint,
 ) -> Vec<AddrRange> {

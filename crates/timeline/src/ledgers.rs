@@ -1,16 +1,15 @@
 //! The ledgers of all memories: fed by events, held against the kernel at checkpoints.
 
-use abi::{Errno, VirtAddr};
+use abi::{AddrRange, Call, Errno, Tid, VirtAddr};
 use recording::{CallEvent, CallInput, CallResult, Checkpoint, FaultSource, MmId, PageRun, Reason, TimeNs};
 
-use crate::checkpoints::in_flight;
-use crate::ledger::{Done, EVERYWHERE, Ledger, Moving, PageSums, Sight, Touch};
-use crate::memory::Memory;
+use crate::ledger::{Asked, Beside, Done, EVERYWHERE, Ledger, Moving, PageSums, Sight, Touch};
+use crate::memory::{Memory, UnderWay};
 use crate::processes::ProcessNo;
-use crate::proof::{LISTED_MAX, PagesDiffered};
 use crate::world::{Place, World};
 
-/// A memory whose threads run on is read within so much time: what was touched meanwhile may or may not be in it.
+/// A memory whose threads run on is read within so much time, where the recording does not tell when it began: what was
+/// touched meanwhile may or may not be in it.
 const READING_NS: u64 = 100_000_000;
 
 /// What the pages of one memory came to when most of it was resident.
@@ -55,8 +54,8 @@ impl World {
         self.memories.values_mut().for_each(|memory| memory.has_gaps = true);
     }
 
-    /// The kernel's word on a memory's pages.
-    pub(crate) fn ledger_hold(&mut self, place: Place, checkpoint: &Checkpoint) {
+    /// The kernel's word on a memory's pages; `taken_over` is where the map was another.
+    pub(crate) fn ledger_hold(&mut self, place: Place, checkpoint: &Checkpoint, taken_over: &[AddrRange]) {
         let Some(runs) = &checkpoint.pages else { return };
         let sees_all = self.header.sources.faults == FaultSource::All && self.counts.faults.is_every();
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
@@ -72,31 +71,17 @@ impl World {
                 } else {
                     Sight::Gaps
                 };
-                let moving = moving(checkpoint, place.time);
-                let flying = in_flight(memory.under_way.iter(), checkpoint);
-                let moving = if flying.is_empty() { moving } else { Moving::Since(TimeNs(0)) };
-                let held = ledger.hold(twin.space(), (EVERYWHERE, runs), touch, sight, moving);
-                self.proof.pages.add(&held);
-                if checkpoint.reason == Reason::Exit {
-                    self.proof.pages_at_exit.add(&held);
-                }
-                self.proof.page_checkpoints += 1;
-                if let (Some((first, twin, kernel)), true) =
-                    (held.first, self.proof.pages_differed.len() < LISTED_MAX)
-                {
-                    let Place { event, time, mm, .. } = place;
-                    let pages = held.differing;
-                    self.proof.pages_differed.push(PagesDiffered {
-                        event,
-                        time,
-                        mm,
-                        pages,
-                        first,
-                        twin,
-                        kernel,
-                    });
-                }
-                self.proof.page_totals_matched += u64::from(totals_match(runs, checkpoint));
+                let flying = flying(memory.under_way.iter(), checkpoint);
+                let moving = moving(checkpoint, place.time, ledger, &flying);
+                let stacks: Vec<AddrRange> = memory.stack_areas.iter().map(|area| area.range).collect();
+                let how = Asked { sight, moving, taken_over, stacks: &stacks };
+                let held = ledger.hold(twin.space(), (EVERYWHERE, runs), touch, how);
+                let totals = match ledger.totals().beside(&checkpoint.counters) {
+                    // What changed meanwhile is not taken over: what was read counts.
+                    Beside::Off(_) if held.changing > 0 && adds_up(checkpoint, runs) => Beside::Same,
+                    totals => totals,
+                };
+                self.proof.see_pages(place, checkpoint.reason, &held, totals);
             }
         }
         memory.has_gaps = !sees_all;
@@ -123,18 +108,36 @@ impl World {
     }
 }
 
-/// Whether a memory stood still while its pages were read.
-fn moving(checkpoint: &Checkpoint, time: TimeNs) -> Moving {
+/// Whether a memory stood still while its pages were read; `flying` is what calls under way change.
+fn moving<'a>(checkpoint: &Checkpoint, time: TimeNs, ledger: &Ledger, flying: &'a [AddrRange]) -> Moving<'a> {
     match checkpoint.reason {
-        Reason::Exec | Reason::Fork | Reason::Exit => Moving::Still,
-        Reason::Interval | Reason::Growth | Reason::Unmodelled | Reason::End => {
-            Moving::Since(TimeNs(time.0.saturating_sub(READING_NS)))
-        }
+        Reason::Exec | Reason::Fork | Reason::Exit if flying.is_empty() => Moving::Still,
+        _ if ledger.is_being_read() || !flying.is_empty() => Moving::Told(flying),
+        // A recording that does not tell when reading began.
+        _ => Moving::Since(TimeNs(time.0.saturating_sub(READING_NS))),
     }
 }
 
-/// Tells whether the pages add up to the kernel's sums.
-fn totals_match(runs: &[PageRun], checkpoint: &Checkpoint) -> bool {
+/// Tells whether pages, as they were read, come to the kernel's counters.
+fn adds_up(checkpoint: &Checkpoint, runs: &[PageRun]) -> bool {
     let counters = &checkpoint.counters;
     crate::pages::resident(runs) == counters.rss_anon + counters.rss_file + counters.rss_shmem
+}
+
+/// What calls under way may or may not have done yet.
+fn flying<'a>(
+    under_way: impl Iterator<Item = (&'a Tid, &'a UnderWay)>,
+    checkpoint: &Checkpoint,
+) -> Vec<AddrRange> {
+    let inside = under_way.filter(|(tid, _)| checkpoint.in_flight.contains(tid));
+    inside
+        .flat_map(|(_, under_way)| match under_way.call {
+            Call::Mlockall { .. }
+            | Call::ProcessMadvise { .. }
+            | Call::UffdIoctl { .. }
+            | Call::Shmat { .. }
+            | Call::Shmdt { .. } => vec![EVERYWHERE],
+            _ => under_way.ranges.iter().flatten().copied().collect(),
+        })
+        .collect()
 }

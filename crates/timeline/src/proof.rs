@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use abi::{AddrRange, Call, Tid, VirtAddr};
-use recording::{MmId, TimeNs};
+use abi::{AddrRange, Call, PAGE_SIZE, Tid, VirtAddr};
+use recording::{MmId, Reason, TimeNs};
 
 use crate::compare::{Comparison, Difference};
-use crate::ledger::{Held, May};
+use crate::ledger::{Beside, Held, May};
+use crate::world::Place;
 
 /// Corrections and resyncs listed one by one; beyond, they are only counted.
 pub const LISTED_MAX: usize = 64;
@@ -53,8 +54,11 @@ pub struct Proof {
     pub pages_at_exit: Held,
     /// Checkpoints whose pages were compared.
     pub page_checkpoints: u64,
-    /// Of these, where the pages add up to the kernel's `RssAnon + RssFile + RssShmem`.
+    /// Of these, where the twin's pages, as taken over, come to the kernel's `RssAnon` and `RssFile + RssShmem`; where pages
+    /// came and went meanwhile, those that were read.
     pub page_totals_matched: u64,
+    /// Of these, where they do not, by less than what came and went while they were read.
+    pub page_totals_moving: u64,
     /// The first checkpoints where pages differ.
     pub pages_differed: Vec<PagesDiffered>,
 }
@@ -178,6 +182,25 @@ impl Proof {
         self.resyncs += 1;
         if self.resynced.len() < LISTED_MAX {
             self.resynced.push(resync);
+        }
+    }
+
+    /// Takes in what a comparison of pages found.
+    pub(crate) fn see_pages(&mut self, place: Place, reason: Reason, held: &Held, totals: Beside) {
+        self.pages.add(held);
+        if reason == Reason::Exit {
+            self.pages_at_exit.add(held);
+        }
+        self.page_checkpoints += 1;
+        match totals {
+            Beside::Same => self.page_totals_matched += 1,
+            Beside::Off(bytes) if bytes <= held.changing * PAGE_SIZE => self.page_totals_moving += 1,
+            Beside::Off(_) => {}
+        }
+        if let (Some((first, twin, kernel)), true) = (held.first, self.pages_differed.len() < LISTED_MAX) {
+            let Place { event, time, mm, .. } = place;
+            let pages = held.differing;
+            self.pages_differed.push(PagesDiffered { event, time, mm, pages, first, twin, kernel });
         }
     }
 

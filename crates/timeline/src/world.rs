@@ -168,9 +168,15 @@ impl World {
             Body::Exit { status, last_thread } => {
                 if let Some(memory) = self.memories.get_mut(mm) {
                     memory.free_stack(*tid);
+                    memory.ledger.iter_mut().for_each(|ledger| ledger.forget_thread(*tid));
                 }
                 self.processes.exit(*tid, *status, *last_thread, *time);
                 self.drop_unused(*mm);
+            }
+            Body::Reading => {
+                if let Some(ledger) = self.memories.get_mut(mm).and_then(|memory| memory.ledger.as_mut()) {
+                    ledger.begin_reading();
+                }
             }
             Body::Checkpoint(checkpoint) => self.checkpoint(place, checkpoint),
             Body::Unmodelled(call) => {

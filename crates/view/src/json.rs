@@ -382,7 +382,8 @@ mod tests {
                 ],
                 "pages": {
                   "checkpoints": 4,
-                  "totals_matched": 4,
+                  "totals_matched": 3,
+                  "totals_moving": 1,
                   "all": {
                     "compared": 6200,
                     "predicted": 5000,

@@ -313,8 +313,11 @@ pub struct Proof {
 pub struct PageProof {
     /// Checkpoints whose pages were compared.
     pub checkpoints: u64,
-    /// Of these, where the pages add up to `RssAnon + RssFile + RssShmem`.
+    /// Of these, where the twin's pages, as taken over, come to `RssAnon` and `RssFile + RssShmem`; where pages came and went
+    /// meanwhile, those that were read.
     pub totals_matched: u64,
+    /// Of these, where they do not, by less than what came and went while they were read.
+    pub totals_moving: u64,
     /// At every checkpoint.
     pub all: PagesHeld,
     /// At those of memories about to end.

@@ -28,6 +28,9 @@ impl<O: Observer> Tracer<O> {
         }
         let before = sys::clock::monotonic_ns();
         let in_flight = self.in_flight(mm, before);
+        if !matches!(reason, Reason::Exec | Reason::Fork | Reason::Exit) {
+            self.emit(tid, mm, Body::Reading);
+        }
         let body = match self.checkpointer.read(tid, reason, &in_flight) {
             Ok(checkpoint) => Body::Checkpoint(Box::new(checkpoint)),
             Err(_) => Body::Lost { source: LossSource::Checkpoints, count: 1 },

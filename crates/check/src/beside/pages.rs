@@ -8,7 +8,7 @@ use capture::checkpoint::page_run;
 use mm::AddressSpace;
 use recording::{FaultEvent, PageRun, TimeNs};
 use sys::pagemap::Scanner;
-use timeline::ledger::{Done, Held, Ledger, Moving, Sight, Touch};
+use timeline::ledger::{Asked, Done, Held, Ledger, Moving, Sight, Touch};
 
 use super::found::{Found, PagesDiffer};
 use super::memory::Company;
@@ -96,7 +96,8 @@ impl Pages {
             Company::Others => Moving::Since(self.last),
         };
         let at = touch(look.pid, look.now);
-        let held = self.ledger.hold(space, (EVERYWHERE, &self.runs), at, look.sight, moving);
+        let how = Asked { sight: look.sight, moving, taken_over: &[], stacks: &[] };
+        let held = self.ledger.hold(space, (EVERYWHERE, &self.runs), at, how);
         self.last = look.now;
         note(found, look.pid, &held, after);
         Ok(())

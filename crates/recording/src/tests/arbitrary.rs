@@ -239,6 +239,7 @@ fn small_body() -> impl Strategy<Value = Body> {
         }),
         any::<i32>().prop_map(|signal| Body::Stopped { signal }),
         Just(Body::Continued),
+        Just(Body::Reading),
         bytes().prop_map(Body::ThreadName),
         (prop::sample::select(vec![Faults, Mapped, Calls, Checkpoints]), any::<u64>())
             .prop_map(|(source, count)| Body::Lost { source, count }),

@@ -19,7 +19,7 @@ macro_rules! kinds {
 kinds! {
     CALL = 0, MAPPED = 1, FAULT = 2, SPAWN = 3, EXEC = 4, EXIT = 5, STOPPED = 6, CONTINUED = 7,
     THREAD_NAME = 8, CHECKPOINT = 9, UNMODELLED = 10, LOST = 11, FAULT_PERIOD = 12, OBJECT = 13, STACK = 14,
-    LIMIT = 15,
+    LIMIT = 15, READING = 16,
 }
 
 /// Writes event number `no`.
@@ -76,6 +76,7 @@ pub(crate) fn put_event(event: &Event, no: u64, bases: &mut Bases, out: &mut Enc
             resource.0.put(out, Col::LimitResource);
             put_limit(*limit, out, Col::LimitValue);
         }
+        Body::Reading => kind(out, READING),
     }
 }
 
@@ -125,6 +126,7 @@ pub(crate) fn get_event(input: &mut Decoder<'_>) -> Result<Decoded, Malformed> {
             resource: Resource(Leaf::get(input, Col::LimitResource)?),
             limit: get_limit(input, Col::LimitValue)?,
         },
+        READING => Body::Reading,
         _ => return Ok(Decoded::Unknown),
     };
     Ok(Decoded::Event(Event { time, tid, mm, body }))

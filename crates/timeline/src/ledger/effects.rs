@@ -44,7 +44,7 @@ impl Ledger {
         match (done.call, done.result) {
             (Call::Mmap { len, flags, .. }, Ok(start)) => {
                 let Some(range) = whole(VirtAddr(start), len) else { return };
-                self.runs.clear(range);
+                self.clear(range);
                 let asked = flags.contains(MapFlags::POPULATE) && !flags.contains(MapFlags::NONBLOCK);
                 if asked {
                     self.bring(at, range, Bring::ByMapping, Sure::Yes);
@@ -55,11 +55,11 @@ impl Ledger {
             (Call::Brk { .. }, Ok(new)) => {
                 let (old, new) = (done.brk.page_up_wrapping(), VirtAddr(new).page_up_wrapping());
                 let range = AddrRange { start: old.min(new), end: old.max(new) };
-                self.runs.clear(range);
+                self.clear(range);
                 self.bring_locked(at, range);
             }
             (Call::Munmap { addr, len }, Ok(_)) => {
-                whole(addr, len).into_iter().for_each(|range| self.runs.clear(range));
+                whole(addr, len).into_iter().for_each(|range| self.clear(range));
             }
             (Call::Mremap { addr, old_len, new_len, .. }, Ok(new)) => {
                 self.move_pages(at, (addr, old_len), (VirtAddr(new), new_len));
@@ -81,12 +81,12 @@ impl Ledger {
             }
             (Call::RemapFilePages { addr, size, .. }, Ok(_)) => {
                 let Some(range) = whole(addr, size) else { return };
-                self.runs.clear(range);
+                self.clear(range);
                 self.bring_locked(at, range);
             }
             (Call::Shmat { .. } | Call::MapShadowStack { .. }, Ok(start)) => {
                 if let Some(vma) = space.find(VirtAddr(start)) {
-                    self.runs.clear(vma.range);
+                    self.clear(vma.range);
                 }
             }
             (Call::Shmdt { .. } | Call::IoSetup { .. } | Call::IoDestroy { .. }, Ok(_)) => {
@@ -161,10 +161,10 @@ impl Ledger {
     fn move_pages(&mut self, at: At<'_>, (old, old_len): (VirtAddr, u64), (new, new_len): (VirtAddr, u64)) {
         let (Some(target), old_range) = (whole(new, new_len), whole(old, old_len)) else { return };
         // Of length 0: a second mapping of the same shared memory, without pages.
-        let Some(source) = old_range else { return self.runs.clear(target) };
+        let Some(source) = old_range else { return self.clear(target) };
         if new == old {
             if target.end < source.end {
-                self.runs.clear(AddrRange::new(target.end, source.end));
+                self.clear(AddrRange::new(target.end, source.end));
             } else {
                 self.bring_locked(at, AddrRange::new(source.end, target.end));
             }
@@ -172,11 +172,12 @@ impl Ledger {
         }
         let moved = AddrRange::new(source.start, VirtAddr(source.end.0.min(source.start.0 + target.len())));
         let runs = self.runs.within(moved);
-        self.runs.clear(target);
-        self.runs.clear(source);
+        self.clear(target);
+        self.clear(source);
         for (range, stretch) in runs {
             let shift = |addr: VirtAddr| VirtAddr(addr.0 - source.start.0 + target.start.0);
             let range = AddrRange::new(shift(range.start), shift(range.end));
+            self.reading.note(range);
             self.runs.update(range, |_| Some(stretch));
         }
         if source.len() < target.len() {
@@ -203,7 +204,7 @@ impl Ledger {
             }
             gone
         };
-        gone.into_iter().for_each(|range| self.runs.clear(range));
+        gone.into_iter().for_each(|range| self.clear(range));
     }
 
     /// A handler filled pages in, moved or took them away: which ones, its structures say, which are not read here.

@@ -51,12 +51,13 @@ impl Ledger {
         let kind = Kind::of(vma);
         let before = self.at(page).copied();
         let was = before.map_or(May::ABSENT, |stretch| stretch.may);
-        if access == Access::Unknown && before.is_some_and(|before| self.races(&before, touch)) {
-            return;
-        }
+        let races = access == Access::Unknown && before.is_some_and(|before| self.races(&before, touch));
         let around = matches!(kind, Kind::PrivateFile | Kind::Shared)
             && access != Access::Write
-            && was.contains(May::ABSENT);
+            && was.contains(May::ABSENT)
+            && !races;
+        let here = AddrRange::new(page, VirtAddr(page.0 + PAGE_SIZE));
+        self.reading.fault(touch.tid, if around { window(vma, page) } else { here });
         if around {
             let by = self.toucher(touch, How::Around);
             let window = window(vma, page);
@@ -65,20 +66,21 @@ impl Ledger {
             });
         }
         let by = self.toucher(touch, How::Fault);
-        let here = AddrRange::new(page, VirtAddr(page.0 + PAGE_SIZE));
         if around {
             // It came by itself, not beside another.
-            self.runs.clear(here);
+            self.clear(here);
         }
         let into = after(kind, access);
         self.become_(here, by, touch.time, |may| {
             let may = if around { was } else { may };
-            may.each(&into)
+            let then = may.each(&into);
+            if races { may.or(then) } else { then }
         });
     }
 }
 
-/// Two threads that touch a page at the same time both fault: within so much time the second need not have written.
+/// Two threads that touch a page at the same time both fault: within so much time the second need not have written,
+/// and may have.
 const RACE_NS: u64 = 1_000_000;
 
 impl Ledger {

@@ -7,6 +7,7 @@ use abi::{AddrRange, VirtAddr};
 use mm::{AddressSpace, VmFlags};
 use recording::{PageRun, PageState, TimeNs};
 
+use super::reading::{Changed, cut};
 use super::{How, Kind, Ledger, May, Touch};
 
 /// What was found: every number counts pages that are there by the kernel or by the ledger.
@@ -32,6 +33,8 @@ pub struct Held {
     pub untold: u64,
     /// Not compared: they came or went while they were read.
     pub moving: u64,
+    /// Where changes were under way, compared or not.
+    pub changing: u64,
     /// The first pages that differ, with what the ledger and the kernel have.
     pub first: Option<(AddrRange, May, May)>,
 }
@@ -55,6 +58,8 @@ pub enum Reason {
     NotSeen,
     /// Something passed that is not modelled.
     Unmodelled,
+    /// The map had to be taken over from the kernel there.
+    Mapping,
     /// A call failed half way, or a userfaultfd was at work.
     Unsettled,
 }
@@ -72,11 +77,27 @@ pub enum Sight {
 
 /// Whether the memory stood still while it was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Moving {
+pub enum Moving<'a> {
     /// It did.
     Still,
-    /// Its threads ran on; what they touched since may be in what was read or not.
+    /// Its threads ran on: what they did since is in the kernel's word, in part, and will be told later.
     Since(TimeNs),
+    /// Its threads ran on, and what they did is told already: of what changed since [`Ledger::begin_reading`], and of these
+    /// ranges, which calls under way change, the kernel's word may be older.
+    Told(&'a [AddrRange]),
+}
+
+/// How the kernel was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked<'a> {
+    /// Whether every fault since the last time was seen.
+    pub sight: Sight,
+    /// Whether the memory stood still.
+    pub moving: Moving<'a>,
+    /// Where the map was another, and is the kernel's now.
+    pub taken_over: &'a [AddrRange],
+    /// What is mapped as stacks of threads.
+    pub stacks: &'a [AddrRange],
 }
 
 impl Held {
@@ -93,6 +114,7 @@ impl Held {
             anon_differing,
             untold,
             moving,
+            changing,
             first,
         } = other;
         self.compared += compared;
@@ -105,6 +127,7 @@ impl Held {
         self.anon_differing += anon_differing;
         self.untold += untold;
         self.moving += moving;
+        self.changing += changing;
         self.first = self.first.or(*first);
     }
 
@@ -138,7 +161,7 @@ struct Piece {
     ours: May,
     last: TimeNs,
     kernel: PageState,
-    /// Whether it is of a stack that grows.
+    /// Whether it is of a mapping with a stack.
     in_stack: bool,
 }
 
@@ -149,25 +172,36 @@ impl Ledger {
         space: &AddressSpace,
         (range, kernel): (AddrRange, &[PageRun]),
         touch: Touch,
-        sight: Sight,
-        moving: Moving,
+        how: Asked<'_>,
     ) -> Held {
+        let moving = how.moving;
         let mut held = Held::default();
         self.keep_mapped(space);
+        let changed = self.reading.end(if let Moving::Told(ranges) = moving { ranges } else { &[] });
+        let changed = if moving == Moving::Still { Vec::new() } else { changed };
         let mut taken: Vec<(AddrRange, May)> = Vec::new();
         for vma in space.vmas_in(range) {
             let Some(part) = vma.range.intersection(range) else { continue };
             let kind = Kind::of(vma);
-            let in_stack = vma.flags.contains(VmFlags::GROWSDOWN);
-            for piece in self.pieces(part, kernel, in_stack) {
+            let in_stack = vma.flags.contains(VmFlags::GROWSDOWN)
+                || how.stacks.iter().any(|stack| stack.overlaps(vma.range));
+            let parts = cut(part, &changed).into_iter();
+            for (piece, is_changed) in parts.flat_map(|(part, is_changed)| {
+                self.pieces(part, kernel, in_stack).into_iter().map(move |piece| (piece, is_changed))
+            }) {
                 let told = May::told(piece.kernel);
                 let pages = piece.range.pages();
+                held.changing += if is_changed == Changed::Yes { pages } else { 0 };
                 if kind == Kind::Untold {
                     held.untold += pages;
+                } else if piece.ours != told && is_changed == Changed::Yes {
+                    held.moving += pages;
+                    // The kernel's word may be the older one.
+                    continue;
                 } else if piece.ours != told && is_moving(&piece, told, moving) {
                     held.moving += pages;
                 } else {
-                    let verdict = verdict(&piece, told, kind, sight);
+                    let verdict = verdict(&piece, told, kind, how);
                     if matches!(verdict, Verdict::Differs) {
                         held.first.get_or_insert((piece.range, piece.ours, told));
                     }
@@ -225,16 +259,17 @@ impl Ledger {
 }
 
 /// Tells whether pages may have come or gone while they were read.
-fn is_moving(piece: &Piece, told: May, moving: Moving) -> bool {
+fn is_moving(piece: &Piece, told: May, moving: Moving<'_>) -> bool {
     match moving {
-        Moving::Still => false,
+        Moving::Still | Moving::Told(_) => false,
         // What is there by the kernel alone may have been dropped by a call since; what is there by the ledger alone
         // may have come after it was read.
         Moving::Since(since) => piece.ours == May::ABSENT && told != May::ABSENT || piece.last >= since,
     }
 }
 
-fn verdict(piece: &Piece, told: May, kind: Kind, sight: Sight) -> Verdict {
+fn verdict(piece: &Piece, told: May, kind: Kind, how: Asked<'_>) -> Verdict {
+    let sight = how.sight;
     let Piece { ours, kernel, .. } = piece;
     if *ours == told {
         return Verdict::Predicted;
@@ -249,6 +284,8 @@ fn verdict(piece: &Piece, told: May, kind: Kind, sight: Sight) -> Verdict {
             (ours, May::ANON | May::ABSENT) if ours == May::ANON.or(May::ABSENT) => Reason::Reclaim,
             _ => Reason::Unsettled,
         }
+    } else if how.taken_over.iter().any(|range| range.overlaps(piece.range)) {
+        Reason::Mapping
     } else if sight == Sight::Unmodelled {
         Reason::Unmodelled
     } else if told == May::SWAP || *ours == May::SWAP {
@@ -282,6 +319,7 @@ impl fmt::Display for Reason {
             Self::HugePage => "a huge page",
             Self::Observed => "brought in by reading the stack",
             Self::NotSeen => "faults not seen",
+            Self::Mapping => "in mappings taken over from the kernel",
             Self::Unmodelled => "after something not modelled",
             Self::Unsettled => "by a call that failed half way or a userfaultfd",
         })

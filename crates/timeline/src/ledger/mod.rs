@@ -12,6 +12,7 @@ mod effects;
 mod fault;
 mod hold;
 mod may;
+pub(crate) mod reading;
 pub(crate) mod runs;
 mod sums;
 pub(crate) mod touchers;
@@ -28,12 +29,13 @@ use recording::{PageRun, StackId, TimeNs};
 pub use effects::Done;
 pub use fault::Access;
 pub(crate) use hold::EVERYWHERE;
-pub use hold::{Held, Moving, Reason, Sight};
+pub use hold::{Asked, Held, Moving, Reason, Sight};
 pub use may::May;
 pub use runs::Stretch;
-pub use sums::{FirstToucher, PageSums};
+pub use sums::{Beside, FirstToucher, PageSums, Totals};
 pub use touchers::{How, Toucher, ToucherId};
 
+use reading::Reading;
 use runs::Runs;
 use touchers::Touchers;
 
@@ -53,6 +55,7 @@ pub struct Touch {
 pub struct Ledger {
     pub(crate) runs: Runs,
     pub(crate) touchers: Arc<Touchers>,
+    pub(crate) reading: Reading,
 }
 
 /// What decides how a mapping's pages come and go.
@@ -128,7 +131,7 @@ impl Ledger {
                 runs.update(range, |_| Some(stretch));
             }
         }
-        Self { runs, touchers: self.touchers.clone() }
+        Self { runs, touchers: self.touchers.clone(), reading: Reading::default() }
     }
 
     /// The run that a page is in; `None` where nothing is there.
@@ -161,8 +164,30 @@ impl Ledger {
         Arc::make_mut(&mut self.touchers).id(Toucher { tid, stack, how })
     }
 
+    /// From here on the kernel's word on the memory is read, while its threads run on; until the next [`Ledger::hold`].
+    pub fn begin_reading(&mut self) {
+        self.reading.begin();
+    }
+
+    /// Tells whether its reading is under way.
+    pub fn is_being_read(&self) -> bool {
+        self.reading.changed.is_some()
+    }
+
+    /// A thread has ended.
+    pub fn forget_thread(&mut self, tid: Tid) {
+        self.reading.faulting.remove(&tid);
+    }
+
+    /// Makes a range absent.
+    fn clear(&mut self, range: AddrRange) {
+        self.reading.note(range);
+        self.runs.clear(range);
+    }
+
     /// Changes what the pages of a range may be. Those that were not there were touched first by `by`.
     fn become_(&mut self, range: AddrRange, by: ToucherId, time: TimeNs, mut into: impl FnMut(May) -> May) {
+        self.reading.note(range);
         self.runs.update(range, |old| {
             let was = old.map_or(May::ABSENT, |old| old.may);
             let may = into(was);

@@ -46,7 +46,53 @@ pub struct FirstToucher {
     pub last: TimeNs,
 }
 
+/// What is resident by the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Bytes of anonymous pages.
+    pub anonymous: u64,
+    /// Bytes of pages of files and shared memory.
+    pub file: u64,
+    /// Bytes of pages that may be either, or not be there.
+    pub unsure: u64,
+}
+
+/// Totals beside the kernel's counters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beside {
+    /// `RssAnon` and `RssFile + RssShmem` are what the pages come to.
+    Same,
+    /// They are not, by so many bytes beyond what is not sure.
+    Off(u64),
+}
+
+impl Totals {
+    /// Holds them against the kernel's.
+    #[must_use]
+    pub fn beside(self, counters: &Counters) -> Beside {
+        let file = counters.rss_file + counters.rss_shmem;
+        match self.anonymous.abs_diff(counters.rss_anon) + self.file.abs_diff(file) {
+            0 => Beside::Same,
+            off => Beside::Off(off.saturating_sub(self.unsure)),
+        }
+    }
+}
+
 impl Ledger {
+    /// What is resident.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (range, stretch) in self.runs.iter() {
+            match stretch.may {
+                May::ANON => totals.anonymous += range.len(),
+                May::FILE => totals.file += range.len(),
+                may if may.intersects(May::ANON.or(May::FILE)) => totals.unsure += range.len(),
+                _ => {}
+            }
+        }
+        totals
+    }
+
     /// Sums up a memory whose pages the kernel has just told.
     pub fn sums(&self, space: &AddressSpace, kernel: &[PageRun], counters: &Counters) -> PageSums {
         let mut sums = PageSums { touchers: self.first_touchers(), ..PageSums::default() };

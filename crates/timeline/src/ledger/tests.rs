@@ -4,8 +4,9 @@ use abi::{AddrRange, Advice, Call, Errno, Fd, MapFlags, PAGE_SIZE, Prot, RemapFl
 use mm::{AddressSpace, Input, Layout, Limits, Profile, System};
 use recording::{PageRun, PageState, StackId, TimeNs};
 
-use super::{Access, Done, How, Ledger, May, Moving, Reason, Sight, Touch};
+use super::{Access, Asked, Done, How, Ledger, May, Moving, Reason, Sight, Touch};
 
+const STILL: Asked<'_> = Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &[], stacks: &[] };
 const BASE: u64 = 0x2_0000_0000;
 
 /// A memory of its own with its ledger.
@@ -163,7 +164,7 @@ fn what_the_kernel_says_is_taken_over_and_told_apart() {
     ];
     let touch = world.touch();
     let all = (range(0, 8), &kernel[..]);
-    let held = world.ledger.hold(&world.space, all, touch, Sight::Whole, Moving::Still);
+    let held = world.ledger.hold(&world.space, all, touch, STILL);
     assert_eq!((held.compared, held.predicted, held.differing), (5, 1, 2));
     assert_eq!(
         held.resynced.into_iter().collect::<Vec<_>>(),
@@ -171,7 +172,7 @@ fn what_the_kernel_says_is_taken_over_and_told_apart() {
     );
     assert_eq!(held.first, Some((range(2, 3), May::ANON, May::ABSENT)));
     assert_eq!(world.states(0, 8), "AA..AA..");
-    let again = world.ledger.hold(&world.space, all, touch, Sight::Whole, Moving::Still);
+    let again = world.ledger.hold(&world.space, all, touch, STILL);
     assert_eq!((again.compared, again.predicted), (4, 4));
 }
 
@@ -193,4 +194,31 @@ fn twenty_million_pages_in_any_order_are_few_runs() {
     assert_eq!(world.ledger.len(), 1);
     let touchers = world.ledger.first_touchers();
     assert_eq!(touchers[0].bytes, blocks * 4096 * PAGE_SIZE);
+}
+
+#[test]
+fn what_changed_while_it_was_read_is_not_taken_over() {
+    let mut world = World::new();
+    world.map(0, 8, Prot::RW, MapFlags::NONE);
+    for at in [0, 1, 4] {
+        world.fault(at, Access::Write);
+    }
+    world.ledger.begin_reading();
+    world.fault(2, Access::Write);
+    world.advise(1, 2, Advice::DONTNEED);
+    // The kernel was asked before both; it has a page 6 that nobody told, and not the page 0 that was told long ago.
+    let run = |from, to| PageRun { range: range(from, to), state: PageState::PRESENT };
+    let kernel = [run(1, 2), run(4, 5), run(6, 7)];
+    let touch = world.touch();
+    let asked = Asked { sight: Sight::Whole, moving: Moving::Told(&[]), taken_over: &[], stacks: &[] };
+    let held = world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, asked);
+    assert_eq!((held.compared, held.predicted, held.differing, held.moving), (3, 1, 2, 2));
+    assert_eq!(world.states(0, 8), "..A.A.A.");
+    // Where the map was another, pages that come with it are no difference.
+    let over = [range(3, 4)];
+    let asked = Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &over, stacks: &[] };
+    let kernel = [run(2, 5), run(6, 7)];
+    let held = world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, asked);
+    assert_eq!((held.compared, held.predicted, held.resynced[&Reason::Mapping]), (4, 3, 1));
+    assert_eq!(world.ledger.totals().anonymous, 4 * PAGE_SIZE);
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use abi::AddrRange;
+
 use super::codec::{In, Out, Saved, saved, saved_enum, saved_number};
+use crate::ledger::reading::Reading;
 use crate::ledger::runs::{Runs, Stretch, bytes};
 use crate::ledger::touchers::{How, Toucher, ToucherId, Touchers};
 use crate::ledger::{Ledger, May};
@@ -16,7 +19,10 @@ saved! {
 
 impl Saved for Ledger {
     fn put(&self, out: &mut Out) {
-        let Self { runs, touchers } = self;
+        let Self { runs, touchers, reading } = self;
+        let Reading { faulting, changed } = reading;
+        faulting.iter().map(|(tid, range)| (*tid, *range)).collect::<Vec<_>>().put(out);
+        changed.put(out);
         out.list(touchers.all().iter());
         out.number(runs.len() as u64);
         let mut last = 0;
@@ -30,6 +36,8 @@ impl Saved for Ledger {
     }
 
     fn get(input: &mut In<'_>) -> Option<Self> {
+        let faulting = Vec::<(abi::Tid, AddrRange)>::get(input)?.into_iter().collect();
+        let reading = Reading { faulting, changed: Saved::get(input)? };
         let mut touchers = Touchers::default();
         for toucher in Vec::get(input)? {
             touchers.id(toucher);
@@ -47,6 +55,6 @@ impl Saved for Ledger {
             runs.update(bytes(from, to), |_| Some(stretch));
             last = to;
         }
-        Some(Self { runs, touchers: Arc::new(touchers) })
+        Some(Self { runs, touchers: Arc::new(touchers), reading })
     }
 }

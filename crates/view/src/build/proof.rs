@@ -32,6 +32,7 @@ pub(super) fn proof(run: &Run) -> Proof {
         pages: (proof.page_checkpoints > 0).then(|| PageProof {
             checkpoints: proof.page_checkpoints,
             totals_matched: proof.page_totals_matched,
+            totals_moving: proof.page_totals_moving,
             all: held(&proof.pages),
             at_exit: held(&proof.pages_at_exit),
             differed: proof.pages_differed.iter().map(|one| differed(run, one)).collect(),

@@ -105,7 +105,7 @@ fn sentence(proof: &Proof, kernel: &str) -> String {
 
 /// How far pages were predicted, in one sentence.
 fn page_sentence(pages: &PageProof) -> String {
-    let PageProof { checkpoints, totals_matched, all, at_exit, differed: _ } = pages;
+    let PageProof { checkpoints, totals_matched, totals_moving, all, at_exit, differed: _ } = pages;
     let mut text = format!(
         "pages: {}/{} predicted at {}, {} asked of the kernel, {} differ",
         count(all.predicted),
@@ -134,8 +134,9 @@ fn page_sentence(pages: &PageProof) -> String {
         count(*checkpoints)
     ));
     let parts = [
-        (all.moving, "came or went while they were read"),
-        (all.other_rules, "of mappings with other rules not compared"),
+        (*totals_moving, "off by less than what came or went while they were read"),
+        (all.moving, "pages not compared as they came or went while they were read"),
+        (all.other_rules, "of mappings with other rules"),
     ];
     push_parts(&mut text, &parts);
     text

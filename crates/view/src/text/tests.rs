@@ -89,8 +89,9 @@ fn eighty_columns() {
           kernel, 333 checked by the maps only
         pages: 5,000/6,200 predicted at 4 checkpoints, 1,199 asked of the kernel, 1
           differ (asked: 1,199 ready in the page cache); at exit 700 anonymous: 699
-          predicted exactly, 0 asked, 1 differ; 4/4 totals equal to the kernel's, 3 came
-          or went while they were read, 2 of mappings with other rules not compared
+          predicted exactly, 0 asked, 1 differ; 3/4 totals equal to the kernel's, 1 off
+          by less than what came or went while they were read, 3 pages not compared as
+          they came or went while they were read, 2 of mappings with other rules
           pages differ: #21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says
             anonymous, the kernel absent (1 pages)
           at 0.200 s, pid 4242: not explained
@@ -176,8 +177,9 @@ fn ascii_only() {
           kernel, 333 checked by the maps only
         pages: 5,000/6,200 predicted at 4 checkpoints, 1,199 asked of the kernel, 1
           differ (asked: 1,199 ready in the page cache); at exit 700 anonymous: 699
-          predicted exactly, 0 asked, 1 differ; 4/4 totals equal to the kernel's, 3 came
-          or went while they were read, 2 of mappings with other rules not compared
+          predicted exactly, 0 asked, 1 differ; 3/4 totals equal to the kernel's, 1 off
+          by less than what came or went while they were read, 3 pages not compared as
+          they came or went while they were read, 2 of mappings with other rules
           pages differ: #21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says
             anonymous, the kernel absent (1 pages)
           at 0.200 s, pid 4242: not explained
