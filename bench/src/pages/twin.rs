@@ -160,6 +160,23 @@ pub fn copy_on_write() -> f64 {
     timed(FAULTS, prepare, |(twin, _)| twin.touch(FAULTS))
 }
 
+/// Measures what no fault can do without: zeroing a page, and copying one.
+pub fn floor() -> (f64, f64) {
+    let bytes = (FAULTS * PAGE_SIZE) as usize;
+    let (from, mut to) = (vec![1_u8; bytes], vec![2_u8; bytes]);
+    let page = PAGE_SIZE as usize;
+    let zeroed = timed(FAULTS, || (), |()| black_box(&mut to).chunks_mut(page).for_each(|page| page.fill(0)));
+    let copied = timed(
+        FAULTS,
+        || (),
+        |()| {
+            let pairs = black_box(&mut to).chunks_mut(page).zip(from.chunks(page));
+            pairs.for_each(|(to, from)| to.copy_from_slice(from));
+        },
+    );
+    (zeroed, copied)
+}
+
 /// Measures a whole fork.
 pub fn fork() -> f64 {
     let mut twin = Twin::touched(FORKED);

@@ -1,19 +1,25 @@
 //! The nodes of the page table.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ops::Range;
 
 use super::super::pte::Pte;
 
 /// One table at some level.
-pub(super) trait Node: Clone + Default {
+pub(super) trait Node: Clone + Default + Sized {
     /// The pages below it, as a power of two.
     const PAGES_LOG2: u32;
 
     fn get(&self, page: u64) -> Pte;
 
-    /// Returns the leaf of a page; what is missing on the way is made and counted.
-    fn leaf(&mut self, page: u64, tables: &mut u64) -> &mut Leaf;
+    /// Returns the place of the leaf of a page below a `place` for such a node; what is missing on the way is made and
+    /// counted.
+    fn leaf_place<'a>(
+        place: &'a mut Option<Arc<Self>>,
+        page: u64,
+        tables: &mut u64,
+    ) -> &'a mut Option<Arc<Leaf>>;
 
     fn walk_mut(&mut self, pages: Range<u64>, each: &mut impl FnMut(u64, &mut [Pte]));
 
@@ -32,12 +38,20 @@ pub(super) trait Node: Clone + Default {
 /// A table of entries.
 #[derive(Clone)]
 pub(super) struct Leaf {
-    pub(super) ptes: [Pte; 512],
+    pub(super) ptes: Box<[Pte; 512]>,
 }
 
 impl Default for Leaf {
     fn default() -> Self {
-        Self { ptes: [Pte::NONE; 512] }
+        Self { ptes: Box::new([Pte::NONE; 512]) }
+    }
+}
+
+impl Leaf {
+    /// Returns the entry of a page to change it.
+    #[inline]
+    pub(super) fn entry(&mut self, page: u64) -> &mut Pte {
+        &mut self.ptes[(page % 512) as usize]
     }
 }
 
@@ -54,8 +68,8 @@ impl Node for Leaf {
         self.ptes[(page % 512) as usize]
     }
 
-    fn leaf(&mut self, _page: u64, _tables: &mut u64) -> &mut Leaf {
-        self
+    fn leaf_place<'a>(place: &'a mut Option<Arc<Self>>, _: u64, _: &mut u64) -> &'a mut Option<Arc<Self>> {
+        place
     }
 
     fn walk_mut(&mut self, pages: Range<u64>, each: &mut impl FnMut(u64, &mut [Pte])) {
@@ -108,12 +122,16 @@ impl<C: Node> Node for Level<C> {
         self.kids[Self::index(page)].as_ref().map_or(Pte::NONE, |kid| kid.get(page))
     }
 
-    fn leaf(&mut self, page: u64, tables: &mut u64) -> &mut Leaf {
-        let kid = self.kids[Self::index(page)].get_or_insert_with(|| {
+    fn leaf_place<'a>(
+        place: &'a mut Option<Arc<Self>>,
+        page: u64,
+        tables: &mut u64,
+    ) -> &'a mut Option<Arc<Leaf>> {
+        let node = place.get_or_insert_with(|| {
             *tables += 1;
             Arc::default()
         });
-        Arc::make_mut(kid).leaf(page, tables)
+        C::leaf_place(&mut Arc::make_mut(node).kids[Self::index(page)], page, tables)
     }
 
     fn walk_mut(&mut self, pages: Range<u64>, each: &mut impl FnMut(u64, &mut [Pte])) {
