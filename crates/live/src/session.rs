@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Errno, PAGE_SIZE, Pid, VirtAddr};
+use abi::{AddrRange, Advice, Call, Errno, PAGE_SIZE, Pid, VirtAddr};
 use sys::puppet::{self, DATA, Function, LibraryCall, Puppet, RING, RawAnswer, RawStep, SEATS};
 
 use crate::answer::{Answer, Fault};
@@ -179,7 +179,8 @@ impl Live {
     pub fn warm(&mut self, process: Process) -> Result<(), LiveError> {
         let start = Puppet::address(process.0, 0);
         let seat = AddrRange::new(start, VirtAddr(start.0 + Puppet::seat_bytes() as u64));
-        self.push(process, Step::Hash(seat)).map(drop)
+        let (addr, len, advice) = (seat.start, seat.len(), Advice::POPULATE_READ);
+        self.push(process, Step::Call(Call::Madvise { addr, len, advice })).map(drop)
     }
 
     /// Adds a step to those that a process will do.

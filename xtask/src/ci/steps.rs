@@ -29,6 +29,8 @@ pub(super) fn all(extent: Extent) -> Vec<Step> {
         steps.extend(existing_verb("codegen", &["--check"]));
         steps.extend(existing_verb("small-world", &[]));
         steps.extend(existing_verb("fuzz-kernel", &["--seconds", seconds]));
+        let seconds = if extent == Extent::Full { "600" } else { "30" };
+        steps.extend(existing_verb("fuzz-contents", &["--seconds", seconds]));
         steps.extend(existing_verb("mutants", &[]));
     }
     steps

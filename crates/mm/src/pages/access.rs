@@ -55,12 +55,7 @@ impl AddressSpace<Pages<Contents>> {
         addr: VirtAddr,
         into: &mut [u8],
     ) -> Result<(), Fault> {
-        for (at, part) in parts(addr, into.len()) {
-            let frame = self.frame_of(sys, at, Access::Read)?;
-            let len = part.len();
-            into[part].copy_from_slice(&sys.pool.bytes.frame(frame)[inside(at)..][..len]);
-        }
-        Ok(())
+        self.read(sys, addr, into, Access::Read)
     }
 
     /// Fetches instruction bytes.
@@ -73,8 +68,18 @@ impl AddressSpace<Pages<Contents>> {
         addr: VirtAddr,
         into: &mut [u8],
     ) -> Result<(), Fault> {
+        self.read(sys, addr, into, Access::Exec)
+    }
+
+    fn read(
+        &mut self,
+        sys: &mut System<Pages<Contents>>,
+        addr: VirtAddr,
+        into: &mut [u8],
+        access: Access,
+    ) -> Result<(), Fault> {
         for (at, part) in parts(addr, into.len()) {
-            let frame = self.frame_of(sys, at, Access::Exec)?;
+            let frame = self.frame_of(sys, at, access)?;
             let len = part.len();
             into[part].copy_from_slice(&sys.pool.bytes.frame(frame)[inside(at)..][..len]);
         }

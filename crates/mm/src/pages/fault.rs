@@ -48,11 +48,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
             if access == Access::Write && !pte.is_writable() {
                 self.write_protected(start, page, pte);
             } else {
-                // The processor's own doing.
-                let marked = if access == Access::Write { pte.young().dirty() } else { pte.young() };
-                if marked != pte {
-                    *self.space.pages.tree.entry(page) = marked;
-                }
+                self.accessed(start, page, pte, access);
             }
             return Ok(());
         }
@@ -67,6 +63,19 @@ impl<F: Frames> Op<'_, Pages<F>> {
             return Ok(());
         }
         self.fault_backed(start, page, access)
+    }
+
+    /// The processor notes an access to a page that is there; not an instruction fetched where none may be.
+    fn accessed(&mut self, start: VirtAddr, page: u64, pte: Pte, access: Access) {
+        let allowed = || self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::EXEC));
+        let marked = match access {
+            Access::Write => pte.young().dirty(),
+            Access::Exec if !allowed() => pte,
+            Access::Read | Access::Exec => pte.young(),
+        };
+        if marked != pte {
+            *self.space.pages.tree.entry(page) = marked;
+        }
     }
 
     /// Linux: `mm/memory.c: do_anonymous_page`.
@@ -324,13 +333,23 @@ impl<F: Frames> Op<'_, Pages<F>> {
         }
     }
 
-    /// Faults in every page of a part of a mapping.
+    /// Faults in every page of a part of a mapping. What is there already is not accessed by the processor: a page that is
+    /// to be written is dirty from now on, its entry is not.
     ///
-    /// Linux: `mm/gup.c: populate_vma_page_range`.
+    /// Linux: `mm/gup.c: populate_vma_page_range`, `follow_page_pte`.
     pub(crate) fn populate_pages(&mut self, start: VirtAddr, range: AddrRange, access: Access) {
         for page in pages_of(range) {
-            // The caller knows that each can be.
-            let _refused = self.fault_page(start, VirtAddr(page << PAGE_SHIFT), access);
+            let pte = self.space.pages.tree.get(page);
+            if !pte.is_present() || access == Access::Write && !pte.is_writable() {
+                // The caller knows that each can be.
+                let _refused = self.fault_page(start, VirtAddr(page << PAGE_SHIFT), access);
+            }
+            let pte = self.space.pages.tree.get(page);
+            if pte.is_present() && !pte.is_zero_page() {
+                let meta = self.sys.pool.meta_mut(pte.frame());
+                meta.dirty |= access == Access::Write && !pte.is_dirty();
+                meta.marked = true;
+            }
         }
     }
 }

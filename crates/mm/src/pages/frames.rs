@@ -55,6 +55,9 @@ pub(crate) struct Meta {
     pub(crate) cached: bool,
     /// Whether it may be dropped instead of swapped out (`MADV_FREE`). Linux: no `PG_swapbacked`.
     pub(crate) lazy_free: bool,
+    /// Whether the kernel's queues may remember an access that no entry shows: known of anonymous pages only.
+    /// Linux: `PG_referenced`.
+    pub(crate) marked: bool,
 }
 
 /// What is kept of frames: [`States`], or also [`Contents`].

@@ -27,10 +27,12 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Linux: `mm/madvise.c: madvise_cold_or_pageout_pte_range`.
     pub(crate) fn cool(&mut self, range: AddrRange) {
         let Table { tree, tlb, .. } = &mut self.space.pages;
-        let pool = &self.sys.pool;
+        let pool = &mut self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut().filter(|pte| pte.is_present() && !pte.is_zero_page()) {
-                if pool.meta(pte.frame()).maps == 1 {
+                let meta = pool.meta_mut(pte.frame());
+                if meta.maps == 1 {
+                    meta.marked = false;
                     *pte = pte.old();
                 }
             }
@@ -51,6 +53,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 if !pte.is_present() || pte.is_zero_page() || pool.meta(pte.frame()).maps != 1 {
                     continue;
                 }
+                pool.meta_mut(pte.frame()).marked = false;
                 let meta = *pool.meta(pte.frame());
                 let dirty = meta.dirty || pte.is_dirty();
                 match meta.holds {

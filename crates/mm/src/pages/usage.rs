@@ -66,8 +66,11 @@ pub struct Usage {
     pub private_clean: u64,
     /// `Private_Dirty`.
     pub private_dirty: u64,
-    /// `Referenced`: accessed since it was mapped or copied. The kernel's list of recently used pages is not modelled.
+    /// `Referenced`, the part that entries of page tables show: accessed since it was mapped, copied or cooled.
     pub referenced: u64,
+    /// `Referenced`, with every page that the kernel's queues may remember as accessed besides: the queues themselves
+    /// are not modelled. The same as [`Usage::referenced`] for anonymous pages that were only ever accessed by programs.
+    pub referenced_most: u64,
     /// `Anonymous`.
     pub anonymous: u64,
     /// `LazyFree`.
@@ -95,6 +98,7 @@ impl core::ops::AddAssign for Usage {
             private_clean,
             private_dirty,
             referenced,
+            referenced_most,
             anonymous,
             lazy_free,
             swap,
@@ -112,6 +116,7 @@ impl core::ops::AddAssign for Usage {
         self.private_clean += private_clean;
         self.private_dirty += private_dirty;
         self.referenced += referenced;
+        self.referenced_most += referenced_most;
         self.anonymous += anonymous;
         self.lazy_free += lazy_free;
         self.swap += swap;
@@ -155,6 +160,9 @@ impl Usage {
         }
         if pte.is_young() {
             self.referenced += PAGE_SIZE;
+        }
+        if pte.is_young() || meta.marked || meta.holds != Holds::Anon {
+            self.referenced_most += PAGE_SIZE;
         }
         if locked {
             self.locked += share;

@@ -134,9 +134,14 @@ impl<F: Frames> Op<'_, Pages<F>> {
             for pte in ptes.iter_mut() {
                 if pte.is_swapped() {
                     clear(pte, rss, pool);
-                } else if pte.is_present() && !pte.is_zero_page() && pool.meta(pte.frame()).maps == 1 {
-                    *pte = pte.old().clean();
-                    pool.meta_mut(pte.frame()).lazy_free = true;
+                } else if pte.is_present() && !pte.is_zero_page() {
+                    let meta = pool.meta_mut(pte.frame());
+                    // Only a page that is dirty by itself must be this process's alone.
+                    if !meta.dirty || meta.maps == 1 {
+                        meta.dirty = false;
+                        meta.lazy_free = true;
+                        *pte = pte.old().clean();
+                    }
                 }
             }
         });

@@ -1,10 +1,10 @@
 //! The beginning and the end of a process: its sums, its mappings in smaps, every byte that it may read.
 
-use abi::PAGE_SIZE;
-use live::{Answer, Step, Text, Ticket};
-use mm::{VmFlags, Why};
+use abi::{Advice, Call, PAGE_SIZE};
+use live::{Answer, Live, Step, Text, Ticket};
+use mm::{FileKind, VmFlags, Why};
 
-use super::expect::{self, Usage};
+use super::expect::{self, WriteBack};
 use super::run::{Expected, Run};
 use super::world::WINDOW;
 use crate::fuzz::divergence::What;
@@ -43,6 +43,7 @@ impl Run<'_> {
         self.world.live.recycle(process);
         let words = expect::pagemap(&mut actor.space, &mut self.system);
         self.push(who, Step::Pagemap(WINDOW), Expected::Pagemap(words), Why::default())?;
+        self.drain(who)?;
         let status =
             self.world.live.push(process, Step::Read { text: Text::Status, bytes_max: STATUS_MAX })?;
         let smaps = self.world.live.push(process, Step::Read { text: Text::Smaps, bytes_max: SMAPS_MAX })?;
@@ -57,6 +58,13 @@ impl Run<'_> {
         self.world.live.finish(process)?;
         actor.space.exit(&mut self.system);
         Ok(())
+    }
+
+    /// Lets what waits on the processor's lists find its place in the queues: until then pages freed lazily are not counted
+    /// as such (`mm/swap.c: lru_add_drain`, which begins any advice of this kind).
+    fn drain(&mut self, who: usize) -> Result<(), Stop> {
+        let cool = Call::Madvise { addr: Live::scratch().start, len: PAGE_SIZE, advice: Advice::COLD };
+        self.push(who, Step::Call(cool), Expected::Result(Ok(0)), Why::default())
     }
 
     /// The kernel's sums: anonymous, of files, of shared memory, in pages.
@@ -98,11 +106,14 @@ impl Run<'_> {
                 outside[1 + usize::from(is_shared_memory)] += (rss - anonymous) / PAGE_SIZE;
                 continue;
             }
-            let ours = Usage::of(&actor.space, &self.system, row.map.range);
-            let told = Usage::told(&row.fields);
-            if ours != told {
-                let shown = |usage: Usage| format!("{}: {usage:?}", row.map.range);
-                return Err(self.diverged(What::Usage, shown(ours), shown(told), Why::default()));
+            let range = row.map.range;
+            let file = actor.space.find(range.start).and_then(|vma| vma.backing.file_kind());
+            let write_back =
+                if file == Some(FileKind::Regular) { WriteBack::Chance } else { WriteBack::Never };
+            let ours = actor.space.usage(&self.system, range);
+            if let Some((twin, kernel)) = expect::differing(&ours, &row.fields, write_back) {
+                let shown = |what: String| format!("{range}: {what}");
+                return Err(self.diverged(What::Usage, shown(twin), shown(kernel), Why::default()));
             }
         }
         Ok(outside)

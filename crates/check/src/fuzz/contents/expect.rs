@@ -2,7 +2,7 @@
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use live::hash_page;
-use mm::{PageKind, PageView, VmFlags};
+use mm::{PageKind, PageView, Usage, VmFlags};
 use proc_text::{PagemapEntry, SmapsFields};
 
 use super::world::{Space, Sys, WINDOW};
@@ -70,65 +70,56 @@ pub(super) fn page(at: usize) -> VirtAddr {
     VirtAddr(WINDOW.start.0 + at as u64 * PAGE_SIZE)
 }
 
-/// What smaps says of a mapping, as far as no chance decides it: in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Usage {
-    rss: u64,
-    pss: u64,
-    anonymous: u64,
-    shared: u64,
-    private: u64,
-    swap: u64,
-    locked: u64,
+/// Whether the kernel may have written back what the twin holds dirty.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WriteBack {
+    /// At any time: pages of a disk's file.
+    Chance,
+    /// Never.
+    Never,
 }
 
-/// Fixed-point digits of a proportional size (`fs/proc/task_mmu.c: PSS_SHIFT`).
-const PSS_SHIFT: u32 = 12;
-
-impl Usage {
-    /// By the twin.
-    pub(super) fn of(space: &Space, sys: &Sys, range: AddrRange) -> Self {
-        let mut usage = Self::default();
-        let mut pss = 0;
-        space.pages(sys, range, |_, view| {
-            if view.kind == PageKind::Swapped {
-                usage.swap += PAGE_SIZE;
-            }
-            let counted = matches!(view.kind, PageKind::Anon | PageKind::File | PageKind::Shmem);
-            if !counted {
-                return;
-            }
-            usage.rss += PAGE_SIZE;
-            pss += (PAGE_SIZE << PSS_SHIFT) / u64::from(view.mapped.max(1));
-            let anonymous = view.kind == PageKind::Anon;
-            usage.anonymous += if anonymous { PAGE_SIZE } else { 0 };
-            *(if view.mapped > 1 { &mut usage.shared } else { &mut usage.private }) += PAGE_SIZE;
-        });
-        let locked = space.find(range.start).is_some_and(|vma| vma.flags.contains(VmFlags::LOCKED));
-        usage.locked = if locked { pss >> PSS_SHIFT } else { 0 };
-        usage.pss = pss >> PSS_SHIFT;
-        usage.rounded()
-    }
-
-    /// By the kernel.
-    pub(super) fn told(fields: &SmapsFields<'_>) -> Self {
-        let of = |field: Option<u64>| field.unwrap_or(0);
-        Self {
-            rss: of(fields.rss),
-            pss: of(fields.pss),
-            anonymous: of(fields.anonymous),
-            shared: of(fields.shared_clean) + of(fields.shared_dirty),
-            private: of(fields.private_clean) + of(fields.private_dirty),
-            swap: of(fields.swap),
-            locked: of(fields.locked),
+/// Compares what smaps says of a mapping with what the twin adds up; returns what differs, by the twin and by the kernel.
+///
+/// What is dirty may be clean by now where it has a disk behind it, never the other way round. `Referenced` has the
+/// pages that the page table says were accessed, and of the others none but those that the kernel's queues may remember.
+pub(super) fn differing(
+    ours: &Usage,
+    told: &SmapsFields<'_>,
+    write_back: WriteBack,
+) -> Option<(String, String)> {
+    let of = |field: Option<u64>| field.unwrap_or(0);
+    let sum = |a: Option<u64>, b: Option<u64>| of(a) + of(b);
+    let (shared, private) = (ours.shared_clean + ours.shared_dirty, ours.private_clean + ours.private_dirty);
+    let exact = [
+        ("Rss", ours.resident, of(told.rss)),
+        ("Pss", ours.pss.kib() << 10, of(told.pss)),
+        ("Shared_Clean + Shared_Dirty", shared, sum(told.shared_clean, told.shared_dirty)),
+        ("Private_Clean + Private_Dirty", private, sum(told.private_clean, told.private_dirty)),
+        ("Anonymous", ours.anonymous, of(told.anonymous)),
+        ("LazyFree", ours.lazy_free, of(told.lazy_free)),
+        ("AnonHugePages", 0, of(told.anon_huge)),
+        ("Swap", ours.swap, of(told.swap)),
+        ("SwapPss", ours.swap_pss.kib() << 10, of(told.swap_pss)),
+        ("Locked", ours.locked.kib() << 10, of(told.locked)),
+    ];
+    let dirty = [
+        ("Pss_Dirty", ours.pss_dirty.kib() << 10, of(told.pss_dirty)),
+        ("Shared_Dirty", ours.shared_dirty, of(told.shared_dirty)),
+        ("Private_Dirty", ours.private_dirty, of(told.private_dirty)),
+    ];
+    let referenced = [("Referenced", ours.referenced, of(told.referenced))];
+    let mut lines = (String::new(), String::new());
+    let mut note = |(name, ours, told): (&str, u64, u64), is_allowed: bool| {
+        if !is_allowed {
+            lines.0.push_str(&format!("{name} {ours} "));
+            lines.1.push_str(&format!("{name} {told} "));
         }
-    }
-
-    /// Whole KiB, as it is printed.
-    fn rounded(mut self) -> Self {
-        for field in [&mut self.pss, &mut self.locked] {
-            *field &= !1023;
-        }
-        self
-    }
+    };
+    exact.into_iter().for_each(|row| note(row, row.1 == row.2));
+    dirty.into_iter().for_each(|row| {
+        note(row, row.1 == row.2 || write_back == WriteBack::Chance && row.2 < row.1);
+    });
+    referenced.into_iter().for_each(|row| note(row, row.1 <= row.2 && row.2 <= ours.referenced_most));
+    (!lines.0.is_empty()).then_some(lines)
 }

@@ -4,7 +4,7 @@ use abi::{
     AddrRange, Advice, Call, Fd, MapFlags, MlockFlags, MsyncFlags, PAGE_SIZE, Prot, RemapFlags, VirtAddr,
 };
 use live::Setup;
-use mm::FileKind;
+use mm::{FileKind, VmFlags};
 
 use super::run::Run;
 use super::world::WINDOW;
@@ -43,6 +43,7 @@ enum Kind {
     Msync,
     Mlock,
     Munlock,
+    Mincore,
 }
 
 const KINDS: &[(u64, Kind)] = &[
@@ -54,6 +55,7 @@ const KINDS: &[(u64, Kind)] = &[
     (4, Kind::Msync),
     (3, Kind::Mlock),
     (2, Kind::Munlock),
+    (6, Kind::Mincore),
 ];
 
 const ADVICE: &[(u64, Advice)] = &[
@@ -114,7 +116,7 @@ impl Generator {
         } else if roll < self.forks + self.io + self.touches {
             self.touch()
         } else {
-            Act::Call(self.call())
+            Act::Call(self.call(run, who))
         };
         // Clean pages of a disk's file leave the page cache; what is read again comes as the kernel likes.
         if let Act::Call(Call::Madvise {
@@ -200,7 +202,7 @@ impl Generator {
         ])
     }
 
-    fn call(&mut self) -> Call {
+    fn call(&mut self, run: &Run<'_>, who: usize) -> Call {
         let (addr, len) = self.range();
         match self.rng.weighted(KINDS) {
             Kind::Mmap => self.mmap(addr, len),
@@ -215,7 +217,28 @@ impl Generator {
             Kind::Mlock if self.rng.percent(40) => Call::Mlock2 { addr, len, flags: MlockFlags::ONFAULT },
             Kind::Mlock => Call::Mlock { addr, len },
             Kind::Munlock => Call::Munlock { addr, len },
+            Kind::Mincore => self.mincore(run, who, addr, len),
         }
+    }
+
+    /// The vector goes into the window: mostly where it may be written, as what it says is compared there.
+    fn mincore(&mut self, run: &Run<'_>, who: usize, addr: VirtAddr, len: u64) -> Call {
+        let inside = self.rng.below(PAGE_SIZE);
+        let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
+        let places: Vec<_> = space.map_or_else(Vec::new, |space| {
+            let open = VmFlags::READ.with(VmFlags::WRITE);
+            space.vmas_in(WINDOW).filter(|vma| vma.flags.contains(open)).map(|vma| vma.range).collect()
+        });
+        let page = if places.is_empty() || self.rng.percent(10) {
+            self.page()
+        } else {
+            let place = self.rng.pick(&places);
+            VirtAddr(place.start.0.max(WINDOW.start.0) + self.rng.below(place.pages()) * PAGE_SIZE)
+        };
+        // Of mapped memory only: the first hole ends it.
+        let mapped = space.and_then(|space| space.find(addr)).map(|vma| vma.range.end.0 - addr.0);
+        let len = if self.rng.percent(90) { len.min(mapped.unwrap_or(len)) } else { len };
+        Call::Mincore { addr, len, vec: VirtAddr(page.0 + inside) }
     }
 
     fn mmap(&mut self, addr: VirtAddr, len: u64) -> Call {

@@ -212,33 +212,46 @@ impl<'w> Run<'w> {
         }
         self.world.files_changed |= matches!(call, Call::Madvise { advice: Advice::REMOVE, .. });
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
-        let before = (actor.space.clone(), self.system.clone());
+        // A copy of all that there is takes its time.
+        let before = may_ask(call).then(|| (actor.space.clone(), self.system.clone()));
         let mut outcome = actor.space.call(&mut self.system, call, &input);
+        self.note_written(who, call);
+        if outcome.basis == Basis::Predicted {
+            self.counted.calls += 1;
+            self.push(who, Step::Call(call), Expected::Result(outcome.result), outcome.why)?;
+            return if matches!(call, Call::Mincore { .. }) { self.look_inside(who) } else { Ok(()) };
+        }
+        let (Some(before), Some(actor)) = (before, &mut self.actors[who]) else {
+            return Err(FuzzError::Setup(format!("{call}: the twin did not predict it")).into());
+        };
+        (actor.space, self.system) = before;
         if outcome.basis == Basis::NotModelled {
-            (actor.space, self.system) = before;
             self.counted.unmodelled += 1;
             self.lines.pop();
             return Ok(());
         }
-        if outcome.basis == Basis::TakenOver {
-            (actor.space, self.system) = before;
-            let process = actor.process;
-            let ticket = self.world.live.push(process, Step::Call(call))?;
-            self.flush()?;
-            self.world.live.run(process)?;
-            if let Answer::Returned(result) = self.world.live.answer(ticket)? {
-                input.observed = Some(result);
-                input.placed = result.ok().map(VirtAddr);
-            }
-            self.counted.asked += 1;
-            let Some(actor) = &mut self.actors[who] else { return Ok(()) };
-            outcome = actor.space.call(&mut self.system, call, &input);
-            self.counted.calls += 1;
-            self.pend(ticket, Expected::Result(outcome.result), outcome.why);
-            return Ok(());
+        let process = actor.process;
+        let ticket = self.world.live.push(process, Step::Call(call))?;
+        self.flush()?;
+        self.world.live.run(process)?;
+        if let Answer::Returned(result) = self.world.live.answer(ticket)? {
+            input.observed = Some(result);
+            input.placed = result.ok().map(VirtAddr);
         }
+        self.counted.asked += 1;
+        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        outcome = actor.space.call(&mut self.system, call, &input);
         self.counted.calls += 1;
-        self.push(who, Step::Call(call), Expected::Result(outcome.result), outcome.why)
+        self.pend(ticket, Expected::Result(outcome.result), outcome.why);
+        Ok(())
+    }
+
+    /// The kernel may have written to a file for a call.
+    fn note_written(&mut self, who: usize, call: Call) {
+        if let Call::Mincore { vec, len, .. } = call {
+            self.note_file_use(who, vec);
+            self.note_file_use(who, VirtAddr(vec.0.saturating_add(len / PAGE_SIZE)));
+        }
     }
 
     fn file_input(&self, fd: Fd) -> FileInput {
@@ -389,6 +402,23 @@ impl<'w> Run<'w> {
     /// Tells whether a file's page cache is the kernel's own to fill: growing such a file by `ftruncate` leaves it a hole.
     pub(super) fn is_of_disk(&self, file: usize) -> bool {
         self.world.files.get(file).is_some_and(|file| file.map.kind == FileKind::Regular)
+    }
+}
+
+/// Tells whether the twin might take over the answer to a call: those that programs mostly make it predicts.
+fn may_ask(call: Call) -> bool {
+    match call {
+        Call::Mmap { .. }
+        | Call::Munmap { .. }
+        | Call::Mprotect { .. }
+        | Call::Mremap { .. }
+        | Call::Msync { .. }
+        | Call::Mincore { .. }
+        | Call::Mlock { .. }
+        | Call::Mlock2 { .. }
+        | Call::Munlock { .. } => false,
+        Call::Madvise { advice, .. } => advice == Advice::COLLAPSE,
+        _ => true,
     }
 }
 

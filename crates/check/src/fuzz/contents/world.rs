@@ -2,10 +2,9 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use abi::{AddrRange, Fd, PAGE_SIZE, Rlimit, VirtAddr};
+use abi::{AddrRange, Fd, FileOff, PAGE_SIZE, Rlimit, VirtAddr};
 use live::{Answer, Live, Setup, Step};
 use mm::{
     AddressSpace, Caps, Contents, DescriptionId, FileKind, MapFile, Mutation, ObjectId, OpenMode, Pages,
@@ -83,18 +82,33 @@ impl World {
         Ok(world)
     }
 
-    /// Gives every file what programs begin with.
+    /// Gives every file what programs begin with. The origin does it: what it writes waits for its place in the queues
+    /// on the list of the processor that every process stays on.
     pub(super) fn reset_files(&mut self) -> Result<(), FuzzError> {
         if !std::mem::take(&mut self.files_changed) {
             return Ok(());
         }
-        let failed = |error| FuzzError::Io("filling a file", error);
+        let origin = self.live.origin();
+        self.live.recycle(origin);
+        let mut steps = Vec::new();
         for (file, bytes) in SIZES.into_iter().enumerate() {
-            let file = &self.files[file].open;
-            file.set_len(0).map_err(failed)?;
+            let fd = Setup::fd(file);
+            steps.push((Step::FileTruncate { fd, bytes: 0 }, 0));
             // Page by page: a page cache filled by larger writes has larger folios, which map more at once.
             for (offset, page) in first_contents(bytes) {
-                file.write_all_at(&page, offset).map_err(failed)?;
+                let (from, bytes) = (self.live.put(origin, &page)?, page.len() as u64);
+                steps.push((Step::FileWrite { fd, offset: FileOff(offset), from, bytes }, bytes));
+            }
+        }
+        let mut told = Vec::new();
+        for (step, done) in steps {
+            told.push((self.live.push(origin, step)?, done));
+        }
+        self.live.run(origin)?;
+        for (ticket, done) in told {
+            let answer = self.live.answer(ticket)?;
+            if !matches!(answer, Answer::Returned(Ok(value)) if value == done) {
+                return Err(FuzzError::Setup(format!("filling a file answered {answer:?}")));
             }
         }
         Ok(())

@@ -99,11 +99,39 @@ fn shares_are_divided_among_those_who_hold_a_page() {
     world.store(grandchild, page(0), 2).expect("writable");
     let usage = world.spaces[0].usage(&world.sys, pages(0, 3));
     assert_eq!(usage.pss.bytes(), 2048 + 2 * 1365);
-    let shares = Usage { pss: usage.pss, pss_anon: usage.pss, pss_dirty: usage.pss, ..Usage::default() };
     let all = 3 * PAGE_SIZE;
-    assert_eq!(usage, Usage { resident: all, anonymous: all, shared_dirty: all, referenced: all, ..shares });
+    let shares = Usage { pss: usage.pss, pss_anon: usage.pss, pss_dirty: usage.pss, ..Usage::default() };
+    let shares = Usage { referenced: all, referenced_most: all, ..shares };
+    assert_eq!(usage, Usage { resident: all, anonymous: all, shared_dirty: all, ..shares });
     let own = world.spaces[grandchild].usage(&world.sys, pages(0, 1));
     assert_eq!((own.private_dirty, own.referenced, own.pss.kib()), (4096, 4096, 4));
+}
+
+#[test]
+fn a_page_that_forks_share_may_be_freed_lazily_too() {
+    let mut world = World::new();
+    world.map(0, pages(0, 1), Prot::RW);
+    world.store(0, page(0), 1).expect("writable");
+    let child = world.fork(0);
+    world.call(child, Call::Madvise { addr: page(0), len: PAGE_SIZE, advice: Advice::FREE });
+    let lazily = |world: &World, who: usize| world.spaces[who].usage(&world.sys, pages(0, 1)).lazy_free;
+    // The parent's entry still says that it was written.
+    assert_eq!((lazily(&world, child), lazily(&world, 0)), (PAGE_SIZE, 0));
+}
+
+#[test]
+fn populating_for_writing_makes_the_page_dirty_and_not_the_entry() {
+    let mut world = World::new();
+    let shared = MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::FIXED;
+    let (addr, len) = (page(0), 2 * PAGE_SIZE);
+    world.call(0, Call::Mmap { addr, len, prot: Prot::RW, flags: shared, fd: Fd(-1), offset: 0 });
+    let child = world.fork(0);
+    for who in [0, child] {
+        world.load(who, page(0)).expect("readable");
+    }
+    world.call(0, Call::Madvise { addr, len: PAGE_SIZE, advice: Advice::POPULATE_WRITE });
+    let usage = |world: &World| world.spaces[child].usage(&world.sys, pages(0, 1));
+    assert_eq!((usage(&world).shared_dirty, usage(&world).shared_clean), (PAGE_SIZE, 0));
 }
 
 #[test]
