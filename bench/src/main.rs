@@ -3,6 +3,9 @@
 //! One verb per group of rows; each lives in a folder of its own. `--save` writes the run to
 //! `bench/runs/<date>-<cpu>-<kernel>/`.
 
+#[expect(dead_code, reason = "the tests' own browser: they do more with it")]
+#[path = "../../crates/vmatlas/tests/it/browser.rs"]
+mod browser;
 mod clock;
 mod map;
 mod pages;
@@ -10,6 +13,7 @@ mod record;
 mod run_dir;
 mod seek;
 mod twin;
+mod view;
 
 use anyhow::{Result, bail};
 
@@ -35,6 +39,8 @@ verbs:
   twin [MAPPINGS...]   the set of mappings beside other containers; the real system calls alone
   map                  `map PID` beside cat smaps, on processes of many mappings, of many threads, of 100 GiB
   pages                loads, stores, faults and fork of the twin with contents, beside the kernel's
+  view [EVENTS]        the first picture of a recording of 10 million events; frames while scrubbing one of a million;
+                       the size of the page as one file; what `top` takes of a processor
   seek [EVENTS]        opening a recording of 10 million events, going to any moment of it
 ";
 
@@ -50,6 +56,7 @@ fn main() -> Result<()> {
     }
     match verb.as_str() {
         "seek" => seek::run(&options),
+        "view" => view::run(&options),
         "record" => record::run(&options),
         "map" => map::run(&options),
         "pages" => pages::run(&options),

@@ -90,7 +90,7 @@ fn timed(commands: &mut [Command]) -> Result<Vec<f64>> {
 }
 
 /// The release build beside this one, or the one that `VMATLAS_BIN` names.
-fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("VMATLAS_BIN") {
         return Ok(path.into());
     }
@@ -102,12 +102,13 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// A process to look at; ended with the measurement.
-struct Guest {
+pub struct Guest {
     child: Child,
 }
 
 impl Guest {
-    fn start(words: &[&str]) -> Result<Self> {
+    /// Starts one, by the words that `become_guest` takes.
+    pub fn start(words: &[&str]) -> Result<Self> {
         let own = std::env::current_exe().context("our own path")?;
         let mut child = Command::new(own).arg("map-guest").args(words).stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().context("a pipe")?;
@@ -118,7 +119,8 @@ impl Guest {
         Ok(guest)
     }
 
-    fn pid(&self) -> String {
+    /// Its number.
+    pub fn pid(&self) -> String {
         self.child.id().to_string()
     }
 }

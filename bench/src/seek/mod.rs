@@ -2,7 +2,7 @@
 //!
 //! Times are of the processor, so that what else the machine does is not counted; the file is in the page cache.
 
-mod generate;
+pub mod generate;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -136,7 +136,7 @@ impl Clock {
 }
 
 /// A file that goes with this value.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {

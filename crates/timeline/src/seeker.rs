@@ -85,6 +85,12 @@ impl<R: Read + Seek> Seeker<R> {
         self.table().map_or(0, |table| table.moments.len())
     }
 
+    /// The moments whose states are kept, ascending: after how many events, and the time of the last of them. Going to
+    /// one of them replays nothing.
+    pub fn moments(&self) -> &[(u64, TimeNs)] {
+        self.table().map_or(&[], |table| &table.moments)
+    }
+
     /// The memory that was largest and after how many events it was: by resident size where pages were read. `None`
     /// where no states are kept.
     pub fn peak(&self) -> Option<(u64, MmId)> {

@@ -36,7 +36,7 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("q, Ctrl-C", "end"),
     ("Tab, 1 2 3 4", "kinds, mappings, stacks, changes"),
     ("↑ ↓ PgUp PgDn", "move; in the mappings, the line's pages are drawn below"),
-    ("← →", "a sample back or forward; End of time: g"),
+    ("← →", "a sample back or forward; g: to the last"),
     ("space", "pause and go on"),
     ("s, r", "sort by the next column; the other way round"),
     ("/", "show only names and kinds with this text; Esc: all"),

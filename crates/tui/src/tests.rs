@@ -69,6 +69,30 @@ fn a_narrow_screen_shows_whole_numbers_or_none() {
 }
 
 #[test]
+fn the_end_of_a_stack_is_whole_or_not_there() {
+    let range = AddrRange::new(VirtAddr(0x7ffc_28d1_f000), VirtAddr(0x7ffc_28d4_0000));
+    let mapping = Mapping {
+        range,
+        prot: abi::Prot::RW,
+        shared: false,
+        offset: abi::FileOff(0),
+        file: abi::FileId::default(),
+        name: b"[stack]".as_slice().into(),
+    };
+    let snapshot = Snapshot { mappings: vec![mapping], ..Snapshot::default() };
+    let mut app = App::default();
+    app.take(Duration::ZERO, MapView::new(MapFacts::default(), &snapshot, Detail::Mappings));
+    app.panel = Panel::Stacks;
+    for width in 30..120 {
+        let text = screen(&app, width, 24);
+        let row = text.lines().find(|line| line.contains("main")).expect("the main stack");
+        assert_eq!(text.contains("END"), width >= 80, "{width}: {text}");
+        assert_eq!(row.contains("7ffc28d40000"), width >= 80, "{width}: {text}");
+        assert_eq!(row.contains("132 KiB"), width >= 36, "{width}: {text}");
+    }
+}
+
+#[test]
 fn a_plain_terminal_gets_ascii_and_no_colour() {
     let look = Look { glyphs: Glyphs::Ascii, colours: Colours::None };
     let mut app = App::new(look);
@@ -116,7 +140,7 @@ fn an_end_stays_said() {
     app.key(Key::Char('g'));
     assert!(screen(&app, 80, 24).contains("the process has ended"));
     app.key(Key::Left);
-    assert!(screen(&app, 80, 24).contains("1 samples ago"));
+    assert!(screen(&app, 80, 24).contains("1 sample ago"));
 }
 
 #[test]

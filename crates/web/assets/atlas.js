@@ -68,6 +68,7 @@
       drawGaps(pen);
       drawLabels(pen, boxes);
       drawOver();
+      VM.pictureIs(VM.overview && VM.overview.report ? "whole" : "draft");
     }
     keep(view, boxes);
     if (view.from !== from || view.to !== to || view.low !== low || view.high !== high) draw();
@@ -122,11 +123,11 @@
   const drawGaps = (pen) => {
     const ink = VM.palette();
     const width = canvases.width();
-    pen.strokeStyle = ink.css_line;
+    pen.strokeStyle = ink.css_faint;
     pen.lineWidth = 1;
     pen.font = "10px system-ui, sans-serif";
     pen.textAlign = "right";
-    pen.setLineDash([2, 4]);
+    pen.setLineDash([1, 4]);
     pen.beginPath();
     let last = -9;
     for (const gap of scale.gaps) {

@@ -116,3 +116,9 @@ VM.canvases = (host) => {
   fit();
   return { base, over, fit, density: () => now.scale, width: () => now.width, height: () => now.height };
 };
+
+// Says in the document what has been painted, and when that was for the first time.
+VM.pictureIs = (what) => {
+  document.documentElement.dataset.picture = what;
+  if (VM.pictureAt === undefined) requestAnimationFrame(() => { VM.pictureAt ??= performance.timeOrigin + performance.now(); });
+};

@@ -15,36 +15,15 @@
     VM.set({ redraw: Symbol(theme) });
   };
 
-  const cards = (overview) => {
-    const report = overview.report;
-    const memory = report.memory;
-    const peak = memory && memory.peak_resident;
-    const list = [
-      [peak ? VM.bytes(peak.bytes) : "–", "peak resident" + (peak ? " at " + VM.time(peak.time_ns) : "")],
-      [memory && memory.peak_size ? VM.bytes(memory.peak_size.bytes) : "–", "largest size"],
-      [memory ? VM.count(memory.total.mappings) : "–", "mappings at the peak"],
-      [VM.count(report.run.calls), "memory calls"],
-      [VM.count(report.run.faults.recorded), "faults recorded"],
-      [VM.count(report.run.processes) + " / " + VM.count(report.run.threads), "processes / threads"],
-      [VM.count((report.findings || []).length), "findings"],
-    ];
-    VM.$("cards").replaceChildren(...list.map(([value, text]) => VM.el("div", { class: "card" }, VM.el("b", {}, value), VM.el("span", {}, text))));
-    VM.$("title").textContent = report.run.command || report.run.program;
-    VM.$("title").title = report.run.command || report.run.program;
-    document.title = report.run.program + " – vmatlas";
-    VM.$("subtitle").textContent = VM.time(report.run.duration_ns) + ", Linux " + report.run.kernel;
-    const footer = VM.$("proof");
-    footer.textContent = overview.proof;
-    footer.className = report.proof.whole ? "good" : "bad";
-  };
-
   const memories = (overview) => {
     const host = VM.$("memory");
     const order = [...overview.memories].sort((a, b) => b.resident_max - a.resident_max).slice(0, 500);
     host.replaceChildren(...order.map((memory) => VM.el("option", { value: memory.mm },
-      memory.pid + " " + (memory.program.split("/").pop() || "?") + " " + VM.bytes(memory.resident_max))));
+      memory.pid + " " + (VM.programOf(memory) || "?") + " " + VM.bytes(memory.resident_max))));
     host.onchange = () => VM.chooseMemory(Number(host.value));
-    return order.length ? order[0].mm : 0;
+    const mine = order.find((memory) => memory.mm === VM.state.mm && VM.rects) || order[0];
+    if (mine) host.value = mine.mm;
+    return mine ? mine.mm : 0;
   };
   VM.chooseMemory = (mm) => {
     if (mm === VM.state.mm) return;
@@ -74,6 +53,13 @@
     take(answer.rects, answer.names, answer.causes, noteOf(answer, answer.rects.length));
     VM.startAtlas(false);
     VM.drawLegend();
+    // The same mapping stays selected when its band is drawn anew.
+    const { selected, address, now } = VM.state;
+    if (selected && address !== null) {
+      const there = (rect) => rect.start <= address && address < rect.start + rect.size;
+      const same = answer.rects.find((rect) => there(rect) && rect.from_ns <= now && now <= rect.to_ns) || answer.rects.find(there);
+      VM.set({ selected: same || selected });
+    }
     VM.set({ redraw: Symbol("rects") });
   };
 
@@ -187,20 +173,50 @@
     act();
   };
 
-  const waitUntilReady = async () => {
+  // Waits for something that can be shown: all of it, or a draft; of a recording without states the part that is read.
+  const firstOverview = async () => {
     for (;;) {
-      const overview = await VM.source.overview();
-      if (overview.report) return overview;
-      VM.$("subtitle").textContent = "reading the recording: " + Math.round(overview.progress * 100) + " %";
-      // What is read so far is shown at once.
+      const overview = await VM.source.overview({ draft: 0 });
+      if (overview.report || overview.draft) return overview;
+      VM.showProgress(overview.progress);
       if (overview.duration_ns) {
         VM.duration = overview.duration_ns;
         Object.assign(VM.state, { from: 0, to: VM.duration, now: VM.duration });
         VM.startTimeline(overview);
-        document.documentElement.dataset.picture = "yes";
+        VM.pictureIs("so far");
       }
       await new Promise((done) => setTimeout(done, 50));
     }
+  };
+
+  // While a draft is shown: better drafts as they come, and in the end all of it.
+  const complete = async (draft) => {
+    for (;;) {
+      await new Promise((done) => setTimeout(done, 100));
+      const overview = await VM.source.overview({ draft: draft.looks });
+      if (overview.report) return show(overview);
+      draft = overview.draft || draft;
+      if (overview.draft) await show(overview);
+      VM.showProgress(overview.progress, draft);
+    }
+  };
+
+  const asOverview = (draft) => ({ ...draft, threads: [], density: { bucket_ns: draft.bucket_ns, events: draft.per_bucket, calls: [], faults: [] } });
+
+  // Shows an overview, or the draft in it; what was chosen stays.
+  const show = async (overview) => {
+    const isFirst = !VM.overview;
+    VM.overview = overview.report ? overview : asOverview(overview.draft);
+    const was = VM.duration;
+    VM.duration = Math.max(1, VM.overview.duration_ns);
+    if (isFirst) Object.assign(VM.state, { from: 0, to: VM.duration, now: VM.overview.peak_ns || 0 });
+    else if (VM.state.to === was) VM.state.to = VM.duration;
+    if (overview.report) VM.showCards(overview); else VM.showDraftCards(overview.draft);
+    VM.state.mm = memories(VM.overview);
+    VM.startTimeline(VM.overview);
+    await loadRects();
+    nowLine();
+    if (!isFirst) VM.showPanel();
   };
 
   const failed = (error) => { VM.$("subtitle").textContent = "Not to be shown: " + error.message; };
@@ -215,19 +231,17 @@
     VM.$("search").oninput = (event) => VM.set({ query: event.target.value.trim().toLowerCase() });
     VM.on(["query"], showHits);
     document.addEventListener("keydown", press);
-    const overview = await waitUntilReady();
-    VM.overview = overview;
-    VM.duration = Math.max(1, overview.duration_ns);
-    Object.assign(VM.state, { from: 0, to: VM.duration, now: overview.peak_ns || 0 });
-    cards(overview);
-    VM.state.mm = memories(overview);
-    VM.startTimeline(overview);
-    await loadRects();
+    const overview = await firstOverview();
+    await show(overview);
     VM.startPanel();
     VM.on(["mm"], () => loadRects().catch(failed));
     VM.on(["from", "to", "low", "high"], VM.whenAtRest(200, () => loadWindow().catch(failed)));
     VM.on(["now", "span", "redraw"], nowLine);
-    nowLine();
+    if (!overview.report) {
+      VM.showProgress(overview.progress, overview.draft);
+      await complete(overview.draft);
+    }
+    VM.hideProgress();
     document.documentElement.dataset.ready = "yes";
   };
   start().catch(failed);

@@ -97,8 +97,11 @@
       const next = all[i + 1];
       if (life.ended !== null && (!next || next.from_ns > life.to_ns)) items.push(entry(life.to_ns, "ended", cause(life, life.ended)));
     });
-    const told = await VM.source.story({ mm: VM.state.mm, address, at: Math.round(VM.state.now) });
+    const told = await VM.source.story({ mm: VM.state.mm, pid: VM.pidOf(VM.state.mm), address, at: Math.round(VM.state.now) });
     const parts = [VM.el("dl", {}, facts.flatMap(([key, value]) => [VM.el("dt", {}, key), VM.el("dd", { class: "mono" }, value)]))];
+    if (told && told.chain) parts.push(VM.el("h2", {}, "On this stack"), VM.el("p", {}, "Thread " + told.chain.tid + " at "
+      + VM.time(told.chain.time_ns) + ", the last chain recorded of it: " + told.chain.what),
+    VM.el("div", { class: "frames" }, told.chain.frames.map((text) => VM.el("div", { class: "mono" }, text))));
     if (told && told.lines) parts.push(VM.el("h2", {}, "Biography"), VM.el("ol", { class: "story" }, told.lines.map((line) =>
       VM.el("li", {}, VM.el("time", {}, VM.time(line.time_ns)), " ", VM.el("b", {}, line.what),
         (line.detail || []).map((text) => VM.el("div", { class: "mono" }, text))))));
@@ -188,7 +191,11 @@
       VM.el("td", { class: "name", title: change.of.name }, change.of.name.split("/").pop() || VM.kind(change.of.kind)[0]))))];
   };
 
+  // What only the whole recording tells.
+  const beingRead = () => [VM.el("p", { class: "empty" }, "The recording is being read: this is told when all of it is.")];
+
   views.findings = () => {
+    if (!VM.overview.report) return beingRead();
     const findings = VM.overview.report.findings || [];
     if (!findings.length) return [VM.el("p", { class: "empty" }, "Nothing stands out.")];
     return findings.map((finding) => {
@@ -205,6 +212,7 @@
 
   views.run = () => {
     const report = VM.overview.report;
+    if (!report) return beingRead();
     const parts = [VM.el("h2", {}, "Processes"), VM.el("table", {}, VM.el("tr", {}, ["pid", "calls", "faults", "peak", "program"]
       .map((text) => VM.el("th", { class: text === "program" ? "name" : null }, text))),
     report.processes.slice(0, 300).map((process) => VM.el("tr", {}, VM.el("td", {}, String(process.pid)),

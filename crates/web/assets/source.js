@@ -11,13 +11,16 @@
     document.documentElement.classList.toggle("asking", open > 0);
   };
 
-  const fetchJson = async (path, query) => {
+  const ask = async (path, query) => {
     const text = new URLSearchParams(query || {}).toString();
+    const answer = await fetch("api/" + path + (text ? "?" + text : ""));
+    if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
+    return answer.json();
+  };
+  const fetchJson = async (path, query) => {
     showOpen(1);
     try {
-      const answer = await fetch("api/" + path + (text ? "?" + text : ""));
-      if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
-      return await answer.json();
+      return await ask(path, query);
     } finally {
       showOpen(-1);
     }
@@ -29,7 +32,7 @@
 
   const fromServer = {
     isServer: true,
-    overview: () => fetchJson("overview"),
+    overview: (query) => ask("overview", query),
     atlas: (query) => fetchJson("atlas", query),
     map: (query) => fetchJson("map", query),
     story: (query) => fetchJson("story", query),

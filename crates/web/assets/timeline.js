@@ -36,7 +36,7 @@
       lane.from = Math.min(lane.from, memory.from_ns);
       lane.to = Math.max(lane.to, memory.to_ns || VM.duration);
       lane.mms.push(memory.mm);
-      lane.program = memory.program.split("/").pop() || lane.program;
+      lane.program = VM.programOf(memory) || lane.program;
       byPid.set(memory.pid, lane);
     }
     const all = [...byPid.values()].sort((a, b) => a.from - b.from);
@@ -70,7 +70,7 @@
     pixels.begin();
     paintKinds(bottom);
     const density = overview.density;
-    paintCounts(density.calls, density.bucket_ns, bottom + AXIS + LANE);
+    paintCounts(density.events || density.calls, density.bucket_ns, bottom + AXIS + LANE);
     paintCounts(density.faults, density.bucket_ns, bottom + AXIS + 2 * LANE);
     paintLanes(bottom + AXIS + 2 * LANE);
     pixels.end(pen);
@@ -153,7 +153,7 @@
     pen.fillStyle = ink.css_line;
     if (steps.length) pen.fillRect(0, HEADROOM, width, 1);
     VM.label(pen, words, 6, 12, ink.css_faint);
-    ["calls", "faults", ...lanes.map((lane) => (lane.isThread ? "   " : "") + lane.text)].forEach((text, lane) => {
+    [...(overview.density.events ? ["events", "faults: being read"] : ["calls", "faults"]), ...lanes.map((lane) => (lane.isThread ? "   " : "") + lane.text)].forEach((text, lane) => {
       const at = lanes[lane - 2];
       VM.label(pen, text, 6, bottom + AXIS + (lane + 1) * LANE - 5, at && !at.isChosen ? ink.css_faint : ink.css_fg);
     });
@@ -180,7 +180,7 @@
     marks.forEach((mark, i) => {
       pen.fillStyle = ink.css_accent;
       pen.fillRect(at(mark) - 0.5, 0, 1, height);
-      VM.label(pen, "AB"[i], at(mark) + 4, height - 4, ink.css_accent);
+      VM.label(pen, "AB"[i], at(mark) + 4, 26, ink.css_accent);
     });
     pen.fillStyle = ink.css_cursor;
     pen.fillRect(at(now) - 0.75, 0, 1.5, height);

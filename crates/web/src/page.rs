@@ -3,7 +3,7 @@
 const HTML: &str = include_str!("../assets/index.html");
 const STYLE: &str = include_str!("../assets/style.css");
 /// The scripts in the order they need one another.
-const SCRIPTS: [(&str, &str); 10] = [
+const SCRIPTS: [(&str, &str); 11] = [
     ("base.js", include_str!("../assets/base.js")),
     ("pixels.js", include_str!("../assets/pixels.js")),
     ("source.js", include_str!("../assets/source.js")),
@@ -12,6 +12,7 @@ const SCRIPTS: [(&str, &str); 10] = [
     ("timeline.js", include_str!("../assets/timeline.js")),
     ("atlas.js", include_str!("../assets/atlas.js")),
     ("flame.js", include_str!("../assets/flame.js")),
+    ("cards.js", include_str!("../assets/cards.js")),
     ("panel.js", include_str!("../assets/panel.js")),
     ("main.js", include_str!("../assets/main.js")),
 ];

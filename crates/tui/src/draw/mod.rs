@@ -74,7 +74,10 @@ fn header(frame: &mut Frame<'_>, area: Rect, app: &App, sample: &Sample) {
         None if app.ended => "the process has ended".to_owned(),
         None if app.paused => "paused".to_owned(),
         None => "live".to_owned(),
-        Some(at) => format!("{} samples ago", app.newest().unwrap_or(at) - at),
+        Some(at) => {
+            let back = app.newest().unwrap_or(at) - at;
+            format!("{} ago", view::words::plural(back as u64, "sample"))
+        }
     };
     let first = Line::from(vec![
         Span::styled(format!("{}{pid}", view.program), HEAD),

@@ -94,6 +94,22 @@ impl AtlasBuilder {
         }
     }
 
+    /// Sees a state that was gone to: how it differs from the one seen before, not what happened in between.
+    pub fn look(&mut self, world: &World) {
+        let events = world.counts().events;
+        let at = At { time_ns: world.now().0, event: events.saturating_sub(1) };
+        self.seen = (at.time_ns, events);
+        let gone: Vec<MmId> = self.open.keys().copied().filter(|mm| world.memory(*mm).is_none()).collect();
+        for mm in gone {
+            self.end(mm, at);
+        }
+        for memory in world.memories() {
+            self.update(world, memory.id, Window::Whole, at);
+            self.checkpoint(world, memory.id, at, memory.pages.is_some());
+        }
+        self.is_cause = false;
+    }
+
     fn update(&mut self, world: &World, mm: MmId, window: Window, at: At) {
         let Some(memory) = world.memory(mm) else { return };
         self.meet(world, mm, at);
@@ -188,6 +204,10 @@ impl AtlasBuilder {
         }
         let kinds = sums.into_iter().filter(|(_, bytes)| *bytes > 0);
         let kinds = kinds.map(|(kind, bytes)| (kind.slug(), bytes)).collect();
+        // Of several at one moment the last has all.
+        if self.atlas.series.last().is_some_and(|last| last.time_ns == time_ns) {
+            self.atlas.series.pop();
+        }
         self.atlas.series.push(KindSample { time_ns, kinds });
     }
 

@@ -12,6 +12,7 @@
 //! ```
 
 mod build;
+mod draft;
 mod lanes;
 mod overview;
 mod rects;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use build::{AtlasBuilder, atlas};
+pub use draft::{Draft, draft};
 pub use lanes::ThreadLane;
 pub use overview::{OVERVIEW_SCHEMA, Overview};
 pub use rects::{Rect, Window};

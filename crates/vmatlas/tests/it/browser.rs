@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::run::has;
-
 /// How long the page may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,11 +18,8 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts one; `None`, said as skipped, where there is none.
-    pub(crate) fn start() -> Option<Self> {
-        if !has("chromedriver") || !has("chromium") {
-            return None;
-        }
+    /// Starts one.
+    pub(crate) fn start() -> Self {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let driver = Command::new("chromedriver")
@@ -58,12 +53,17 @@ impl Browser {
         let made = browser.ask("POST", "/session", &capabilities);
         browser.session =
             made["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {made}")).to_owned();
-        Some(browser)
+        browser
+    }
+
+    /// Goes to a page.
+    pub(crate) fn go(&self, url: &str) {
+        self.command("POST", "url", &json!({ "url": url }));
     }
 
     /// Opens a page and waits until it says that it is ready.
     pub(crate) fn open(&self, url: &str) {
-        self.command("POST", "url", &json!({ "url": url }));
+        self.go(url);
         self.until("document.documentElement.dataset.ready === 'yes'");
     }
 

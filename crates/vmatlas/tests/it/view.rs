@@ -8,8 +8,13 @@ use serde_json::Value;
 
 use crate::browser::Browser;
 use crate::guest::{Build, guest};
-use crate::run::{Run, User, vmatlas};
+use crate::run::{Run, User, has, vmatlas};
 use crate::scratch::Scratch;
+
+/// A browser; `None`, said as skipped, where there is none.
+fn a_browser() -> Option<Browser> {
+    (has("chromedriver") && has("chromium")).then(Browser::start)
+}
 
 /// A server that ends with the test.
 struct Serving(Child, String);
@@ -87,9 +92,14 @@ fn use_page(browser: &Browser, report: &Value) {
 /// The numbers of the overview, the map and the flame graph are the report's.
 fn numbers(browser: &Browser, report: &Value) {
     let text = |selector: &str| browser.value(&format!("document.querySelector('{selector}').innerText"));
-    let calls = report["run"]["calls"].as_u64().expect("a count");
-    let digits = browser.value("document.querySelectorAll('.card b')[3].innerText.replaceAll(',', '')");
-    assert_eq!(digits, calls.to_string());
+    let cards = browser.value(
+        "[...document.querySelectorAll('.card b')].slice(2).map((b) => b.innerText.replaceAll(',', ''))",
+    );
+    let (run, findings) = (&report["run"], report["findings"].as_array().map_or(0, Vec::len));
+    let both = format!("{} / {}", run["processes"], run["threads"]);
+    let counts = [&report["memory"]["total"]["mappings"], &run["calls"], &run["faults"]["recorded"]];
+    let [mappings, calls, faults] = counts.map(Value::to_string);
+    assert_eq!(cards, serde_json::json!([mappings, calls, faults, both, findings.to_string()]));
     let peak = &report["memory"]["peak_resident"];
     assert_eq!(browser.value("VM.state.now"), peak["time_ns"], "the cursor begins at the peak");
     assert_eq!(text("#proof").as_str().map(|line| line.starts_with("twin: ")), Some(true));
@@ -102,6 +112,17 @@ fn numbers(browser: &Browser, report: &Value) {
     assert_eq!(count, report["memory"]["total"]["mappings"]);
     answered(browser);
     browser.until(&format!("document.querySelectorAll('#panel tr.link').length === {count}"));
+    if browser.value("VM.source.isServer") == true {
+        let ask = "VM.source.map({ mm: VM.state.mm, at: Math.round(VM.state.now) })";
+        let kinds = browser.value(&format!("{ask}.then((map) => map.kinds)"));
+        let groups = report["memory"]["groups"].as_array().expect("a list");
+        let told: Vec<Value> = groups
+            .iter()
+            .flat_map(|group| group["kinds"].as_array().expect("a list"))
+            .map(|kind| serde_json::json!([kind["kind"], kind["size"], kind["resident"]]))
+            .collect();
+        assert_eq!(kinds, Value::Array(told), "size and resident bytes of each kind");
+    }
     let ask =
         "VM.source.flame({ mm: VM.state.mm, from: 0, to: Math.round(VM.state.now), measure: 'mapped' })";
     let mapped = browser.value(&format!("{ask}.then((answer) => answer.root.value)"));
@@ -147,6 +168,7 @@ fn select_and_search(browser: &Browser) {
     answered(browser);
     browser.until("document.querySelectorAll('#panel ol.story li').length > 0");
     browser.until("document.querySelector('#panel').innerText.includes('[heap]')");
+    growth_and_stacks(browser);
     // The search fades what does not match, and goes from hit to hit.
     browser.press(&["0", "/"]);
     browser.press(&["h", "e", "a", "p", "\u{e007}"]);
@@ -162,6 +184,29 @@ fn select_and_search(browser: &Browser) {
     browser.press(&["/", "\u{e00c}"]);
     browser.run("VM.$('search').value = ''; VM.set({ query: '' });");
     browser.until("VM.state.query === '' && VM.rects.every(VM.matches)");
+}
+
+/// The heap grows band by band; a stack tells who was on it; a part of a file its section.
+fn growth_and_stacks(browser: &Browser) {
+    let grows = "VM.rects.filter((r) => r.kind === 'heap').sort((a, b) => a.from_ns - b.from_ns)\
+                 .some((r, i, all) => i > 0 && r.start === all[i - 1].start && r.size > all[i - 1].size && r.from_ns === all[i - 1].to_ns)";
+    assert_eq!(
+        browser.value(grows),
+        true,
+        "no two bands of the heap, one after another, the later one larger"
+    );
+    let is_served = browser.value("VM.source.isServer") == true;
+    for (kind, told) in [("main_stack", "On this stack"), ("text", "Sections in this mapping")] {
+        browser.run(&format!(
+            "const now = VM.overview.peak_ns; const r = VM.aliveAt(now).find((r) => r.kind === '{kind}'); VM.select(r, r.start + r.size - 1, now);"
+        ));
+        answered(browser);
+        browser.until(&format!("VM.state.selected !== null && VM.state.selected.kind === '{kind}'"));
+        browser.until("document.querySelector('#panel').innerText.includes('This address over time')");
+        if is_served {
+            browser.until(&format!("document.querySelector('#panel').innerText.includes('{told}')"));
+        }
+    }
 }
 
 fn tabs(browser: &Browser, report: &Value) {
@@ -202,7 +247,7 @@ fn tabs(browser: &Browser, report: &Value) {
 
 #[test]
 fn a_recording_served_and_from_disk() {
-    let Some(browser) = Browser::start() else { return };
+    let Some(browser) = a_browser() else { return };
     let scratch = Scratch::new("view");
     let recording =
         record(&scratch, &["python3", "-c", "import json, sqlite3; x = [bytes(100000) for _ in range(200)]"]);
@@ -232,7 +277,7 @@ fn a_recording_served_and_from_disk() {
 
 #[test]
 fn hostile_names_are_text() {
-    let Some(browser) = Browser::start() else { return };
+    let Some(browser) = a_browser() else { return };
     let Some(program) = guest("hostile_names", Build::Dynamic) else { return };
     let scratch = Scratch::new("hostile");
     let long = "<script>document.title='caught'</script>".repeat(2500);

@@ -30,11 +30,12 @@ struct Embedded<'a> {
 }
 
 impl Loaded {
-    /// Reads it in one replay; `progress` is told now and then which part is done, and what is known so far.
+    /// Reads it in one replay; `progress` is told now and then which part is done, and
+    /// may ask what is known so far.
     pub(super) fn read(
         path: &Path,
         rects_max: usize,
-        mut progress: impl FnMut(f64, Atlas),
+        mut progress: impl FnMut(f64, &AtlasBuilder),
     ) -> anyhow::Result<Self> {
         let mut builder = AtlasBuilder::new(rects_max);
         let mut told = Instant::now();
@@ -42,7 +43,7 @@ impl Loaded {
             builder.see(replay.world(), event);
             let events = replay.world().counts().events;
             if events.is_multiple_of(EVENTS_BETWEEN) && told.elapsed() > PROGRESS_EVERY {
-                progress(events as f64 / replay.reader().len().max(1) as f64, builder.so_far());
+                progress(events as f64 / replay.reader().len().max(1) as f64, &builder);
                 told = Instant::now();
             }
         })?;

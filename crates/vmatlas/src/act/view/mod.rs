@@ -6,6 +6,7 @@ mod loaded;
 mod moments;
 mod site;
 mod span;
+mod stack;
 mod still;
 
 use std::fs::OpenOptions;

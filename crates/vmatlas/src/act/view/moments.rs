@@ -12,6 +12,7 @@ use view::{Cell, Detail, Explanation, MapFacts, MapView, PagesView, StoryLine};
 use web::{Answer, Query};
 
 use super::site::{json_answer, refused};
+use super::stack;
 use crate::act::target::Found;
 use crate::act::{biography, place};
 
@@ -88,10 +89,15 @@ impl Moments {
             facts: MapFacts::default(),
             recorded: None,
         };
+        let pid = query.number("pid").and_then(|pid| i32::try_from(pid).ok());
+        let thread = leaf.as_ref().and_then(|leaf| stack::thread_of(leaf, pid));
+        let at = TimeNs(query.number("at").unwrap_or(u64::MAX));
+        // What is not to be had is left out.
+        let chain = thread.and_then(|tid| stack::last_chain(path, tid, at).ok().flatten());
         let sections = leaf.as_ref().map(|leaf| sections(&found, leaf)).unwrap_or_default();
         explanation.place = leaf.and_then(|leaf| place::find(&found, &leaf, address)).unwrap_or_default();
         Ok(json_answer(&json!({
-            "why": because, "explanation": explanation, "sections": sections, "lines": lines,
+            "why": because, "explanation": explanation, "sections": sections, "lines": lines, "chain": chain,
         })))
     }
 
