@@ -133,7 +133,7 @@ impl Drop for Ended {
 }
 
 fn write(shared: &Shared, mut writer: Writer<File>, mut unwinding: Option<Unwinding>) -> io::Result<()> {
-    let mut batch = Vec::new();
+    let (mut batch, mut chained) = (Vec::new(), Vec::new());
     loop {
         let asked = {
             let mut state = shared.lock();
@@ -148,9 +148,10 @@ fn write(shared: &Shared, mut writer: Writer<File>, mut unwinding: Option<Unwind
             state.asked
         };
         if let Some(unwinding) = &mut unwinding {
-            for event in mem::take(&mut batch) {
-                unwinding.see(event, &mut batch);
+            for event in batch.drain(..) {
+                unwinding.see(event, &mut chained);
             }
+            mem::swap(&mut batch, &mut chained);
         }
         for event in batch.drain(..) {
             writer.push(&event)?;

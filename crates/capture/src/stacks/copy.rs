@@ -1,6 +1,7 @@
 //! Copying what unwinding needs of a thread that waits at a memory call.
 
 use std::fs::File;
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,6 +30,9 @@ const PLACES_MAX: usize = 1 << 16;
 const TRIES: usize = 24;
 /// Bytes of copies that may wait for being unwound; beyond, calls go without a chain.
 const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Pieces of memory kept for the next copies, and the largest that is kept.
+const SPARE_MAX: usize = 256;
+const SPARE_BYTES_MAX: usize = 64 << 10;
 /// Files of threads held open.
 const FILES_MAX: usize = 512;
 
@@ -37,7 +41,37 @@ const FILES_MAX: usize = 512;
 pub(crate) struct RawStack {
     pub(crate) registers: Registers,
     pub(crate) sp: VirtAddr,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Piece,
+}
+
+/// Bytes in memory that is used again and again: asking for new memory costs more than filling it.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    memory: Vec<u8>,
+    used: usize,
+}
+
+impl Piece {
+    /// Makes room for so many bytes and returns it; what is in it is any former copy's.
+    fn room(&mut self, bytes: usize) -> &mut [u8] {
+        if self.memory.len() < bytes {
+            self.memory.resize(bytes, 0);
+        }
+        self.used = bytes;
+        &mut self.memory[..bytes]
+    }
+
+    fn truncate(&mut self, bytes: usize) {
+        self.used = self.used.min(bytes);
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.memory[..self.used]
+    }
 }
 
 /// What was copied at one fault.
@@ -63,6 +97,7 @@ struct Shared {
     /// The stack pointer in the first function of a thread.
     first: NumberMap<Tid, VirtAddr>,
     missed: u64,
+    spare: Vec<Piece>,
 }
 
 impl StackCopies {
@@ -99,7 +134,9 @@ impl StackCopies {
             shared.waiting_bytes += bytes.len();
             let id = StackId(COPIED | shared.faults_begun);
             shared.faults_begun = shared.faults_begun.wrapping_add(1) & !COPIED;
-            let raw = RawStack { registers, sp: rsp, bytes: bytes.to_vec() };
+            let mut piece = shared.spare.pop().unwrap_or_default();
+            piece.room(bytes.len()).copy_from_slice(bytes);
+            let raw = RawStack { registers, sp: rsp, bytes: piece };
             shared.faults.insert(id, RawFault { raw, chain: chain.into() });
             Some(id)
         })
@@ -115,6 +152,23 @@ impl StackCopies {
             shared.waiting_bytes -= fault.raw.bytes.len();
             Some(fault)
         })
+    }
+
+    /// A piece of memory for a copy.
+    fn spare(&self) -> Piece {
+        self.with(|shared| shared.spare.pop()).unwrap_or_default()
+    }
+
+    /// Takes the memory of a copy that has been unwound.
+    pub(crate) fn take_back(&self, raw: RawStack) {
+        let piece = raw.bytes;
+        if piece.memory.len() <= SPARE_BYTES_MAX {
+            self.with(|shared| {
+                if shared.spare.len() < SPARE_MAX {
+                    shared.spare.push(piece);
+                }
+            });
+        }
     }
 
     /// Takes the copy that belongs to a call.
@@ -234,8 +288,8 @@ impl Copier {
 
     fn raw(&mut self, tid: Tid, time: TimeNs) -> Option<RawStack> {
         let (ip, sp) = self.ip_and_sp(tid)?;
-        let mut bytes = vec![0; BYTES];
-        let read = sys::memory::read(tid, sp, &mut bytes).ok()?;
+        let mut bytes = self.waiting.spare();
+        let read = sys::memory::read(tid, sp, bytes.room(BYTES)).ok()?;
         bytes.truncate(read);
         let mut raw = RawStack { registers: Registers::from_ip_sp(ip, sp), sp, bytes };
         let mut wanted = if read == BYTES { self.waiting.wanted(tid, sp, raw.place()) } else { read };
@@ -243,9 +297,8 @@ impl Copier {
             wanted = BYTES_UNKNOWN;
         }
         if wanted > read {
-            raw.bytes.resize(wanted, 0);
             let above = VirtAddr(sp.0.wrapping_add(read as u64));
-            let more = sys::memory::read(tid, above, &mut raw.bytes[read..]).unwrap_or(0);
+            let more = sys::memory::read(tid, above, &mut raw.bytes.room(wanted)[read..]).unwrap_or(0);
             raw.bytes.truncate(read + more);
             self.purse.take(raw.bytes.len().saturating_sub(BYTES_UNKNOWN) as u64);
         }
@@ -303,13 +356,37 @@ mod tests {
         assert_eq!(parse(b""), None);
     }
 
+    fn piece(bytes: usize) -> Piece {
+        let mut piece = Piece::default();
+        piece.room(bytes).fill(7);
+        piece
+    }
+
+    #[test]
+    fn memory_of_copies_is_used_again() {
+        let copies = StackCopies::default();
+        let raw = |bytes| RawStack {
+            registers: Registers::from_ip_sp(VirtAddr(1), VirtAddr(2)),
+            sp: VirtAddr(2),
+            bytes,
+        };
+        copies.take_back(raw(piece(4096)));
+        copies.take_back(raw(piece(SPARE_BYTES_MAX + 1)));
+        let mut again = copies.spare();
+        let at = again.room(16).as_ptr();
+        assert_eq!((again.len(), again.room(4096).as_ptr()), (16, at));
+        assert!(copies.spare().memory.is_empty(), "large ones go back to the system");
+        again.truncate(3);
+        assert_eq!(*again, [7; 3]);
+    }
+
     #[test]
     fn a_copy_belongs_to_one_call() {
         let waiting = StackCopies::default();
         let raw = || RawStack {
             registers: Registers::from_ip_sp(VirtAddr(1), VirtAddr(2)),
             sp: VirtAddr(2),
-            bytes: vec![7; 16],
+            bytes: piece(16),
         };
         waiting.put(Tid(1), TimeNs(5), Some(raw()));
         waiting.put(Tid(1), TimeNs(6), None);
@@ -325,7 +402,7 @@ mod tests {
         let raw = RawStack {
             registers: Registers::from_ip_sp(VirtAddr(1), VirtAddr(0x10_0000)),
             sp: VirtAddr(0x10_0000),
-            bytes: vec![7; BYTES],
+            bytes: piece(BYTES),
         };
         let (tid, other, place, elsewhere) = (Tid(1), Tid(2), raw.place(), [0; 3]);
         assert_eq!(waiting.wanted(tid, raw.sp, place), BYTES_UNKNOWN);

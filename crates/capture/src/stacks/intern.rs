@@ -27,6 +27,8 @@ pub(super) struct Chains {
     pub(super) at: Vec<At>,
     pub(super) chains: Vec<Box<[u32]>>,
     frames: usize,
+    /// The chain that is being looked up.
+    asked: Vec<u32>,
 }
 
 /// A chain and whether it is new.
@@ -40,13 +42,21 @@ pub(super) enum Interned {
 impl Chains {
     /// Numbers a chain.
     pub(super) fn intern(&mut self, frames: &[VirtAddr], code: Option<&CodeMap>) -> Interned {
-        let places: Box<[u32]> = frames
-            .iter()
-            .enumerate()
-            // All but the innermost are addresses behind a call.
-            .map(|(no, frame)| self.place(*frame, VirtAddr(frame.0.wrapping_sub(u64::from(no > 0))), code))
-            .collect();
-        if let Some(id) = self.known.get(&places) {
+        let mut places = std::mem::take(&mut self.asked);
+        places.clear();
+        // All but the innermost are addresses behind a call.
+        places.extend(
+            frames.iter().enumerate().map(|(no, frame)| {
+                self.place(*frame, VirtAddr(frame.0.wrapping_sub(u64::from(no > 0))), code)
+            }),
+        );
+        let interned = self.number(&places);
+        self.asked = places;
+        interned
+    }
+
+    fn number(&mut self, places: &[u32]) -> Interned {
+        if let Some(id) = self.known.get(places) {
             return Interned::Known(*id);
         }
         if places.is_empty() || self.frames + places.len() > FRAMES_MAX {
@@ -54,8 +64,8 @@ impl Chains {
         }
         self.frames += places.len();
         let id = StackId(self.chains.len() as u32);
-        self.known.insert(places.clone(), id);
-        self.chains.push(places);
+        self.known.insert(places.into(), id);
+        self.chains.push(places.into());
         Interned::New(id)
     }
 

@@ -113,6 +113,7 @@ impl Unwinding {
                 lead_on(&mut self.unwinder, code, &mut chain, &of_kernel);
             }
             note(&mut self.fault_ends, chain.end);
+            self.waiting.take_back(raw);
             chain.frames
         } else {
             self.fault_ends.missed += 1;
@@ -146,6 +147,7 @@ impl Unwinding {
         note(&mut self.ends, chain.end);
         let last = chain.stack.last().copied().unwrap_or(raw.sp);
         self.waiting.ended(event.tid, &raw, last, chain.end);
+        self.waiting.take_back(raw);
         let (id, fresh) = self.intern(event, &chain.frames);
         if let Body::Call(call) = &mut event.body {
             call.stack = id;

@@ -12,7 +12,7 @@ use crate::observer::Observer;
 /// A memory in which something happens is read so often.
 const INTERVAL_NS: u64 = 1_000_000_000;
 /// Reading takes at most one in so many parts of the time.
-const SHARE: u64 = 20;
+const SHARE: u64 = 40;
 /// Growth below this is not worth a look.
 const GROWTH_BYTES_MIN: u64 = 1 << 20;
 /// Memories looked at in one tick.
@@ -27,6 +27,9 @@ impl<O: Observer> Tracer<O> {
             return;
         }
         let before = sys::clock::monotonic_ns();
+        if reason != Reason::Exit {
+            self.tell_limits(tid, mm);
+        }
         let in_flight = self.in_flight(mm, before);
         if !matches!(reason, Reason::Exec | Reason::Fork | Reason::Exit) {
             self.emit(tid, mm, Body::Reading);

@@ -15,6 +15,8 @@ use crate::registers::{Registers, StackCopy};
 
 /// A chain is cut after this many frames.
 pub const FRAMES_MAX: usize = 1024;
+/// Most chains have no more.
+const FRAMES_LIKELY: usize = 64;
 
 /// Rules kept from one walk to the next; when there are more they are all dropped.
 const RULES_MAX: usize = 1 << 16;
@@ -78,8 +80,10 @@ impl Unwinder {
 
     /// Walks from these registers as far as the copied stack leads.
     pub fn unwind(&mut self, code: &CodeMap, registers: &Registers, stack: &StackCopy<'_>) -> Chain {
-        let mut frames = vec![registers.ip];
-        let mut pointers = vec![registers.sp()];
+        let (mut frames, mut pointers) =
+            (Vec::with_capacity(FRAMES_LIKELY), Vec::with_capacity(FRAMES_LIKELY));
+        frames.push(registers.ip);
+        pointers.push(registers.sp());
         let mut current = *registers;
         let mut at = At::Instruction;
         let end = loop {
@@ -126,14 +130,29 @@ impl Unwinder {
         let Some((object, at)) = code.locate(inside_call(addr)) else {
             return code.find(inside_call(addr)).is_some();
         };
-        let rule = object.unwind_table().map(|table| table.rule(at, &mut self.context));
-        match rule {
-            Some(Ok(Some(rule))) => {
+        match self.rule(object, at) {
+            Ok(Some(rule)) => {
                 matches!(rule.cfa, Cfa::Register(register, 16) if usize::from(register) == Registers::RBP)
             }
-            Some(Ok(None)) | None => true,
-            Some(Err(_)) => false,
+            Ok(None) => true,
+            Err(_) => false,
         }
+    }
+
+    /// Looks up the rule that holds at an address; `None` where there is none.
+    fn rule(&mut self, object: &ObjectFile, addr: ObjectAddr) -> Result<Option<&Rule>, Stuck> {
+        let key = (object.id(), addr);
+        if !self.rules.contains_key(&key) {
+            let rule = match object.unwind_table() {
+                Some(table) => table.rule(addr, &mut self.context)?,
+                None => None,
+            };
+            if self.rules.len() == RULES_MAX {
+                self.rules.clear();
+            }
+            self.rules.insert(key, rule);
+        }
+        Ok(self.rules.get(&key).and_then(Option::as_ref))
     }
 
     fn step(
@@ -146,24 +165,13 @@ impl Unwinder {
         let Some((object, addr)) = code.locate(lookup(of.ip, at)) else {
             return Ok((Rule::frame_pointer(of, stack)?, At::Return));
         };
-        let key = (object.id(), addr);
-        if !self.rules.contains_key(&key) {
-            let rule = match object.unwind_table() {
-                Some(table) => table.rule(addr, &mut self.context)?,
-                None => None,
-            };
-            if self.rules.len() == RULES_MAX {
-                self.rules.clear();
-            }
-            self.rules.insert(key, rule);
-        }
-        let Some(Some(rule)) = self.rules.get(&key) else {
+        let Some(rule) = self.rule(object, addr)? else {
             return Ok((Rule::frame_pointer(of, stack)?, At::Return));
         };
         let next = if rule.is_signal_frame { At::Instruction } else { At::Return };
         let applied = rule.apply(of, stack);
         if applied == Err(Stuck::Unsaved)
-            && let Some(rule) = self.rules.get(&key).cloned().flatten()
+            && let Some(rule) = self.rule(object, addr)?.cloned()
             && let Some(rbp) = self.frame_pointer(code, object, addr, &rule, of, stack)?
         {
             let mut found = *of;
