@@ -22,6 +22,7 @@ mod lab;
 mod map;
 mod moments;
 mod observer;
+mod pages;
 mod pipes;
 mod programs;
 mod recording;

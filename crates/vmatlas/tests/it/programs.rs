@@ -97,7 +97,7 @@ fn rustc() {
 }
 
 /// The compiler itself (not rustup's stand-in), in a place where ordinary users may run it: hard links to its files.
-fn rustc_for_all() -> Option<PathBuf> {
+pub(crate) fn rustc_for_all() -> Option<PathBuf> {
     let print = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
     let sysroot = PathBuf::from(String::from_utf8(print.stdout).ok()?.trim());
     let folder = shared_folder().join("rust");
