@@ -16,7 +16,7 @@ fn resident() -> Resident {
     let frame = |function: &str| FrameWords { function: function.into(), ..FrameWords::default() };
     let toucher = |bytes, how, frames| Toucher { bytes, tid: 4242, how, first_ns: 0, last_ns: MS, frames };
     Resident {
-        time_ns: 300 * MS,
+        time_ns: 397 * MS,
         anonymous: 9 * MIB,
         file: 3 * MIB,
         swapped: 0,
@@ -118,6 +118,7 @@ fn memory() -> Memory {
     let row = |size, resident, peak, mappings| Row {
         size,
         resident: Some(resident),
+        anonymous: Some(resident / 4 * 3),
         peak: Some(peak),
         swapped: Some(0),
         mappings,

@@ -133,6 +133,7 @@ mod tests {
                 "total": {
                   "size": 20971520,
                   "resident": 12582912,
+                  "anonymous": 9437184,
                   "peak": 12582912,
                   "swapped": 0,
                   "mappings": 65
@@ -142,6 +143,7 @@ mod tests {
                     "group": "static",
                     "size": 8650752,
                     "resident": 5246976,
+                    "anonymous": 3935232,
                     "peak": 5251072,
                     "swapped": 0,
                     "mappings": 43,
@@ -151,6 +153,7 @@ mod tests {
                         "inferred": false,
                         "size": 8388608,
                         "resident": 5242880,
+                        "anonymous": 3932160,
                         "peak": 5242880,
                         "swapped": 0,
                         "mappings": 40
@@ -160,6 +163,7 @@ mod tests {
                         "inferred": false,
                         "size": 262144,
                         "resident": 4096,
+                        "anonymous": 3072,
                         "peak": 8192,
                         "swapped": 0,
                         "mappings": 3
@@ -170,6 +174,7 @@ mod tests {
                     "group": "heap",
                     "size": 2097152,
                     "resident": 2097152,
+                    "anonymous": 1572864,
                     "peak": 2097152,
                     "swapped": 0,
                     "mappings": 1,
@@ -179,6 +184,7 @@ mod tests {
                         "inferred": false,
                         "size": 2097152,
                         "resident": 2097152,
+                        "anonymous": 1572864,
                         "peak": 2097152,
                         "swapped": 0,
                         "mappings": 1
@@ -189,6 +195,7 @@ mod tests {
                     "group": "anonymous",
                     "size": 135168,
                     "resident": 65536,
+                    "anonymous": 49152,
                     "peak": 65536,
                     "swapped": 0,
                     "mappings": 1,
@@ -198,6 +205,7 @@ mod tests {
                         "inferred": true,
                         "size": 135168,
                         "resident": 65536,
+                        "anonymous": 49152,
                         "peak": 65536,
                         "swapped": 0,
                         "mappings": 1
@@ -276,7 +284,7 @@ mod tests {
                 }
               ],
               "resident": {
-                "time_ns": 300000000,
+                "time_ns": 397000000,
                 "anonymous": 9437184,
                 "file": 3145728,
                 "swapped": 0,

@@ -152,6 +152,9 @@ pub struct Row {
     pub size: u64,
     /// Resident size in bytes at the page checkpoint.
     pub resident: Option<u64>,
+    /// Of these, bytes of pages of its own: anonymous, written to (dirty), shared with nobody but forked relatives that have
+    /// not written either. The rest are pages of files and shared memory, which all share who map them.
+    pub anonymous: Option<u64>,
     /// The largest resident size in bytes at any page checkpoint of the process.
     pub peak: Option<u64>,
     /// In swap, in bytes, at the page checkpoint.

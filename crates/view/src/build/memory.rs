@@ -40,6 +40,7 @@ fn row(amounts: &Amounts, peak: Option<u64>) -> Row {
     Row {
         size: amounts.size,
         resident: amounts.pages.map(|pages| pages.resident),
+        anonymous: amounts.pages.map(|pages| pages.anonymous),
         peak,
         swapped: amounts.pages.map(|pages| pages.swapped),
         mappings: amounts.mappings as u64,

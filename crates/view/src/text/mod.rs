@@ -212,7 +212,11 @@ pub fn report(report: &Report, canvas: Canvas) -> Vec<Line> {
         report.memory.as_ref().map(|memory| memory::lines(memory, canvas)).unwrap_or_default(),
         curve::lines(&report.curve, canvas),
         growths::lines(&report.growths, canvas),
-        report.resident.as_ref().map(|resident| resident::lines(resident, canvas)).unwrap_or_default(),
+        report
+            .resident
+            .as_ref()
+            .map(|resident| resident::lines(resident, report.memory.as_ref(), canvas))
+            .unwrap_or_default(),
         findings::lines(&report.findings, canvas),
         processes::lines(&report.processes, canvas),
         proof::lines(report, canvas),

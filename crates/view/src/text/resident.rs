@@ -1,25 +1,67 @@
 //! What resident pages came to, and who touched them first.
 
-use super::table::right;
+use super::table::{left, right, size};
 use super::{Canvas, Line, Role};
 use crate::chains::{FrameWords, own_frame};
+use crate::report::{Memory, Row};
 use crate::resident::{Came, Resident, Toucher};
 use crate::words::{bytes, time};
 
 /// First touchers shown.
 const SHOWN: usize = 8;
 
-pub(super) fn lines(resident: &Resident, canvas: Canvas) -> Vec<Line> {
+/// The columns of the table by kind.
+const NAME: usize = 24;
+const SIZE: usize = 12;
+
+pub(super) fn lines(resident: &Resident, memory: Option<&Memory>, canvas: Canvas) -> Vec<Line> {
     let mut lines = vec![
         Line::of(Role::Strong, "Resident pages by who touched them first")
             .and(Role::Faint, format!("  (at {})", time(resident.time_ns))),
     ];
     lines.extend(canvas.sentence(Role::Plain, &sums(resident), 2));
+    // The table of kinds is of the same pages only if it is of the same moment.
+    if let Some(memory) = memory.filter(|memory| memory.pages_time_ns == Some(resident.time_ns)) {
+        lines.extend(by_kind(memory, canvas));
+        lines.push(Line::default());
+    }
     for toucher in resident.touchers.iter().take(SHOWN) {
         let head = format!("{}  ", right(&bytes(toucher.bytes), 12));
         let room = canvas.columns.saturating_sub(head.chars().count());
         lines.push(Line::of(Role::Plain, head).and(Role::Plain, canvas.cut(&words(toucher), room)));
     }
+    lines
+}
+
+/// Whose the resident pages of each kind are.
+fn by_kind(memory: &Memory, canvas: Canvas) -> Vec<Line> {
+    let head = [
+        left(canvas, "  KIND", NAME),
+        right("OWN, DIRTY", SIZE),
+        right("OF FILES", SIZE),
+        right("IN SWAP", SIZE),
+    ];
+    let mut lines = vec![Line::of(Role::Faint, head.concat())];
+    let kinds = memory.groups.iter().flat_map(|group| &group.kinds);
+    let all = [("total", &memory.total)];
+    for (name, row) in kinds.map(|kind| (kind.name, &kind.row)).chain(all) {
+        let Row { resident, anonymous, swapped, .. } = *row;
+        if resident.unwrap_or(0) + swapped.unwrap_or(0) == 0 {
+            continue;
+        }
+        let of_files = resident.zip(anonymous).map(|(resident, own)| resident.saturating_sub(own));
+        let cells = [
+            left(canvas, &format!("  {name}"), NAME),
+            right(&size(canvas, anonymous), SIZE),
+            right(&size(canvas, of_files), SIZE),
+            right(&size(canvas, swapped), SIZE),
+        ];
+        lines.push(Line::of(Role::Plain, cells.concat()));
+    }
+    let meaning = "OWN pages were written to and are dirty; no other process has them, but for forked ones until either \
+                   writes. Pages OF FILES and shared memory are shared with all who map the same; which of those are \
+                   dirty, page tables do not tell.";
+    lines.extend(canvas.sentence(Role::Faint, meaning, 2));
     lines
 }
 

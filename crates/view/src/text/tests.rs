@@ -61,10 +61,21 @@ fn eighty_columns() {
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
               mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -…
 
-        Resident pages by who touched them first  (at 0.300 s)
+        Resident pages by who touched them first  (at 0.397 s)
           9.0 MiB anonymous, 3.0 MiB of files and shared memory, 2.0 MiB of it in huge
             pages, 8.0 MiB writable and never touched; the kernel's counters say 4 KiB
             less
+          KIND                    OWN, DIRTY    OF FILES     IN SWAP
+          text                       3.8 MiB     1.3 MiB         0 B
+          bss                          3 KiB       1 KiB         0 B
+          heap                       1.5 MiB     512 KiB         0 B
+          allocator arenas            48 KiB      16 KiB         0 B
+          total                      9.0 MiB     3.0 MiB         0 B
+          OWN pages were written to and are dirty; no other process has them, but for
+            forked ones until either writes. Pages OF FILES and shared memory are shared
+            with all who map the same; which of those are dirty, page tables do not
+            tell.
+
              8.0 MiB  fill, thread 4242
              3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
              1.0 MiB  found there: no event told of them
@@ -149,10 +160,21 @@ fn ascii_only() {
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
               mmap(0x0, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE,...
 
-        Resident pages by who touched them first  (at 0.300 s)
+        Resident pages by who touched them first  (at 0.397 s)
           9.0 MiB anonymous, 3.0 MiB of files and shared memory, 2.0 MiB of it in huge
             pages, 8.0 MiB writable and never touched; the kernel's counters say 4 KiB
             less
+          KIND                    OWN, DIRTY    OF FILES     IN SWAP
+          text                       3.8 MiB     1.3 MiB         0 B
+          bss                          3 KiB       1 KiB         0 B
+          heap                       1.5 MiB     512 KiB         0 B
+          allocator arenas            48 KiB      16 KiB         0 B
+          total                      9.0 MiB     3.0 MiB         0 B
+          OWN pages were written to and are dirty; no other process has them, but for
+            forked ones until either writes. Pages OF FILES and shared memory are shared
+            with all who map the same; which of those are dirty, page tables do not
+            tell.
+
              8.0 MiB  fill, thread 4242
              3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
              1.0 MiB  found there: no event told of them
