@@ -106,6 +106,8 @@ impl World {
     fn learn(&mut self, place: Place, checkpoint: &Checkpoint) {
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         memory.is_unmodelled = false;
+        // What was left of a race has been put right, but for the places of calls that were under way.
+        memory.is_raced &= !checkpoint.in_flight.is_empty();
         let Some(twin) = memory.twin.as_mut() else { return };
         if let Some(runs) = &checkpoint.pages {
             pages::anonymous(runs).for_each(|range| twin.learn_anonymous(&mut self.shared, range));

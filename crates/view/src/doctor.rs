@@ -134,7 +134,8 @@ impl Facility {
         match self {
             Self::Tracing => (
                 "nothing can be recorded; processes can still be looked at (map, explain, diff)",
-                "sysctl kernel.yama.ptrace_scope=1; in a container: add the capability SYS_PTRACE",
+                "sysctl kernel.yama.ptrace_scope=1 (after 3: at the next start of the machine); in a container: add the \
+                 capability SYS_PTRACE",
             ),
             Self::Filter => (
                 "nothing can be recorded: without a filter each call of every kind would stop the program",

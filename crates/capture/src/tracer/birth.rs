@@ -45,8 +45,9 @@ impl<O: Observer> Tracer<O> {
         let child_pid = if kind == SpawnKind::Thread { maker_pid } else { Pid(child.0) };
         let child_mm = match kind {
             SpawnKind::Fork => {
-                let is_recorded = self.threads.is_recorded(maker_mm);
-                self.threads.new_memory(Memory { is_recorded, ..Memory::default() })
+                let maker = self.threads.memory(maker_mm).cloned().unwrap_or_default();
+                let (is_recorded, limits) = (maker.is_recorded, maker.limits);
+                self.threads.new_memory(Memory { is_recorded, limits, ..Memory::default() })
             }
             SpawnKind::Thread | SpawnKind::Vfork | SpawnKind::SharedMemory => maker_mm,
         };

@@ -29,11 +29,7 @@ impl<O: Observer> Tracer<O> {
         if let Some(copier) = &mut self.copier {
             copier.begins(tid, None);
         }
-        for resource in Resource::OF_MEMORY {
-            if let Ok(limit) = process::limit(Pid(tid.0), resource) {
-                self.emit(tid, mm, Body::Limit { resource, limit });
-            }
-        }
+        self.tell_limits(tid, mm);
         self.name(tid);
         self.checkpoint(tid, mm, Reason::Exec);
         if let Some(stop) = self.borrowers.end(former) {
@@ -41,6 +37,21 @@ impl<O: Observer> Tracer<O> {
             let _ = process::kill(Pid(tid.0), stop);
         }
         self.go_on(tid, 0);
+    }
+
+    /// Tells the limits that are not what was told last: those in force at an exec, and those that somebody has set
+    /// from outside, which no call of the program's shows.
+    pub(super) fn tell_limits(&mut self, tid: Tid, mm: MmId) {
+        for resource in Resource::OF_MEMORY {
+            let Ok(limit) = process::limit(Pid(tid.0), resource) else { continue };
+            let Some(memory) = self.threads.memory_mut(mm) else { return };
+            match memory.limits.iter_mut().find(|(told, _)| *told == resource) {
+                Some((_, told)) if *told == limit => continue,
+                Some((_, told)) => *told = limit,
+                None => memory.limits.push((resource, limit)),
+            }
+            self.emit(tid, mm, Body::Limit { resource, limit });
+        }
     }
 
     /// Tells the name of a thread, if it is another than before.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use abi::{Pid, Tid};
+use abi::{Pid, Resource, Rlimit, Tid};
 use recording::{Bytes, MmId};
 
 use super::turns::MemoryTurns;
@@ -45,6 +45,8 @@ pub(super) struct Memory {
     pub(super) turns: MemoryTurns,
     /// A call that is not understood has passed since.
     pub(super) is_unmodelled: bool,
+    /// The limits that were told last.
+    pub(super) limits: Vec<(Resource, Rlimit)>,
 }
 
 /// All threads and memories that live.

@@ -1,9 +1,15 @@
 //! One test for each behaviour: as root and as an ordinary user, the same status and output as without vmatlas, what
 //! the guest's first line says, and a twin that holds every mapping.
 
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use crate::guest::{Build, guest};
+use crate::killed::{children, tracer_of};
 use crate::recording::Report;
-use crate::run::{Run, User, is_root, users};
+use crate::run::{Run, User, is_root, until, users, wait};
 use crate::scratch::Scratch;
 
 /// Runs a guest with and without vmatlas as every user, demands its status and output, and hands each report on.
@@ -148,5 +154,47 @@ fn what_may_not_be_looked_into_runs_as_ever_and_is_not_called_known() {
         assert_eq!(report.at("/proof/whole"), false);
         let notes = report.list("/notes");
         assert!(notes.iter().any(|note| note["kind"] == "lost"), "{notes:#?}");
+    }
+}
+
+#[test]
+fn the_rings_of_io_uring_are_mapped_and_held() {
+    let Some(program) = guest("io_uring", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("io-uring");
+        let run = Run::new(&scratch, [&program]).user(*user);
+        // A kernel without it, or one on which it is forbidden.
+        if run.alone().shell_status() == 3 {
+            println!("SKIPPED: io_uring, {}", run.alone().stdout.trim());
+            return;
+        }
+        let (ran, report) = run.same_recorded();
+        assert_eq!(ran.stdout, "completed 42\n");
+        report.assert_held();
+        assert!(report.kind_size("device") >= 4096, "the ring that stays: {:#}", report.at("/memory"));
+    }
+}
+
+#[test]
+fn a_limit_that_is_set_from_outside_is_known_from_the_next_checkpoint_on() {
+    let Some(program) = guest("limited", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("limited");
+        let run = Run::new(&scratch, [&program]).user(*user);
+        let mut front = run.start_recorded();
+        until("the program", || scratch.path("ready").exists().then_some(()));
+        let tracer = until("the tracer", || tracer_of(front.id()));
+        let child = children(front.id()).into_iter().find(|child| *child != tracer).expect("it runs");
+        let limit = Some(256 << 20);
+        let limit = Rlimit { current: limit, maximum: limit };
+        prlimit(Pid::from_raw(child.cast_signed()), Resource::As, limit).expect("it is ours");
+        // What is not in the file yet may be of before.
+        let checkpoints = || Report::open(&run.recording()).number("/proof/checkpoints");
+        let before = checkpoints();
+        until("checkpoints", || (checkpoints() > before + 2).then_some(()));
+        fs::write(scratch.path("go"), "").expect("our own folder");
+        let status = wait(&mut front, Duration::from_secs(60), "the program under its new limit");
+        assert_eq!((status.code(), scratch.read("recorded.stdout").as_str()), (Some(0), "ENOMEM\n"));
+        Report::open(&run.recording()).assert_held();
     }
 }

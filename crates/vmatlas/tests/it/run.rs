@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
     pub(crate) fn new<S: AsRef<OsStr>>(scratch: &'a Scratch, words: impl IntoIterator<Item = S>) -> Self {
         let words = words.into_iter().map(|word| word.as_ref().to_os_string()).collect();
         let flags = vec!["-q".into()];
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(120);
         Self { scratch, words, user: User::Same, input: Vec::new(), flags, limit }
     }
 
@@ -201,7 +201,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begin.elapsed() < Duration::from_secs(20), "waited too long: {what}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "waited too long: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
