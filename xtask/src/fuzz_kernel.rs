@@ -24,9 +24,11 @@ pub(crate) fn small_world(args: &[String]) -> Result<()> {
     fuzzer("", "small-world").args(args).run()
 }
 
-/// Runs random programs against twins with one rule changed: each must be caught.
+/// Runs random programs against twins with one rule changed: each must be caught, some by the script of the case too.
 pub(crate) fn mutants(args: &[String]) -> Result<()> {
-    fuzzer("--features mutants", "mutants").args(args).run()
+    fuzzer("--features mutants", "mutants").args(args).run()?;
+    let scripts = "cargo test --quiet --package vmatlas-lab --features mutants --test fuzz_cases";
+    Command::words(scripts).run()
 }
 
 fn fuzzer(features: &str, verb: &str) -> Command {

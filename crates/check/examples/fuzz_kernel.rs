@@ -101,6 +101,9 @@ fn campaign(args: &Args) -> Done {
         let text = text_of("fuzz-kernel", plan.seed, finding);
         println!("{text}");
         save(corpus.as_ref(), &format!("fuzz-{}-{}.prog", plan.seed, finding.index), &text);
+        // The same as a script of the lab: `vmatlas lab FILE` does it line by line.
+        let script = format!("{}{}", finding.divergence, fuzz::script(&finding.program, finding.direction));
+        save(corpus.as_ref(), &format!("fuzz-{}-{}.vm", plan.seed, finding.index), &script);
     };
     if !fuzz::is_repeatable() {
         println!(

@@ -28,6 +28,6 @@ pub use backend::{Answer, Change, PageState, Row, Run, changes};
 pub use error::LabError;
 pub use print::{help, lines_of};
 pub use script::{Done, Outcome, Script, run};
-pub use session::{Child, Did, On, Report, Session, Shown, Trouble};
+pub use session::{Child, Did, Errnos, On, Report, Session, Shown, Trouble};
 pub use syntax::{Complaint, Fault, KEYWORDS, Span, VERBS, Verb, verb};
 pub use tour::{CHAPTERS, Chapter};

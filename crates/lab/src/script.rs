@@ -1,7 +1,7 @@
 //! Running a script: every line in order, until one goes wrong.
 
 use crate::error::LabError;
-use crate::session::{Child, On, Session, Shown, Trouble};
+use crate::session::{Child, Errnos, On, Session, Shown, Trouble};
 use crate::syntax::{Complaint, Fault, Span, Step};
 
 /// A script's name and text.
@@ -87,7 +87,10 @@ pub fn run(
             break;
         }
         let errno = done.shown.iter().rev().find_map(|shown| match shown {
-            Shown::Did(did) => Some(did.is_errno().then(|| did.clone())),
+            Shown::Did(did) => {
+                let ends = session.errnos() == Errnos::End;
+                Some((ends && did.is_errno()).then(|| did.clone()))
+            }
             _ => None,
         });
         if let Some(Some(did)) = errno {

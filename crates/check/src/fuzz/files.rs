@@ -19,13 +19,13 @@ const O_PATH: i32 = 0o10_000_000;
 
 /// A file open in every process.
 #[derive(Debug)]
-pub(crate) struct FuzzFile {
+pub struct FuzzFile {
     /// The description that the processes share.
-    pub(crate) open: File,
+    pub open: File,
     /// What the twin knows of it; `None` for a descriptor that can't be mapped from.
-    pub(crate) map: Option<Arc<MapFile>>,
+    pub map: Option<Arc<MapFile>>,
     /// The size that it has at the start of each program; `None`: it is never changed.
-    pub(crate) bytes: Option<u64>,
+    pub bytes: Option<u64>,
 }
 
 /// Which of two: may a file's size change?

@@ -147,6 +147,7 @@ impl fmt::Display for Act {
             Self::Name { addr, len, name } => {
                 write!(f, "name {addr:#x} {len:#x} ")?;
                 match name {
+                    Some(name) if name.is_empty() => f.write_str("empty"),
                     Some(name) => name.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
                     None => f.write_char('-'),
                 }
@@ -218,12 +219,23 @@ impl Program {
 }
 
 fn parse_line(line: &str) -> Option<Line> {
-    let mut words = line.split_whitespace();
-    let who = words.next()?.parse().ok()?;
+    let (who, act) = line.split_once(' ')?;
+    Some(Line { who: who.parse().ok()?, act: Act::parse(act)? })
+}
+
+impl Act {
+    /// Reads an act's text.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_act(text)
+    }
+}
+
+fn parse_act(text: &str) -> Option<Act> {
+    let mut words = text.split_whitespace();
     let verb = words.next()?;
     let rest: Vec<&str> = words.collect();
     let number = |at: usize| rest.get(at).and_then(|word| parse_number(word));
-    let act = match verb {
+    Some(match verb {
         "call" => Act::Call(parse_call(&rest)?),
         "words" => {
             let count = number(1)? as usize;
@@ -240,6 +252,7 @@ fn parse_line(line: &str) -> Option<Line> {
         "name" => {
             let name = match *rest.get(2)? {
                 "-" => None,
+                "empty" => Some(Vec::new()),
                 text => Some(parse_bytes(text)?),
             };
             Act::Name { addr: VirtAddr(number(0)?), len: number(1)?, name }
@@ -273,8 +286,7 @@ fn parse_line(line: &str) -> Option<Line> {
         "fork" => Act::Fork,
         "exit" => Act::Exit,
         _ => return None,
-    };
-    Some(Line { who, act })
+    })
 }
 
 fn parse_call(words: &[&str]) -> Option<Call> {
@@ -310,6 +322,7 @@ mod tests {
             Act::Limit(Resource::AS, Rlimit { soft: 1, hard: u64::MAX }),
             Act::Name { addr, len: 1, name: Some(b"a b".to_vec()) },
             Act::Name { addr, len: 1, name: None },
+            Act::Name { addr, len: 1, name: Some(Vec::new()) },
             Act::Bind { addr, len: 1, mode: 2, nodes: 1, flags: 0 },
             Act::Attach { segment: 1, addr, flags: ShmFlags::RDONLY },
             Act::Pointed { call: Call::IoSetup { events: 3, ctx: addr }, arg: 1, words: vec![0, 7] },

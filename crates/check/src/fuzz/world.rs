@@ -4,18 +4,62 @@ use std::sync::Arc;
 
 use abi::{Call, DevId, Fd, FileId, Rlimit, ShmFlags, VirtAddr};
 use live::{Answer, Live, Setup, Step};
-use mm::{AddressSpace, Caps, DescriptionId, FileKind, MapFile, Mutation, ObjectId, OpenMode, System};
+use mm::{
+    AddressSpace, Caps, DescriptionId, FileKind, MapFile, Memory, Mutation, ObjectId, OpenMode, Profile,
+    System,
+};
 
 use super::error::FuzzError;
 use super::files::{self, FuzzFile};
 use super::origin::{Direction, Origin, OriginPlan, unexpected};
 
 /// A System V segment.
-pub(crate) struct Segment {
+#[derive(Clone, Debug)]
+pub struct Segment {
     /// Its identifier.
-    pub(crate) id: i32,
+    pub id: i32,
     /// What the twin knows of it.
-    pub(crate) map: Arc<MapFile>,
+    pub map: Arc<MapFile>,
+}
+
+/// An origin with the files and segments that programs find, and its twin, which may keep pages.
+pub struct Furnished<M: Memory> {
+    /// The process and the twin.
+    pub origin: Origin<M>,
+    /// The files that are open in every process: [`Setup::fd`] gives their descriptors.
+    pub files: Vec<FuzzFile>,
+    /// The segments, which live as long as the origin is attached to them.
+    pub segments: Vec<Segment>,
+}
+
+impl<M: Memory> Furnished<M> {
+    /// Starts an origin and learns its memory. The twin has a rule changed where a mutation is given.
+    ///
+    /// # Errors
+    /// If the kernel is another than the twin's, or something needed is refused.
+    pub fn start(
+        direction: Direction,
+        mutation: Option<Mutation>,
+        system: impl FnOnce(Profile) -> System<M>,
+    ) -> Result<Self, FuzzError> {
+        let files = files::make()?;
+        let copies: Result<Vec<_>, _> = files.iter().map(|file| file.open.try_clone()).collect();
+        let copies = copies.map_err(|error| FuzzError::Io("copying a descriptor", error))?;
+        let plan = OriginPlan {
+            files: copies.into_iter().map(Into::into).collect(),
+            direction,
+            stack_limit: STACK_LIMIT,
+            library: None,
+            mutation,
+        };
+        let mut segments = Vec::new();
+        let origin = Origin::start(plan, system, |live| {
+            segments =
+                SEGMENTS.iter().map(|(bytes, at)| segment(live, *bytes, *at)).collect::<Result<_, _>>()?;
+            Ok(segments.iter().map(|segment: &Segment| Arc::clone(&segment.map)).collect())
+        })?;
+        Ok(Self { origin, files, segments })
+    }
 }
 
 /// An origin process and its twin.
@@ -46,22 +90,8 @@ impl World {
     /// # Errors
     /// If the kernel is another than the twin's, or something needed is refused.
     pub fn start(direction: Direction, mutation: Option<Mutation>) -> Result<Self, FuzzError> {
-        let files = files::make()?;
-        let copies: Result<Vec<_>, _> = files.iter().map(|file| file.open.try_clone()).collect();
-        let copies = copies.map_err(|error| FuzzError::Io("copying a descriptor", error))?;
-        let plan = OriginPlan {
-            files: copies.into_iter().map(Into::into).collect(),
-            direction,
-            stack_limit: STACK_LIMIT,
-            library: None,
-            mutation,
-        };
-        let mut segments = Vec::new();
-        let Origin { live, system, space, caps } = Origin::start(plan, System::new, |live| {
-            segments =
-                SEGMENTS.iter().map(|(bytes, at)| segment(live, *bytes, *at)).collect::<Result<_, _>>()?;
-            Ok(segments.iter().map(|segment: &Segment| Arc::clone(&segment.map)).collect())
-        })?;
+        let Furnished { origin, files, segments } = Furnished::start(direction, mutation, System::new)?;
+        let Origin { live, system, space, caps } = origin;
         Ok(Self { live, files, segments, system, origin: space, caps, sizes_changed: false })
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use abi::{AddrRange, Call, Errno, Fd, PAGE_SIZE, Pid, Resource, Rlimit, VirtAddr};
 use check::fuzz;
 use live::{Live, PageRun, Process, Step};
-use mm::Access;
+use mm::{Access, Input, Uffd};
 
 use super::{Action, Answer, FileFacts, MemoryNo, ThreadNo};
 use crate::error::LabError;
@@ -100,6 +100,70 @@ impl Kernel {
                 Ok(Answer::Bytes(vector.iter().map(|byte| byte & 1).collect()))
             }
         }
+    }
+
+    /// Does many calls; returns the last one's answer.
+    pub(crate) fn calls(
+        &mut self,
+        thread: ThreadNo,
+        mut calls: impl Iterator<Item = Call>,
+    ) -> Result<Option<Answer>, LabError> {
+        let process = self.process(thread);
+        let mut last = None;
+        loop {
+            self.live.recycle(process);
+            let mut ticket = None;
+            for call in calls.by_ref().take(self.live.room(process)) {
+                ticket = Some(self.live.push(process, Step::Call(call))?);
+            }
+            let Some(ticket) = ticket else { return Ok(last) };
+            self.live.run(process)?;
+            if let live::Answer::Returned(result) = self.live.answer(ticket)? {
+                last = Some(Answer::Value(result));
+            }
+        }
+    }
+
+    /// Does an act of a fuzzer's program that is a call; says the call with its pointers set, and what it reads.
+    pub(crate) fn raw(
+        &mut self,
+        thread: ThreadNo,
+        act: &fuzz::Act,
+        known: (&[fuzz::Segment], Option<(Fd, Uffd)>),
+        input: Input,
+    ) -> Result<(Call, Input, Answer), LabError> {
+        let process = self.process(thread);
+        self.live.recycle(process);
+        let (call, input) = fuzz::call_and_input(&mut self.live, process, act, known, input)?;
+        let answer = match self.live.act(process, Step::Call(call))? {
+            live::Answer::Returned(result) => Answer::Value(result),
+            _ => Answer::Done,
+        };
+        Ok((call, input, answer))
+    }
+
+    /// Makes a userfaultfd.
+    pub(crate) fn uffd(
+        &mut self,
+        thread: ThreadNo,
+        id: u64,
+        features: u64,
+    ) -> Result<Option<(Fd, Uffd)>, LabError> {
+        let process = self.process(thread);
+        self.live.recycle(process);
+        Ok(fuzz::make_uffd(&mut self.live, process, id, features)?)
+    }
+
+    /// Gives up every capability of the first process.
+    pub(crate) fn drop_privileges(&mut self) -> Result<(), LabError> {
+        let process = self.process(ThreadNo(0));
+        fuzz::drop_privileges(&mut self.live, process)?;
+        Ok(self.live.run(process)?)
+    }
+
+    /// Takes a file in that the processes hold open; its number is the next one.
+    pub(crate) fn take_file(&mut self, file: File) {
+        self.files.push(file);
     }
 
     /// Makes a thread of a memory.

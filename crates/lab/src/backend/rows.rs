@@ -54,9 +54,13 @@ pub enum Change {
     Come(Row),
 }
 
-/// What changed: first what went, then what came, each in the order of addresses.
+/// What changed between two maps, both in the order of addresses: first what went, then what came, each in the order of addresses.
 pub fn changes(before: &[Row], after: &[Row]) -> Vec<Change> {
-    let gone = before.iter().filter(|row| !after.contains(row)).cloned().map(Change::Gone);
-    let come = after.iter().filter(|row| !before.contains(row)).cloned().map(Change::Come);
+    let has = |rows: &[Row], row: &Row| {
+        let at = rows.binary_search_by_key(&row.range.start, |row| row.range.start);
+        at.is_ok_and(|at| rows.get(at) == Some(row))
+    };
+    let gone = before.iter().filter(|row| !has(after, row)).cloned().map(Change::Gone);
+    let come = after.iter().filter(|row| !has(before, row)).cloned().map(Change::Come);
     gone.chain(come).collect()
 }

@@ -126,6 +126,53 @@ impl Twin {
         self.memories.get(memory.0)?.as_ref()
     }
 
+    /// Its processes have these privileges from here on.
+    pub(crate) fn set_caps(&mut self, caps: Caps) {
+        self.caps = caps;
+    }
+
+    /// What every call has as its input.
+    pub(crate) fn input(&self) -> Input {
+        Input { caps: self.caps, ..Input::default() }
+    }
+
+    /// Does a call with its input.
+    pub(crate) fn raw(
+        &mut self,
+        memory: MemoryNo,
+        call: Call,
+        mut input: Input,
+        descriptors: &[Descriptor],
+        kernel: &Answer,
+    ) -> Said {
+        let Some(space) = self.memories.get_mut(memory.0).and_then(Option::as_mut) else {
+            return Said::plain(Answer::Unknown("the process has ended"));
+        };
+        if let Call::Mmap { fd, .. } = call {
+            input.file = file_input(&self.descriptions, descriptors, fd);
+        }
+        if let Answer::Value(result) = kernel {
+            input.observed = Some(*result);
+            input.placed = result.ok().map(VirtAddr);
+        }
+        let outcome = space.call(&mut self.system, call, &input);
+        let answer = match outcome.basis {
+            Basis::NotModelled => Answer::Unknown("the twin has no rules for this call"),
+            _ => Answer::Value(outcome.result),
+        };
+        Said { answer, why: outcome.why, basis: outcome.basis }
+    }
+
+    /// Takes a description of a file in that the processes hold open; its number is the next one.
+    pub(crate) fn take_description(&mut self, map: Arc<MapFile>) {
+        if map.bytes > 0 {
+            self.system.set_file_size(map.object, map.bytes);
+        }
+        let id = if let ObjectId::File(id) = map.object { id } else { abi::FileId::default() };
+        self.files.push(FileFacts { id, kind: map.kind, noexec: map.noexec });
+        self.descriptions.push(map);
+    }
+
     /// Does something. What the kernel answered before is an input where the twin's answer depends on what is not
     /// modelled.
     pub(crate) fn act(

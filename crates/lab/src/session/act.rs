@@ -2,7 +2,7 @@
 
 use abi::VirtAddr;
 
-use super::{Session, Shown, Thread, Trouble, Value};
+use super::{Process, Session, Shown, Thread, Trouble, Value};
 use crate::backend::{Answer, MemoryNo, Said, ThreadNo};
 use crate::error::LabError;
 use view::text::{Canvas, Glyphs, Line};
@@ -78,6 +78,8 @@ impl Session {
             }
             Step::Expect(expected) => self.expect(expected, span),
             Step::Repeat(times, inner) => self.repeat(times, inner, shown),
+            Step::Fuzz(direction, privilege) => self.fuzz_world(*direction, *privilege, span),
+            Step::Raw(act) => self.raw(act, span, shown),
             other => self.look(other, span, shown),
         }
     }
@@ -167,10 +169,11 @@ impl Session {
             let child = MemoryNo(self.world.processes.len());
             let number = ThreadNo(self.world.threads.len());
             let name = bind.map_or_else(|| format!("child{}", child.0), |name| name.text.clone());
-            self.world.processes.push(self.process(memory).clone());
+            self.world.processes.push(Process { uffd: None, ..self.process(memory).clone() });
             let stack = self.thread().stack.clone();
             self.world.threads.push(Thread { name, memory: child, stack, ended: false });
-            self.bind(bind, Value::Thread(number))?;
+            let name = Name { text: self.world.threads[number.0].name.clone(), span: Span::default() };
+            self.bind(Some(bind.unwrap_or(&name)), Value::Thread(number))?;
         }
         self.show(did, shown)
     }

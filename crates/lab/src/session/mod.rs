@@ -7,16 +7,19 @@ mod calls;
 mod eval;
 mod expect;
 mod files;
+mod fuzz;
 mod heap;
 mod names;
 mod stack;
 mod start;
 
 use abi::{Fd, FileId, VirtAddr};
-use mm::{Basis, Why};
+use mm::{Basis, Mutation, Uffd, Why};
 
 use crate::backend::{Answer, Change, Descriptor, FileFacts, Kernel, MemoryNo, Row, Run, ThreadNo, Twin};
 use crate::error::LabError;
+use check::fuzz::Segment;
+
 use crate::syntax::{self, Fault, Span, Statement, Step};
 
 use self::heap::Heap;
@@ -57,6 +60,8 @@ struct Thread {
 struct Process {
     descriptors: Vec<Descriptor>,
     heap: Heap,
+    /// Its userfaultfd, in the fuzzer's world.
+    uffd: Option<(Fd, Uffd)>,
 }
 
 /// An open file description.
@@ -92,6 +97,22 @@ pub struct Session {
     /// The names of files that no script made.
     known_files: Vec<(FileId, String)>,
     inodes: check::fuzz::Inodes,
+    /// What a script is in the fuzzer's world.
+    segments: Vec<Segment>,
+    /// The files there whose size programs change.
+    resized: Vec<usize>,
+    errnos: Errnos,
+    /// A rule of the twin that is changed, to see that it is found.
+    mutation: Option<Mutation>,
+}
+
+/// What an errno without an `expect` is to a script.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Errnos {
+    /// Its end.
+    End,
+    /// An answer.
+    Answer,
 }
 
 /// The most states that are kept to go back to.
@@ -263,6 +284,11 @@ impl Session {
     /// The names that a line may use now, for completion.
     pub fn names(&self) -> Vec<String> {
         self.world.names.all().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// What an errno without an `expect` is to a script.
+    pub fn errnos(&self) -> Errnos {
+        self.errnos
     }
 
     /// What the session runs on.

@@ -2,9 +2,9 @@
 
 use abi::{FileId, Rlimit, VirtAddr};
 use check::fuzz::{Direction, Inodes, Origin, OriginPlan};
-use mm::{AddressSpace, Profile, System};
+use mm::{AddressSpace, Mutation, Profile, System};
 
-use super::{Child, Did, Heap, Names, On, Process, Session, Stack, Thread, World};
+use super::{Child, Did, Errnos, Heap, Names, On, Process, Session, Stack, Thread, World};
 use crate::backend::{Action, Answer, Kernel, MemoryNo, ThreadNo, Twin, library};
 use crate::error::LabError;
 
@@ -38,6 +38,17 @@ impl Session {
         Ok(session)
     }
 
+    /// Begins a session whose twin has a rule changed, for scripts that begin in the fuzzer's world: to see that the change
+    /// is found.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub fn start_changed(mutation: Mutation) -> Result<Self, LabError> {
+        let mut session = Self::start(On::Both, Child::Alone)?;
+        session.mutation = Some(mutation);
+        Ok(session)
+    }
+
     /// Begins a session on the twin of a memory that was replayed from a recording, with the names of its files.
     pub fn from_replay(profile: Profile, memory: &AddressSpace, files: Vec<(FileId, String)>) -> Self {
         let mut session = Self::with(On::Twin, None, Some(Twin::from_replay(profile, memory)));
@@ -45,7 +56,7 @@ impl Session {
         session
     }
 
-    fn with(on: On, kernel: Option<Kernel>, twin: Option<Twin>) -> Self {
+    pub(super) fn with(on: On, kernel: Option<Kernel>, twin: Option<Twin>) -> Self {
         let layout = twin.as_ref().and_then(|twin| Some(twin.memory(MemoryNo(0))?.layout()));
         let (start, end) = layout.map_or_else(Default::default, |layout| (layout.start_brk, layout.brk));
         let stack = layout.map_or_else(Default::default, |layout| layout.start_stack);
@@ -55,17 +66,29 @@ impl Session {
         let world = World {
             names: Names::default(),
             threads: vec![first],
-            processes: vec![Process { descriptors: Vec::new(), heap }],
+            processes: vec![Process { descriptors: Vec::new(), heap, uffd: None }],
             present: ThreadNo(0),
             files: Vec::new(),
             opens: Vec::new(),
             last: None::<Did>,
         };
-        Self { on, kernel, twin, world, past: Vec::new(), known_files: Vec::new(), inodes: Inodes::default() }
+        Self {
+            on,
+            kernel,
+            twin,
+            world,
+            past: Vec::new(),
+            known_files: Vec::new(),
+            inodes: Inodes::default(),
+            segments: Vec::new(),
+            resized: Vec::new(),
+            errnos: Errnos::End,
+            mutation: None,
+        }
     }
 
     /// Asks the child where its heap and stack are.
-    fn learn(&mut self) -> Result<(), LabError> {
+    pub(super) fn learn(&mut self) -> Result<(), LabError> {
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
         let ask = Action::Call(abi::Call::Brk { addr: VirtAddr::NULL });
         if let Answer::Value(Ok(end)) = kernel.act(ThreadNo(0), &ask)? {

@@ -9,11 +9,20 @@ pub(super) struct Cursor {
     words: std::iter::Peekable<std::vec::IntoIter<Placed>>,
     /// Where the last word read stands.
     last: Span,
+    /// The line.
+    line: String,
 }
 
 impl Cursor {
-    pub(super) fn new(words: Vec<Placed>) -> Self {
-        Self { words: words.into_iter().peekable(), last: Span::default() }
+    pub(super) fn new(line: &str, words: Vec<Placed>) -> Self {
+        Self { words: words.into_iter().peekable(), last: Span::default(), line: line.to_owned() }
+    }
+
+    /// Takes everything that is left, as it is written.
+    pub(super) fn rest(&mut self) -> String {
+        let start = self.here().start;
+        while self.next().is_some() {}
+        self.line.get(start..self.last.end).unwrap_or_default().to_owned()
     }
 
     /// The span of the last word read.

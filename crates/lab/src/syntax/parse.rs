@@ -2,6 +2,8 @@
 
 use abi::{MapFlags, MlockFlags, MlockallFlags, MsyncFlags, Prot, RemapFlags};
 
+use check::fuzz::{Direction, Privilege};
+
 use super::cursor::Cursor;
 use super::expect::expectation;
 use super::keywords;
@@ -18,7 +20,7 @@ const REPEATS_MAX: usize = 2;
 /// # Errors
 /// What is wrong, and where.
 pub(crate) fn statement(line: &str) -> Result<Statement, Fault> {
-    let mut words = Cursor::new(token::tokens(line)?);
+    let mut words = Cursor::new(line, token::tokens(line)?);
     let statement = whole(&mut words, 0)?;
     words.end()?;
     Ok(statement)
@@ -110,8 +112,23 @@ fn step(verb: &Name, words: &mut Cursor) -> Result<Step, Fault> {
         "mseal" => Step::Mseal { addr: addr(words)?, len: len(words)? },
         "brk" => brk(words)?,
         "limit" => limit(words)?,
+        "fuzz" => fuzz(words),
+        "raw" => {
+            let span = words.here();
+            let act = check::fuzz::Act::parse(&words.rest());
+            Step::Raw(act.ok_or_else(|| Fault::new(span, "no act of a fuzzer's program"))?)
+        }
         _ => return access(verb, words),
     })
+}
+
+fn fuzz(words: &mut Cursor) -> Step {
+    let bottom_up = words.keyword("bottomup");
+    let dropped = words.keyword("unprivileged");
+    Step::Fuzz(
+        if bottom_up { Direction::BottomUp } else { Direction::TopDown },
+        if dropped { Privilege::Dropped } else { Privilege::Kept },
+    )
 }
 
 /// What is no memory call: accesses and files.

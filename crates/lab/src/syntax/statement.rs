@@ -2,6 +2,8 @@
 
 use abi::{Advice, Errno, MapFlags, MlockFlags, MlockallFlags, MsyncFlags, Prot, RemapFlags, Resource};
 
+use check::fuzz::{Act, Direction, Privilege};
+
 use super::span::Span;
 
 /// A name as it was written.
@@ -190,6 +192,10 @@ pub(crate) enum Step {
     Let(Expr),
     Show(What),
     Expect(Expectation),
+    /// Begins in the fuzzer's world.
+    Fuzz(Direction, Privilege),
+    /// An act of a fuzzer's program.
+    Raw(Act),
     Undo,
     Goto(Expr),
     Repeat(Expr, Box<Statement>),

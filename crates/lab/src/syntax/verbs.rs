@@ -68,6 +68,8 @@ verbs! {
     "names" false "" "shows the names and what they mean" "names";
     "expect" false "ok|ERRNO|SIGNAL|VALUE|\"BYTES\"|zeros|maps ...|pages ...|why \"TEXT\"" "judges the line before it" "expect maps a 12K: rw 4K, hole 4K, r 4K";
     "repeat" false "COUNT LINE" "does a line several times, until it answers an errno or a signal" "repeat 100 call f 4K";
+    "fuzz" false "[bottomup] [unprivileged]" "begins in the fuzzer's world: file0 to file11 and two segments; errnos are answers" "fuzz";
+    "raw" false "ACT" "does an act as the fuzzer's programs say it: what has no word of its own" "raw name 0x1000 0x1000 6162";
     "undo" false "" "goes back to before the last line (twin only)" "undo";
     "goto" false "LINE" "goes to the state after a line (twin only)" "goto 3";
     "help" false "[WORD]" "explains" "help mmap";

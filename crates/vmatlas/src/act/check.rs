@@ -147,14 +147,31 @@ fn save_programs(divergences: &[Divergence]) -> Vec<String> {
     let programs = divergences.iter().filter_map(|one| fuzz::Program::parse(one.program.as_ref()?).ok());
     let save = |(no, program): (usize, fuzz::Program)| {
         let path = format!("vmatlas.check.{}.{no}.calls", std::process::id());
-        let (text, what) = match beside::shortest(program.clone()) {
-            Ok(Some((short, found))) => (format!("{found}{short}"), "the shortest program that shows it"),
-            Ok(None) => (program.to_string(), "its surroundings, which do not show it by themselves"),
+        let script = format!("vmatlas.check.{}.{no}.vm", std::process::id());
+        let as_script = |head: String, program| head + &fuzz::script(program, fuzz::Direction::TopDown);
+        let (text, as_script, what) = match beside::shortest(program.clone()) {
+            Ok(Some((short, found))) => (
+                format!("{found}{short}"),
+                as_script(found.to_string(), &short),
+                "the shortest program that shows it",
+            ),
+            Ok(None) => {
+                let what = "its surroundings, which do not show it by themselves";
+                (program.to_string(), as_script(String::new(), &program), what)
+            }
             Err(error) => return format!("could not be run again: {error}"),
         };
-        match File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes())) {
-            Ok(()) => format!("saved {what}: {path} (vmatlas check --replay {path})"),
-            Err(error) => format!("{path}: {error}"),
+        let save = |path: &String, text: &str| {
+            let saved = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+            saved.map_err(|error| format!("{path}: {error}"))
+        };
+        match save(&path, &text).and_then(|()| save(&script, &as_script)) {
+            Ok(()) => {
+                format!(
+                    "saved {what}: {path} (vmatlas check --replay {path}), {script} (vmatlas lab {script})"
+                )
+            }
+            Err(error) => error,
         }
     };
     programs.take(PROGRAMS_MAX).enumerate().map(save).collect()

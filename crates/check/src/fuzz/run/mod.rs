@@ -3,9 +3,7 @@
 
 mod end;
 
-use std::sync::Arc;
-
-use abi::{Advice, Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, PrctlOp, Prot, VirtAddr};
+use abi::{Advice, Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, Prot, VirtAddr};
 use live::{Answer, Fault, Process, Step, Text, Ticket};
 use mm::{Access, AddressSpace, Basis, Caps, FileInput, FileKind, Input, Signal, System, Uffd, Why};
 
@@ -152,7 +150,7 @@ impl<'w> Run<'w> {
         let space = world.origin.fork(&mut system, &Input { caps: world.caps, ..Input::default() });
         let space = space.map_err(|errno| FuzzError::Setup(format!("the twin cannot fork: {errno}")))?;
         if privilege == Privilege::Dropped {
-            drop_privileges(world, process)?;
+            prepare::drop_privileges(&mut world.live, process)?;
         }
         let caps = if privilege == Privilege::Kept { world.caps } else { Caps::default() };
         Ok(Self {
@@ -346,50 +344,15 @@ impl<'w> Run<'w> {
 
     /// Returns the call with its pointers set, and what the kernel reads at it besides the registers.
     fn call_and_input(&mut self, who: usize, act: &Act) -> Result<(Call, Input), Stop> {
-        let mut input = Input { caps: self.caps, ..Input::default() };
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else {
+        let Some(actor) = &self.actors[who] else {
             return Err(FuzzError::Setup("a process that is gone".into()).into());
         };
-        let live = &mut self.world.live;
-        let call = match act {
-            Act::Limit(resource, limit) => {
-                input.rlimit = Some(*limit);
-                let new_limit = live.put_words(process, &[limit.soft, limit.hard])?;
-                Call::Prlimit64 { pid: 0, resource: *resource, new_limit, old_limit: VirtAddr::NULL }
-            }
-            Act::Name { addr, len, name } => {
-                input.name = name.as_deref().map(Arc::from);
-                let text = match name {
-                    Some(name) => live.put(process, &[name.as_slice(), b"\0"].concat())?,
-                    None => VirtAddr::NULL,
-                };
-                Call::Prctl { op: PrctlOp::SET_VMA, arg2: 0, arg3: addr.0, arg4: *len, arg5: text.0 }
-            }
-            Act::Bind { addr, len, mode, nodes, flags } => {
-                input.nodes = *nodes;
-                let nodemask = live.put_words(process, &[*nodes])?;
-                Call::Mbind { addr: *addr, len: *len, mode: *mode, nodemask, maxnode: 65, flags: *flags }
-            }
-            Act::Pointed { call, arg, words } => {
-                let uffd = self.actors[who].as_ref().and_then(|actor| actor.uffd);
-                prepare::pointed(live, process, (*call, *arg, words), uffd, &mut input)?
-            }
-            Act::Attach { segment, addr, flags } => {
-                let known = self.world.segments.get(*segment);
-                input.segment = known.map(|segment| Arc::clone(&segment.map));
-                let id = known.map_or(i32::MAX, |segment| segment.id);
-                Call::Shmat { id, addr: *addr, flags: *flags }
-            }
-            Act::Call(call) => *call,
-            _ => return Err(FuzzError::Setup("no call".into()).into()),
-        };
+        let (process, uffd) = (actor.process, actor.uffd);
+        let input = Input { caps: self.caps, ..Input::default() };
+        let World { live, segments, .. } = &mut *self.world;
+        let (call, mut input) = prepare::call_and_input(live, process, act, (segments, uffd), input)?;
         if let Call::Mmap { fd, .. } = call {
             input.file = self.file_input(fd);
-        }
-        if let Call::Mincore { vec, .. } = call
-            && vec == VirtAddr::NULL
-        {
-            input.pointers = mm::Pointers::Bad;
         }
         Ok((call, input))
     }
@@ -599,14 +562,4 @@ fn may_ask_the_kernel(call: Call) -> bool {
         Call::Msync { flags, .. } => flags.contains(MsyncFlags::SYNC),
         _ => false,
     }
-}
-
-/// Gives up every capability.
-fn drop_privileges(world: &mut World, process: Process) -> Result<(), FuzzError> {
-    const CAPSET: u32 = 126;
-    const VERSION_3: u64 = 0x2008_0522;
-    let header = world.live.put_words(process, &[VERSION_3])?;
-    let none = world.live.put_words(process, &[0; 3])?;
-    world.live.push(process, Step::Raw { nr: CAPSET, args: [header.0, none.0, 0, 0, 0, 0] })?;
-    Ok(())
 }
