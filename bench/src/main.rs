@@ -35,7 +35,7 @@ enum Save {
 const USAGE: &str = "usage: vmatlas-bench VERB [--save] [ARG...]
 
 verbs:
-  record [--rounds N] [PROGRAM...]   whole programs alone, recorded, under strace and perf; bytes an event
+  record [--rounds N] [--stacks] [PROGRAM...]   whole programs alone, recorded, under strace and perf; bytes an event; with --stacks also without call chains
   twin [MAPPINGS...]   the set of mappings beside other containers; the real system calls alone
   map                  `map PID` beside cat smaps, on processes of many mappings, of many threads, of 100 GiB
   pages                loads, stores, faults and fork of the twin with contents, beside the kernel's

@@ -19,6 +19,10 @@ pub enum Contender {
     Recorded,
     /// `vmatlas record --faults off`.
     WithoutFaults,
+    /// `vmatlas record --no-stacks`: measured where `--stacks` asks what call chains cost.
+    WithoutStacks,
+    /// `vmatlas record --no-stacks --faults off`: likewise.
+    WithoutEither,
     /// `strace -f --seccomp-bpf -e trace=%memory`.
     Strace,
     /// `perf record -e page-faults -c 1 -g`.
@@ -35,7 +39,15 @@ pub struct Outcome {
 
 impl Contender {
     /// Every one, the program alone first.
-    pub const ALL: [Self; 5] = [Self::Alone, Self::Recorded, Self::WithoutFaults, Self::Strace, Self::Perf];
+    pub const ALL: [Self; 7] = [
+        Self::Alone,
+        Self::Recorded,
+        Self::WithoutStacks,
+        Self::WithoutFaults,
+        Self::WithoutEither,
+        Self::Strace,
+        Self::Perf,
+    ];
 
     /// Its name in the table.
     pub const fn name(self) -> &'static str {
@@ -43,15 +55,26 @@ impl Contender {
             Self::Alone => "alone",
             Self::Recorded => "vmatlas",
             Self::WithoutFaults => "vmatlas --faults off",
+            Self::WithoutStacks => "vmatlas --no-stacks",
+            Self::WithoutEither => "vmatlas --no-stacks --faults off",
             Self::Strace => "strace %memory",
             Self::Perf => "perf page-faults",
         }
     }
 
+    /// Whether it is measured only where it is asked what call chains cost.
+    pub const fn is_without_stacks(self) -> bool {
+        matches!(self, Self::WithoutStacks | Self::WithoutEither)
+    }
+
     /// Whether this machine has it.
     pub fn is_here(self) -> bool {
         let peer = match self {
-            Self::Alone | Self::Recorded | Self::WithoutFaults => return true,
+            Self::Alone
+            | Self::Recorded
+            | Self::WithoutFaults
+            | Self::WithoutStacks
+            | Self::WithoutEither => return true,
             Self::Strace => "strace",
             Self::Perf => "perf",
         };
@@ -64,15 +87,20 @@ impl Contender {
         let scratch = |name: &str| bench.scratch.0.join(name).into_os_string();
         match self {
             Self::Alone => Vec::new(),
-            Self::Recorded | Self::WithoutFaults => {
-                let faults = if self == Self::Recorded { "auto" } else { "off" };
+            Self::Recorded | Self::WithoutFaults | Self::WithoutStacks | Self::WithoutEither => {
+                let has_faults = matches!(self, Self::Recorded | Self::WithoutStacks);
+                let faults = if has_faults { "auto" } else { "off" };
                 let mut all = vec![bench.vmatlas.clone().into_os_string()];
-                all.extend(words(&["record", "-q", "--no-report", "--force", "--faults", faults, "-o"]));
-                // The last one with faults stays, to be measured.
+                all.extend(words(&["record", "-q", "--no-report", "--force", "--faults", faults]));
+                if self.is_without_stacks() {
+                    all.push("--no-stacks".into());
+                }
+                all.push("-o".into());
+                // The last one of those with everything stays, to be measured.
                 all.push(if self == Self::Recorded {
                     bench.recording().into()
                 } else {
-                    scratch("off.vmatlas")
+                    scratch("other.vmatlas")
                 });
                 all.push("--".into());
                 all

@@ -28,7 +28,7 @@ pub fn run(options: &Options) -> Result<()> {
     let asked = Asked::read(&options.rest)?;
     let bench = Bench { vmatlas: vmatlas()?, scratch: Scratch::new()?, rounds: asked.rounds };
     let contenders: Vec<Contender> =
-        Contender::ALL.into_iter().filter(|contender| contender.is_here()).collect();
+        Contender::ALL.into_iter().filter(|one| asked.compares(*one) && one.is_here()).collect();
     let mut table = Table::new(&contenders, asked.rounds);
     for program in programs::all(&bench.scratch.0)? {
         if asked.takes(program.name) {
@@ -95,11 +95,20 @@ struct Asked {
     rounds: usize,
     /// The programs; empty: all.
     programs: Vec<String>,
+    /// Recordings without call chains too.
+    stacks: Stacks,
+}
+
+/// Whether the cost of call chains is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stacks {
+    AsTheyAre,
+    BesideWithout,
 }
 
 impl Asked {
     fn read(args: &[String]) -> Result<Self> {
-        let mut asked = Self { rounds: ROUNDS, programs: Vec::new() };
+        let mut asked = Self { rounds: ROUNDS, programs: Vec::new(), stacks: Stacks::AsTheyAre };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             if arg == "--rounds" {
@@ -107,12 +116,18 @@ impl Asked {
                 asked.rounds =
                     number.parse().with_context(|| format!("{number:?} is no number of rounds"))?;
                 ensure!(asked.rounds > 0, "at least one round");
+            } else if arg == "--stacks" {
+                asked.stacks = Stacks::BesideWithout;
             } else {
                 ensure!(programs::NAMES.contains(&arg.as_str()), "no program {arg}: {:?}", programs::NAMES);
                 asked.programs.push(arg.clone());
             }
         }
         Ok(asked)
+    }
+
+    fn compares(&self, contender: Contender) -> bool {
+        self.stacks == Stacks::BesideWithout || !contender.is_without_stacks()
     }
 
     fn takes(&self, name: &str) -> bool {

@@ -69,7 +69,8 @@ impl Table {
             }
             text.push_str(" | |\n");
         }
-        for missing in Contender::ALL.iter().filter(|contender| !self.contenders.contains(contender)) {
+        let is_missing = |one: &&Contender| !one.is_without_stacks() && !self.contenders.contains(one);
+        for missing in Contender::ALL.iter().filter(is_missing) {
             let _ = writeln!(text, "\nNot installed: {}.", missing.name());
         }
         self.sizes(&mut text);

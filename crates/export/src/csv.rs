@@ -2,14 +2,16 @@
 
 use std::io::{self, Write};
 
-use view::{FrameWords, OriginsView};
+use view::{FrameWords, OriginBytes, OriginsView};
 
 pub(crate) fn write(view: &OriginsView, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(b"resident,size,pieces,name,stack\n")?;
+    out.write_all(b"resident,size,dirty,shared,copied,pieces,name,stack\n")?;
     for row in &view.rows {
         let frames: Vec<String> = row.frames.iter().map(FrameWords::line_words).collect();
         let stack = frames.join("\n");
-        writeln!(out, "{},{},{},{},{}", row.resident, row.size, row.pieces, field(&row.name), field(&stack))?;
+        let OriginBytes { size, resident, dirty, shared, copied, pieces } = row.bytes;
+        write!(out, "{resident},{size},{dirty},{shared},{copied},{pieces},")?;
+        writeln!(out, "{},{}", field(&row.name), field(&stack))?;
     }
     Ok(())
 }

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use view::{OriginRow, OriginsView};
 
 pub(crate) fn write(view: &OriginsView, out: &mut dyn Write) -> io::Result<()> {
-    for row in view.rows.iter().filter(|row| row.resident > 0) {
-        writeln!(out, "{} {}", stack(row), row.resident)?;
+    for row in view.rows.iter().filter(|row| row.bytes.resident > 0) {
+        writeln!(out, "{} {}", stack(row), row.bytes.resident)?;
     }
     Ok(())
 }
 
 /// The frames from the root inwards, divided by semicolons.
-fn stack(row: &OriginRow) -> String {
+pub(crate) fn stack(row: &OriginRow) -> String {
     if row.frames.is_empty() {
         return escaped(&row.name);
     }

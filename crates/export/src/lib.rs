@@ -1,12 +1,13 @@
 //! Where memory comes from ([`view::OriginsView`] by stack), written in the formats of other tools.
 //!
 //! ```
-//! use view::{By, FrameWords, OriginRow, OriginsView};
+//! use view::{By, FrameWords, OriginBytes, OriginRow, OriginsView, Whose};
 //!
 //! let frame = |function: &str| FrameWords { function: function.into(), ..FrameWords::default() };
 //! let frames = vec![frame("mmap"), frame("main")];
-//! let row = OriginRow { name: "mmap".into(), size: 8192, resident: 4096, pieces: 1, frames };
-//! let view = OriginsView { rows: vec![row], ..OriginsView::empty(By::Stack) };
+//! let bytes = OriginBytes { size: 8192, resident: 4096, pieces: 1, ..OriginBytes::default() };
+//! let row = OriginRow { name: "mmap".into(), bytes, frames };
+//! let view = OriginsView { rows: vec![row], ..OriginsView::empty(By::Stack, Whose::Mapper) };
 //! let mut out = Vec::new();
 //! export::write(&view, export::Format::Folded, &mut out)?;
 //! assert_eq!(out, b"main;mmap 4096\n");
@@ -17,8 +18,11 @@
 
 mod csv;
 mod folded;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pprof;
 mod speedscope;
+mod varint;
 
 use std::io::{self, Write};
 
@@ -37,12 +41,20 @@ pub enum Format {
     Json,
     /// A table.
     Csv,
+    /// A table by columns, for databases.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Format {
     /// Whether what is written is text.
     pub const fn is_text(self) -> bool {
-        !matches!(self, Self::Pprof)
+        match self {
+            Self::Folded | Self::Speedscope | Self::Json | Self::Csv => true,
+            Self::Pprof => false,
+            #[cfg(feature = "parquet")]
+            Self::Parquet => false,
+        }
     }
 }
 
@@ -57,5 +69,7 @@ pub fn write(view: &OriginsView, format: Format, out: &mut dyn Write) -> io::Res
         Format::Speedscope => speedscope::write(view, out),
         Format::Json => view::json::write(view::json::ORIGINS_SCHEMA, view, out),
         Format::Csv => csv::write(view, out),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet::write(view, out),
     }
 }

@@ -5,7 +5,19 @@ use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use view::{FrameWords, OriginsView};
+use view::{FrameWords, OriginBytes, OriginsView};
+
+use crate::varint;
+
+/// What each sample counts, and in what.
+const VALUES: [(&str, &str); 6] = [
+    ("resident", "bytes"),
+    ("mapped", "bytes"),
+    ("dirty", "bytes"),
+    ("shared_by_fork", "bytes"),
+    ("copied_after_fork", "bytes"),
+    ("pieces", "count"),
+];
 
 pub(crate) fn write(view: &OriginsView, out: &mut dyn Write) -> io::Result<()> {
     let mut gzip = GzEncoder::new(out, Compression::default());
@@ -18,7 +30,7 @@ pub(crate) fn write(view: &OriginsView, out: &mut dyn Write) -> io::Result<()> {
 fn message(view: &OriginsView) -> Vec<u8> {
     let mut profile = Profile::default();
     profile.string("");
-    for (kind, unit) in [("resident", "bytes"), ("mapped", "bytes"), ("pieces", "count")] {
+    for (kind, unit) in VALUES {
         let mut value = Message::default();
         let (kind, unit) = (profile.string(kind), profile.string(unit));
         value.number(1, kind);
@@ -31,7 +43,8 @@ fn message(view: &OriginsView) -> Vec<u8> {
         let locations: Vec<u64> = stack.iter().map(|frame| profile.location(frame)).collect();
         let mut sample = Message::default();
         sample.packed(1, &locations);
-        sample.packed(2, &[row.resident, row.size, row.pieces]);
+        let OriginBytes { size, resident, dirty, shared, copied, pieces } = row.bytes;
+        sample.packed(2, &[resident, size, dirty, shared, copied, pieces]);
         profile.out.message(2, &sample);
     }
     profile.finish(view.time_ns)
@@ -116,12 +129,8 @@ impl Profile {
 struct Message(Vec<u8>);
 
 impl Message {
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
+    fn varint(&mut self, value: u64) {
+        varint::put(&mut self.0, value);
     }
 
     fn number(&mut self, field: u64, value: u64) {

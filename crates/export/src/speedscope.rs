@@ -11,7 +11,7 @@ pub(crate) fn write(view: &OriginsView, out: &mut dyn Write) -> io::Result<()> {
     let mut frames: Vec<Value> = Vec::new();
     let mut samples: Vec<Vec<usize>> = Vec::new();
     let mut weights: Vec<u64> = Vec::new();
-    for row in view.rows.iter().filter(|row| row.resident > 0) {
+    for row in view.rows.iter().filter(|row| row.bytes.resident > 0) {
         let own = FrameWords { function: row.name.clone(), ..FrameWords::default() };
         let stack = if row.frames.is_empty() { std::slice::from_ref(&own) } else { &row.frames[..] };
         let mut number = |frame: &FrameWords| {
@@ -21,7 +21,7 @@ pub(crate) fn write(view: &OriginsView, out: &mut dyn Write) -> io::Result<()> {
             })
         };
         samples.push(stack.iter().rev().map(&mut number).collect());
-        weights.push(row.resident);
+        weights.push(row.bytes.resident);
     }
     let end: u64 = weights.iter().sum();
     let profile = json!({

@@ -82,17 +82,21 @@ pub struct ChainEnds {
     pub lost: u64,
     /// Nothing could be copied at all, or too much waited.
     pub missed: u64,
+    /// Of those at the thread's first function: the copy was cut, and they were led on by the thread's last whole stack,
+    /// in which the last frames copied stand at the same addresses.
+    pub joined: u64,
 }
 
 impl ChainEnds {
     /// All of them.
     pub fn all(&self) -> u64 {
-        let Self { root, cut, unsaved, lost, missed } = *self;
+        let Self { root, cut, unsaved, lost, missed, joined: _ } = *self;
         root + cut + unsaved + lost + missed
     }
 
     fn words(self) -> [u64; 5] {
-        let Self { root, cut, unsaved, lost, missed } = self;
+        // What was joined stands behind everything else.
+        let Self { root, cut, unsaved, lost, missed, joined: _ } = self;
         [root, cut, unsaved, lost, missed]
     }
 }
@@ -124,6 +128,8 @@ impl Symbols {
             out.number(object.bytes);
             out.number(object.modified_ns);
         }
+        out.number(ends.joined);
+        out.number(fault_ends.joined);
         let mut payload = Vec::new();
         varint::put(&mut payload, out.texts.len() as u64);
         for text in &out.texts {
@@ -154,9 +160,10 @@ impl Symbols {
                 place.ok_or(Malformed("a chain names a place that is not there"))
             })
         })?;
-        let ends = ends(&mut input)?;
+        let mut ends = ends(&mut input)?;
         // Recordings made before there were stacks of faults end here.
-        let fault_ends = if input.left.is_empty() { ChainEnds::default() } else { self::ends(&mut input)? };
+        let mut fault_ends =
+            if input.left.is_empty() { ChainEnds::default() } else { self::ends(&mut input)? };
         let mut detail = Detail::Lines;
         // Those in which all lines stood at once end here.
         if !input.left.is_empty() {
@@ -166,6 +173,10 @@ impl Symbols {
                 object.modified_ns = input.number()?;
             }
         }
+        // Those in which nothing was joined end here.
+        if !input.left.is_empty() {
+            (ends.joined, fault_ends.joined) = (input.number()?, input.number()?);
+        }
         Ok(Self { objects, places, chains, ends, fault_ends, detail })
     }
 }
@@ -173,7 +184,7 @@ impl Symbols {
 fn ends(input: &mut In<'_>) -> Result<ChainEnds, Malformed> {
     let [root, cut, unsaved, lost, missed] =
         [input.number()?, input.number()?, input.number()?, input.number()?, input.number()?];
-    Ok(ChainEnds { root, cut, unsaved, lost, missed })
+    Ok(ChainEnds { root, cut, unsaved, lost, missed, joined: 0 })
 }
 
 fn place(input: &mut In<'_>, objects: usize) -> Result<Place, Malformed> {
@@ -274,8 +285,8 @@ mod tests {
                 Place { object: None, address: u64::MAX, functions: Vec::new() },
             ],
             chains: vec![vec![0, 1, 0], Vec::new(), vec![1]],
-            ends: ChainEnds { root: 1, cut: 2, unsaved: 3, lost: 4, missed: 5 },
-            fault_ends: ChainEnds { root: 6, cut: 7, unsaved: 8, lost: 9, missed: 10 },
+            ends: ChainEnds { root: 1, cut: 2, unsaved: 3, lost: 4, missed: 5, joined: 1 },
+            fault_ends: ChainEnds { root: 6, cut: 7, unsaved: 8, lost: 9, missed: 10, joined: 2 },
             detail: Detail::Functions,
         }
     }
@@ -290,9 +301,11 @@ mod tests {
     #[test]
     fn damage_does_no_harm() {
         let payload = example().to_payload();
-        // Up to there it is a block of before lines were added later, and of before there were stacks of faults.
-        let lines = payload.len() - 1 - 1 - 9;
-        let older = [lines, lines - 5];
+        // Up to there it is a block of before stacks were joined, of before lines were added later, and of before there
+        // were stacks of faults.
+        let joined = payload.len() - 2;
+        let lines = joined - 1 - 1 - 9;
+        let older = [joined, lines, lines - 5];
         for at in 0..payload.len() {
             assert_eq!(Symbols::from_payload(&payload[..at]).is_ok(), older.contains(&at), "cut at {at}");
             for bit in 0..8 {

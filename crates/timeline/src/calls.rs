@@ -4,6 +4,7 @@ use abi::{AddrRange, Call, Errno, Pid, VirtAddr};
 use recording::{CallEvent, CallInput, CallResult, FaultEvent, MappedEvent, MmId};
 
 use crate::changed::{Changed, What};
+use crate::forks::Copier;
 use crate::growth::Growth;
 use crate::ledger::Touch;
 use crate::memory::UnderWay;
@@ -166,7 +167,10 @@ impl World {
         let grown = twin.touch(&mut self.shared, fault.addr);
         if let Some(ledger) = memory.ledger.as_mut() {
             let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
-            ledger.fault(twin.space(), touch, fault.addr, fault.access.into());
+            let fork = ledger.fault(twin.space(), touch, fault.addr, fault.access.into());
+            if let Some(child) = fork {
+                self.forks.copied(child, Copier { mm: place.mm, tid: place.tid, stack: fault.stack });
+            }
         }
         if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
             stack.see(range, place.time);

@@ -211,9 +211,19 @@ fn maps(call: Call) -> bool {
 
 /// The bytes of a range that are in memory.
 pub fn resident(runs: &[PageRun], range: AddrRange) -> u64 {
+    bytes_of(runs, range, |_| true)
+}
+
+/// Those of them that are anonymous: the process's own, and written to.
+pub fn anonymous(runs: &[PageRun], range: AddrRange) -> u64 {
+    bytes_of(runs, range, |state| !state.contains(PageState::FILE))
+}
+
+fn bytes_of(runs: &[PageRun], range: AddrRange, counts: impl Fn(PageState) -> bool) -> u64 {
     let first = runs.partition_point(|run| run.range.end <= range.start);
-    let counts =
+    let is_there =
         |run: &&PageRun| run.state.contains(PageState::PRESENT) && !run.state.contains(PageState::ZERO);
     let within = runs[first..].iter().take_while(|run| run.range.start < range.end);
-    within.filter(counts).filter_map(|run| run.range.intersection(range)).map(AddrRange::len).sum()
+    let counted = within.filter(|run| is_there(run) && counts(run.state));
+    counted.filter_map(|run| run.range.intersection(range)).map(AddrRange::len).sum()
 }

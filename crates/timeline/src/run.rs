@@ -5,6 +5,7 @@ use snapshot::Snapshot;
 
 use crate::counts::Counts;
 use crate::curve::Curve;
+use crate::forks::Fork;
 use crate::growth::Growth;
 use crate::ledgers::MemorySums;
 use crate::peak::{Peak, Peaks};
@@ -41,6 +42,8 @@ pub struct Run {
     pub alive: Vec<Still>,
     /// What the pages of each memory came to when most of it was resident.
     pub page_sums: Vec<MemorySums>,
+    /// What each fork shared, and what was copied since, in the order of the forks.
+    pub forks: Vec<Fork>,
 }
 
 impl Run {
@@ -66,6 +69,7 @@ impl Run {
             peaks: world.peaks,
             alive,
             page_sums: world.page_sums,
+            forks: world.forks.into_all(),
         }
     }
 

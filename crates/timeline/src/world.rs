@@ -9,6 +9,7 @@ use recording::{Body, Event, ExecEvent, Header, MmId, ObjectEvent, SpawnEvent, S
 use crate::changed::{Changed, What};
 use crate::counts::Counts;
 use crate::curve::{Curve, Sample};
+use crate::forks::{Fork, Forks};
 use crate::growth::Growths;
 use crate::ledgers::MemorySums;
 use crate::memory::Memory;
@@ -45,6 +46,8 @@ pub struct World {
     pub(crate) limits: HashMap<Resource, Rlimit>,
     /// What the pages of memories came to, of those that ended; after a seek of those that ended since.
     pub(crate) page_sums: Vec<MemorySums>,
+    /// What forks shared; after a seek of those made since.
+    pub(crate) forks: Forks,
 }
 
 /// Where an event stands in the recording.
@@ -77,6 +80,7 @@ impl World {
             why: None,
             is_lossy: false,
             page_sums: Vec::new(),
+            forks: Forks::default(),
         }
     }
 
@@ -251,7 +255,7 @@ impl World {
         self.counts.threads += 1;
         self.processes.spawn(place.tid, place.mm, spawn, place.time);
         match spawn.kind {
-            SpawnKind::Fork => self.fork(place, spawn.child_mm),
+            SpawnKind::Fork => self.fork(place, spawn),
             SpawnKind::Thread => {
                 if let Some(memory) = self.memories.get_mut(&place.mm) {
                     memory.give_stack(place.tid, spawn.child);
@@ -261,7 +265,8 @@ impl World {
         }
     }
 
-    fn fork(&mut self, place: Place, child: MmId) {
+    fn fork(&mut self, place: Place, spawn: &SpawnEvent) {
+        let child = spawn.child_mm;
         let Some(parent) = self.memories.get_mut(&place.mm) else { return };
         let mut memory = Memory::new(child, parent.exec.clone(), parent.limits.clone());
         memory.exec_event = parent.exec_event;
@@ -271,9 +276,15 @@ impl World {
         memory.is_raced = parent.is_raced;
         memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared, child));
         memory.has_gaps = parent.has_gaps;
-        if let (Some(ledger), Some(twin)) = (&parent.ledger, &memory.twin) {
-            memory.ledger = Some(ledger.fork(twin.space()));
+        let mut shared = None;
+        if let (Some(ledger), Some(twin)) = (&mut parent.ledger, &memory.twin) {
+            let mut of_child = ledger.fork(twin.space());
+            shared = Some(ledger.share(&mut of_child, twin.space(), child));
+            memory.ledger = Some(of_child);
         }
+        let Place { event, time, mm: parent, .. } = place;
+        let copied = BTreeMap::new();
+        self.forks.begin(Fork { time, event, parent, child, child_pid: spawn.child_pid, shared, copied });
         self.memories.insert(child, memory);
         self.changed.push(Changed { mm: child, what: What::Whole });
         self.measure(child, place);

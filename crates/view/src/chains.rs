@@ -83,7 +83,7 @@ impl<'a> Chains<'a> {
         let symbols = self.0?;
         let of_calls = ends_words(symbols.ends, "calls");
         let copied = ChainEnds { missed: 0, ..symbols.fault_ends };
-        let of_faults = ends_words(copied, "faults that were copied").map(|text| {
+        let of_faults = ends_words(copied, "copied faults").map(|text| {
             let missed = symbols.fault_ends.missed;
             let rest = format!(
                 " Of {} more the kernel's own chain by frame pointers is kept.",
@@ -105,6 +105,12 @@ fn ends_words(ends: ChainEnds, what: &str) -> Option<String> {
         "Of {} {what}' stacks {percent:.1} % reach the thread's first function",
         words::count(ends.all())
     );
+    if ends.joined > 0 {
+        text.push_str(&format!(
+            " ({} of them by the thread's last whole stack, in which the last frames copied stand at the same addresses)",
+            words::count(ends.joined)
+        ));
+    }
     for (count, why) in [
         (ends.cut, "end where the copied stack ends"),
         (ends.unsaved, "need a register that can't be read while a thread waits"),

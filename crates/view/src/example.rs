@@ -169,6 +169,8 @@ fn process(pid: i32, parent: Option<i32>, program: &str, resident: u64) -> Proce
         pid,
         parent,
         program: program.into(),
+        programs: vec![format!("/usr/bin/{program}")],
+        fork: None,
         start_ns: 0,
         end_ns: Some(412 * MS),
         end: if parent.is_some() { End::Signal(15) } else { End::Exit(0) },

@@ -17,6 +17,9 @@ pub const EXPLAIN_SCHEMA: &str = "vmatlas.explain/1";
 /// The name of the shape of where memory comes from.
 pub const ORIGINS_SCHEMA: &str = "vmatlas.origins/1";
 
+/// The name of the shape of where memory comes from at two moments.
+pub const ORIGINS_DIFF_SCHEMA: &str = "vmatlas.origins-diff/1";
+
 /// The name of a comparison's shape.
 pub const DIFF_SCHEMA: &str = "vmatlas.diff/1";
 
@@ -252,6 +255,10 @@ mod tests {
                   "pid": 4242,
                   "parent": null,
                   "program": "python3",
+                  "programs": [
+                    "/usr/bin/python3"
+                  ],
+                  "fork": null,
                   "start_ns": 0,
                   "end_ns": 412000000,
                   "end": {
@@ -269,6 +276,10 @@ mod tests {
                   "pid": 4250,
                   "parent": 4242,
                   "program": "träge",
+                  "programs": [
+                    "/usr/bin/träge"
+                  ],
+                  "fork": null,
                   "start_ns": 0,
                   "end_ns": 412000000,
                   "end": {

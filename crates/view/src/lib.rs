@@ -25,6 +25,7 @@ mod heap;
 pub mod json;
 mod map;
 mod origins;
+mod origins_diff;
 mod pages;
 mod peers;
 mod report;
@@ -48,12 +49,13 @@ pub use explain::{Access, Explanation, Outcome, Place};
 pub use findings::{Finding, FindingKind, Limits};
 pub use heap::{ArenaRow, ChunkRow, FreeByBin, HeapView, Pieces};
 pub use map::{Detail, LeafLine, MapFacts, MapKind, MapSums, MapView, MappingLine, StatusSums};
-pub use origins::{By, OriginRow, OriginsView};
+pub use origins::{By, OriginBytes, OriginRow, OriginsOf, OriginsView, Whose};
+pub use origins_diff::{OriginChange, OriginsDiff, OriginsSide, Side};
 pub use pages::{Cell, PagesView};
 pub use peers::{PeerRow, PeersView, SharedRow, SysvRow};
 pub use report::{
-    CallCount, Difference, End, Faults, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow, Peak,
-    Process, Proof, RecordingFacts, Report, Row, Run,
+    CallCount, Difference, End, Faults, Fork, GroupRow, Growth, KindRow, Memory, Note, NoteKind, ObjectRow,
+    Peak, Process, Proof, RecordingFacts, Report, Row, Run, Writer,
 };
 pub use report_findings::ReportFinding;
 pub use resident::{Came, Resident, Toucher};

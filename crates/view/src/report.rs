@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chains::FrameWords;
 use crate::curve::CurvePoint;
 use crate::report_findings::ReportFinding;
 use crate::resident::Resident;
@@ -248,6 +249,10 @@ pub struct Process {
     pub parent: Option<i32>,
     /// Its last program.
     pub program: String,
+    /// What it executed, in order: paths.
+    pub programs: Vec<String>,
+    /// What it shares with its maker, if it was forked; `None` also where pages were not known.
+    pub fork: Option<Fork>,
     /// When it began, in nanoseconds since the recording began.
     pub start_ns: u64,
     /// When it ended; `None` if it had not when the recording ended.
@@ -268,6 +273,35 @@ pub struct Process {
     pub last_resident: Option<u64>,
     /// When that was, in nanoseconds since the recording began.
     pub last_resident_time_ns: Option<u64>,
+}
+
+/// What a fork shared, and what was copied since: anonymous pages, in bytes. Copied are those whose faults are in the
+/// recording; where nobody else had a page any longer it was taken over without a copy.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Fork {
+    /// When, in nanoseconds since the recording began.
+    pub time_ns: u64,
+    /// Pages that both had then.
+    pub shared: u64,
+    /// Of these, written to by the child since.
+    pub copied_by_child: u64,
+    /// Of these, written to by its maker since.
+    pub copied_by_parent: u64,
+    /// Who wrote most, largest first.
+    pub writers: Vec<Writer>,
+}
+
+/// Who wrote to pages that a fork had shared.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Writer {
+    /// The thread; 0 for the rest where there are many.
+    pub tid: i32,
+    /// Whether it is of the child.
+    pub in_child: bool,
+    /// How much, in bytes.
+    pub bytes: u64,
+    /// The call chain, innermost first; empty where it is not known.
+    pub frames: Vec<FrameWords>,
 }
 
 /// How far the twin agrees with the kernel.

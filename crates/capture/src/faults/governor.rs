@@ -6,6 +6,9 @@ use super::open::{Budget, FaultStacks, FaultsWanted};
 /// step with a program that touches pages in blocks.
 pub(super) const SPARSE_PERIOD: u32 = 61;
 
+/// Of deep stacks one fault in so many carries a large piece. Prime, as above.
+pub(super) const DEEP_PERIOD: u32 = 101;
+
 /// What recording one fault costs, measured on a virtual machine: with a large and a small piece of its stack, with its
 /// call chain, and with neither. That is what the program waits for the kernel's record, and what it takes to read,
 /// unwind and write that on a processor which the program may want.
@@ -20,6 +23,8 @@ const SHARE: i64 = 33;
 /// The same of faults whose stacks are copied.
 const STACKS_BURST_NS: i64 = 16_000_000;
 const STACKS_SHARE: i64 = 67;
+/// What a fault with a very large piece costs, by its size beside the others'.
+const DEEP_NS: i64 = SPARSE_NS * 7 / 4;
 /// How long a decision stands at least.
 const HOLD_NS: i64 = 250_000_000;
 
@@ -28,6 +33,8 @@ const HOLD_NS: i64 = 250_000_000;
 pub(super) enum Density {
     /// Every fault, with a piece of its stack.
     Stacks,
+    /// Every fault, and one in [`DEEP_PERIOD`] with a very large piece of its stack.
+    Deep,
     /// Every fault.
     Every,
     /// One in [`SPARSE_PERIOD`].
@@ -38,10 +45,19 @@ impl Density {
     /// One fault in so many.
     pub(super) const fn period(self) -> u32 {
         match self {
-            Self::Stacks | Self::Every => 1,
+            Self::Stacks | Self::Deep | Self::Every => 1,
             Self::Sparse => SPARSE_PERIOD,
         }
     }
+}
+
+/// Whether the pieces of stacks that every fault carries lead to the threads' first functions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pieces {
+    /// Most of them do.
+    Suffice,
+    /// More than one in twenty does not.
+    TooSmall,
 }
 
 /// Keeps the cost of recording faults within its share of the program's time.
@@ -54,6 +70,8 @@ pub(super) struct Governor {
     density: Density,
     last_ns: u64,
     changed_ns: u64,
+    /// Small pieces of stacks don't suffice.
+    has_deep: bool,
     /// Faults in sparse times, recorded or not, as estimated since the last change, and for how long.
     quiet_faults: i64,
 }
@@ -67,42 +85,69 @@ impl Governor {
         };
         let (purse_ns, stacks_purse_ns) = (BURST_NS, STACKS_BURST_NS);
         let (last_ns, changed_ns) = (now_ns, now_ns);
-        Self { wanted, purse_ns, stacks_purse_ns, density, last_ns, changed_ns, quiet_faults: 0 }
+        Self {
+            wanted,
+            purse_ns,
+            stacks_purse_ns,
+            density,
+            last_ns,
+            changed_ns,
+            has_deep: false,
+            quiet_faults: 0,
+        }
     }
 
     fn cost_ns(&self, density: Density) -> i64 {
         match (density, self.wanted.stacks, self.wanted.chain_frames_max) {
             (Density::Sparse, FaultStacks::Copied, _) => SPARSE_NS,
             (Density::Stacks, ..) => STACKED_NS,
+            (Density::Deep, ..) => CHAINED_NS + DEEP_NS / i64::from(DEEP_PERIOD),
             (_, _, 0) => BARE_NS,
             _ => CHAINED_NS,
         }
     }
 
-    /// Takes note of the records since the last time, counted on the processor that had most; says how densely to
-    /// record from now on.
-    pub(super) fn note(&mut self, records: u64, now_ns: u64) -> Density {
+    /// What of that is for stacks.
+    fn stacks_cost_ns(&self, density: Density) -> i64 {
+        match density {
+            Density::Stacks => STACKED_NS,
+            Density::Deep => DEEP_NS / i64::from(DEEP_PERIOD),
+            Density::Every | Density::Sparse => 0,
+        }
+    }
+
+    /// Takes note of the records since the last time, counted on the processor that had most, and of whether the pieces
+    /// of stacks suffice; says how densely to record from now on.
+    pub(super) fn note(&mut self, records: u64, pieces: Pieces, now_ns: u64) -> Density {
         let records = i64::try_from(records).unwrap_or(i64::MAX);
         let passed = now_ns.saturating_sub(self.last_ns).cast_signed();
         self.last_ns = now_ns;
         let spent = records.saturating_mul(self.cost_ns(self.density));
         self.purse_ns = (self.purse_ns + passed / SHARE).saturating_sub(spent).clamp(-BURST_NS, BURST_NS);
-        let spent_on_stacks = if self.density == Density::Stacks { spent } else { 0 };
+        let spent_on_stacks = records.saturating_mul(self.stacks_cost_ns(self.density));
+        // Once too small, always: larger ones suffice, which says nothing about small ones.
+        self.has_deep |= pieces == Pieces::TooSmall && !matches!(self.wanted.budget, Budget::OneIn(_));
+        let with_stacks = if self.has_deep { Density::Deep } else { Density::Stacks };
         self.stacks_purse_ns = (self.stacks_purse_ns + passed / STACKS_SHARE)
             .saturating_sub(spent_on_stacks)
             .clamp(-STACKS_BURST_NS, STACKS_BURST_NS);
         let held = now_ns.saturating_sub(self.changed_ns).cast_signed();
         match self.density {
-            Density::Stacks | Density::Every if self.purse_ns < 0 && self.wanted.budget == Budget::Share => {
+            Density::Stacks | Density::Deep | Density::Every
+                if self.purse_ns < 0 && self.wanted.budget == Budget::Share =>
+            {
                 self.change(Density::Sparse, now_ns);
             }
-            Density::Stacks if self.stacks_purse_ns < 0 => self.change(Density::Every, now_ns),
+            Density::Stacks | Density::Deep if self.stacks_purse_ns < 0 => {
+                self.change(Density::Every, now_ns);
+            }
+            Density::Stacks if with_stacks == Density::Deep => self.change(Density::Deep, now_ns),
             Density::Every if self.wanted.stacks == FaultStacks::Copied => {
                 if held >= HOLD_NS && self.stacks_purse_ns > STACKS_BURST_NS / 2 {
-                    self.change(Density::Stacks, now_ns);
+                    self.change(with_stacks, now_ns);
                 }
             }
-            Density::Stacks | Density::Every => {}
+            Density::Stacks | Density::Deep | Density::Every => {}
             Density::Sparse => {
                 self.quiet_faults =
                     self.quiet_faults.saturating_add(records.saturating_mul(i64::from(SPARSE_PERIOD)));
@@ -145,15 +190,24 @@ mod tests {
 
     /// Runs a program that faults at a steady rate; returns the density at the end and the records made.
     fn run(governor: &mut Governor, faults_per_tick: u64, ticks: std::ops::Range<u64>) -> (Density, u64) {
+        run_with(governor, Pieces::Suffice, faults_per_tick, ticks)
+    }
+
+    fn run_with(
+        governor: &mut Governor,
+        pieces: Pieces,
+        faults_per_tick: u64,
+        ticks: std::ops::Range<u64>,
+    ) -> (Density, u64) {
         let mut density = governor.density;
         let mut records = 0;
         for tick in ticks {
             let now = match density {
-                Density::Stacks | Density::Every => faults_per_tick,
+                Density::Stacks | Density::Deep | Density::Every => faults_per_tick,
                 Density::Sparse => faults_per_tick / u64::from(SPARSE_PERIOD),
             };
             records += now;
-            density = governor.note(now, (tick + 1) * TICK_NS);
+            density = governor.note(now, pieces, (tick + 1) * TICK_NS);
         }
         (density, records)
     }
@@ -197,5 +251,27 @@ mod tests {
         assert!(stacked > all / 20 && cost_ns < 15_000_000_000 / 50, "{stacked} of {all}");
         assert_eq!(run(&mut governor, 10_000, 2000..2010).0, Density::Sparse);
         assert_eq!(run(&mut governor, 1, 2010..2400).0, Density::Stacks);
+    }
+
+    #[test]
+    fn deep_stacks_are_copied_of_few_faults_within_the_same_share() {
+        let mut governor = with(FaultStacks::Copied);
+        assert_eq!(run_with(&mut governor, Pieces::TooSmall, 10, 0..1).0, Density::Deep);
+        let (mut deep, mut cost_ns) = (0, 0);
+        for tick in 1..3000 {
+            let before = governor.density;
+            assert!(before != Density::Stacks && before != Density::Sparse, "{before:?}");
+            run_with(&mut governor, Pieces::TooSmall, 50, tick..tick + 1);
+            if before == Density::Deep {
+                deep += 50;
+                cost_ns += 50 * DEEP_NS / i64::from(DEEP_PERIOD);
+            }
+        }
+        assert!(deep > 100_000, "{deep} of 150,000");
+        assert!(cost_ns < 30_000_000_000 / STACKS_SHARE + 2 * STACKS_BURST_NS, "{cost_ns} ns of 30 s");
+        let mut wanted = with(FaultStacks::Copied).wanted;
+        wanted.budget = Budget::OneIn(7);
+        let mut governor = Governor::new(wanted, 0);
+        assert_eq!(run_with(&mut governor, Pieces::TooSmall, 10, 0..100).0, Density::Stacks);
     }
 }

@@ -18,6 +18,7 @@ use sys::perf::{Record, Stamp};
 
 use crate::stack_table::StackTable;
 use crate::stacks::StackCopies;
+pub(crate) use governor::Pieces;
 use governor::{Density, Governor};
 use open::Lane;
 use seen::{Held, What};
@@ -150,23 +151,33 @@ impl FaultWatch {
             let now = lane.ids(*density);
             let before = lane.ids(*density_before);
             let mut records = 0;
-            let mut twice = None;
+            // The event and the place of the last fault, which the next record may tell once more.
+            let mut last: Option<(u64, usize)> = None;
             let in_force = |stamp: Stamp| {
                 let in_force = if stamp.monotonic_ns >= *since_ns { now } else { before };
                 in_force.contains(&Some(stamp.id))
             };
             lane.ring().drain(|record| match record {
                 Record::Sample(sample) => {
-                    records += 1;
-                    // While both run, one fault makes two records, in whichever order: either may have the older stamp.
-                    let Stamp { monotonic_ns, id, pid: _, tid } = sample.stamp;
+                    // At a change of density one event tells of a fault before the other is in force.
+                    let Stamp { monotonic_ns, id, pid: _, tid: _ } = sample.stamp;
                     let at_border = monotonic_ns.abs_diff(*since_ns) < BORDER_NS;
                     let is_either = at_border && now.iter().chain(&before).any(|known| *known == Some(id));
-                    let this = (tid, sample.addr);
-                    let is_told = twice.take().is_some_and(|(other, told)| other != id && told == this);
-                    if !is_told && (is_either || in_force(sample.stamp)) {
-                        twice = at_border.then_some((id, this));
-                        held.push(Held::fault(&sample, stacks, copies.as_ref(), chain));
+                    if !is_either && !in_force(sample.stamp) {
+                        records += 1;
+                        return;
+                    }
+                    let fault = Held::fault(&sample, stacks, copies.as_ref(), chain);
+                    let told = last.take().filter(|(event, _)| *event != id);
+                    match told.and_then(|(_, at)| held.get_mut(at)) {
+                        Some(told) if told.is_same_fault(&fault) => {
+                            told.take_in(fault, copies.as_ref());
+                        }
+                        _ => {
+                            records += 1;
+                            last = Some((id, held.len()));
+                            held.push(fault);
+                        }
                     }
                 }
                 Record::Mapping(mapping) if in_force(mapping.stamp) => {
@@ -187,7 +198,8 @@ impl FaultWatch {
 
     /// Switches between every fault and one in so many, where the cost asks for it.
     fn govern(&mut self, most: u64) {
-        let density = self.governor.note(most, self.round_ns);
+        let pieces = self.copies.as_ref().map_or(Pieces::Suffice, StackCopies::pieces);
+        let density = self.governor.note(most, pieces, self.round_ns);
         if density == self.density {
             return;
         }
@@ -200,7 +212,7 @@ impl FaultWatch {
         (self.density, self.density_before) = (density, before);
         for lane in &self.lanes {
             // It was switched on before; what the kernel took then it takes off again.
-            let _ = lane.disable(before);
+            let _ = lane.disable(before, density);
         }
         if density.period() != before.period() {
             self.hold_own(What::Period(density.period()));

@@ -9,7 +9,7 @@ use recording::FaultSource;
 use sys::perf::{Event, FaultTracepoints, KernelMode, Mappings, Ring, Settings, Start};
 use sys::{OsError, OsResult};
 
-use super::governor::{Density, SPARSE_PERIOD};
+use super::governor::{DEEP_PERIOD, Density, SPARSE_PERIOD};
 
 /// Pages of records that a ring has where the user may lock so many, and at least; all rings together have so many at
 /// most, but each those of `RING_PAGES`. 128 and the page of positions are the 516 KiB of `kernel.perf_event_mlock_kb`.
@@ -17,10 +17,12 @@ const RING_PAGES: usize = 512;
 const RING_PAGES_MAX: usize = 2048;
 const ALL_RINGS_PAGES_MAX: usize = 16 << 10;
 const RING_PAGES_MIN: usize = 8;
-/// Stack copied at each fault, by the size of the ring, and where only one in many is recorded.
+/// Stack copied at each fault, by the size of the ring; where only one in many is recorded; and of one in many where
+/// stacks are deep.
 const STACK_BYTES_MIN: u64 = 1 << 10;
 const STACK_BYTES_MAX: u64 = 4 << 10;
 const STACK_BYTES_SPARSE: u64 = 16 << 10;
+const STACK_BYTES_DEEP: u64 = 32 << 10;
 const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 
 /// What is asked for.
@@ -109,12 +111,37 @@ impl fmt::Display for FaultsDenied {
 
 impl std::error::Error for FaultsDenied {}
 
-/// The events and the ring of one processor. One of them counts at a time.
+/// The events and the ring of one processor.
 #[derive(Debug)]
 pub(super) struct Lane {
     ring: Ring,
-    /// Each with the density that it is for, the first owns the ring.
-    events: Vec<(Density, Event)>,
+    /// Each with what it tells, the first owns the ring.
+    events: Vec<(Part, Event)>,
+}
+
+/// What an event tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    /// Every fault, with a piece of its stack.
+    Stacks,
+    /// Every fault.
+    Every,
+    /// One fault in [`SPARSE_PERIOD`].
+    Sparse,
+    /// One fault in [`DEEP_PERIOD`], with a very large piece of its stack.
+    Deep,
+}
+
+impl Density {
+    /// What is told: where it is two things, a fault may be told twice, in records that follow one another.
+    pub(super) const fn parts(self) -> &'static [Part] {
+        match self {
+            Self::Stacks => &[Part::Stacks],
+            Self::Deep => &[Part::Every, Part::Deep],
+            Self::Every => &[Part::Every],
+            Self::Sparse => &[Part::Sparse],
+        }
+    }
 }
 
 impl Lane {
@@ -130,10 +157,10 @@ impl Lane {
         self.ring.data_bytes()
     }
 
-    /// The numbers of the events for a density: one, or one for each mode.
-    pub(super) fn ids(&self, of: Density) -> [Option<u64>; 2] {
-        let mut ids = self.events_of(of).map(Event::id);
-        [ids.next(), ids.next()]
+    /// The numbers of the events for a density: for each part of it one, or one for each mode.
+    pub(super) fn ids(&self, of: Density) -> [Option<u64>; 4] {
+        let mut ids = self.events_of(of.parts()).map(Event::id);
+        std::array::from_fn(|_| ids.next())
     }
 
     pub(super) fn lost(&self) -> u64 {
@@ -141,15 +168,18 @@ impl Lane {
     }
 
     pub(super) fn enable(&self, of: Density) -> OsResult<()> {
-        self.events_of(of).try_for_each(Event::enable)
+        self.events_of(of.parts()).try_for_each(Event::enable)
     }
 
-    pub(super) fn disable(&self, of: Density) -> OsResult<()> {
-        self.events_of(of).try_for_each(Event::disable)
+    /// Switches off what is told of one density and not of the other.
+    pub(super) fn disable(&self, of: Density, but_of: Density) -> OsResult<()> {
+        let off: Vec<Part> =
+            of.parts().iter().copied().filter(|part| !but_of.parts().contains(part)).collect();
+        self.events_of(&off).try_for_each(Event::disable)
     }
 
-    fn events_of(&self, of: Density) -> impl Iterator<Item = &Event> {
-        self.events.iter().filter(move |(density, _)| *density == of).map(|(_, event)| event)
+    fn events_of(&self, parts: &[Part]) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(move |(part, _)| parts.contains(part)).map(|(_, event)| event)
     }
 }
 
@@ -231,11 +261,12 @@ fn open_lane(
     cpu: u32,
     ring_pages: usize,
 ) -> OsResult<Lane> {
-    let (first, others): (_, &[Density]) = match (wanted.budget, wanted.stacks) {
-        (Budget::Share, FaultStacks::Copied) => (Density::Stacks, &[Density::Every, Density::Sparse]),
-        (Budget::Share, FaultStacks::NotCopied) => (Density::Every, &[Density::Sparse]),
-        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::Copied) => (Density::Stacks, &[Density::Every]),
-        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::NotCopied) => (Density::Every, &[]),
+    let (first, others): (_, &[Part]) = match (wanted.budget, wanted.stacks) {
+        (Budget::Share, FaultStacks::Copied) => (Part::Stacks, &[Part::Every, Part::Sparse, Part::Deep]),
+        (Budget::Share, FaultStacks::NotCopied) => (Part::Every, &[Part::Sparse]),
+        (Budget::Unlimited, FaultStacks::Copied) => (Part::Stacks, &[Part::Every, Part::Deep]),
+        (Budget::OneIn(_), FaultStacks::Copied) => (Part::Stacks, &[Part::Every]),
+        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::NotCopied) => (Part::Every, &[]),
     };
     let (kernel_mode, tracepoint) = match seen {
         Seen::Counted(kernel_mode) => (kernel_mode, None),
@@ -270,16 +301,20 @@ fn open_lane(
         }
     };
     let mut events = vec![(first, event)];
-    for density in others {
-        let period = if *density == Density::Sparse { SPARSE_PERIOD.into() } else { settings.period };
+    for part in others {
+        let period = match part {
+            Part::Sparse => SPARSE_PERIOD.into(),
+            Part::Deep => DEEP_PERIOD.into(),
+            Part::Stacks | Part::Every => settings.period,
+        };
         let stack_bytes = match wanted.stacks {
-            FaultStacks::Copied => stack_bytes(*density, pages, period),
+            FaultStacks::Copied => stack_bytes(*part, pages, period),
             FaultStacks::NotCopied => 0,
         };
         let start = Start::WhenEnabled;
         let event = Event::open(Settings { period, stack_bytes, start, ..settings }, thread, cpu)?;
         ring.take_in(&event, &events[0].1)?;
-        events.push((*density, event));
+        events.push((*part, event));
     }
     if let Seen::Traced(points) = seen {
         add_kernel_mode(&mut events, &mut ring, points, thread, cpu)?;
@@ -289,33 +324,34 @@ fn open_lane(
 
 /// A tracepoint of its own tells faults in kernel mode: one beside each event.
 fn add_kernel_mode(
-    events: &mut Vec<(Density, Event)>,
+    events: &mut Vec<(Part, Event)>,
     ring: &mut Ring,
     points: FaultTracepoints,
     thread: Tid,
     cpu: u32,
 ) -> OsResult<()> {
     for at in 0..events.len() {
-        let (density, of_user) = &events[at];
+        let (part, of_user) = &events[at];
         let settings =
             Settings { tracepoint: Some(points.kernel), mappings: Mappings::NotTold, ..of_user.settings() };
-        let (density, event) = (*density, Event::open(settings, thread, cpu)?);
+        let (part, event) = (*part, Event::open(settings, thread, cpu)?);
         ring.take_in(&event, &events[0].1)?;
-        events.push((density, event));
+        events.push((part, event));
     }
     Ok(())
 }
 
 /// How much of its stack a fault's record carries: so little that a ring holds hundreds of records, and more where only
 /// one fault in many makes one.
-fn stack_bytes(density: Density, ring_pages: usize, period: u64) -> u32 {
+fn stack_bytes(part: Part, ring_pages: usize, period: u64) -> u32 {
     let ring_bytes = ring_pages as u64 * abi::PAGE_SIZE;
-    let bytes = match density {
-        Density::Every => 0,
-        Density::Stacks if period < SPARSE_PERIOD.into() => {
+    let bytes = match part {
+        Part::Every => 0,
+        Part::Stacks if period < SPARSE_PERIOD.into() => {
             (ring_bytes / 1024).clamp(STACK_BYTES_MIN, STACK_BYTES_MAX)
         }
-        Density::Stacks | Density::Sparse => (ring_bytes / 64).min(STACK_BYTES_SPARSE),
+        Part::Stacks | Part::Sparse => (ring_bytes / 64).min(STACK_BYTES_SPARSE),
+        Part::Deep => (ring_bytes / 32).min(STACK_BYTES_DEEP),
     };
     bytes as u32
 }

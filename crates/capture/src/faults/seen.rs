@@ -35,6 +35,9 @@ pub enum Memory {
     New,
 }
 
+/// Records of one fault lie no further apart.
+const ONCE_MORE_NS: u64 = 200_000;
+
 /// A small form of [`Seen`], to be sorted.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -77,6 +80,28 @@ impl Held {
         };
         let fault = FaultEvent { addr: sample.addr, ip: sample.ip, mode, access, stack };
         Self::new(sample.stamp, What::Fault(fault))
+    }
+
+    /// Tells whether this is the record before once more: two events that are on at the same time tell of a fault one
+    /// right after the other.
+    pub(super) fn is_same_fault(&self, other: &Self) -> bool {
+        let (What::Fault(one), What::Fault(two)) = (&self.what, &other.what) else { return false };
+        let is_near = other.monotonic_ns.abs_diff(self.monotonic_ns) < ONCE_MORE_NS;
+        is_near && self.tid == other.tid && (one.addr, one.ip, one.mode) == (two.addr, two.ip, two.mode)
+    }
+
+    /// Takes over what another record of the same fault tells of its stack.
+    pub(super) fn take_in(&mut self, other: Self, copies: Option<&StackCopies>) {
+        let (What::Fault(own), What::Fault(other)) = (&mut self.what, other.what) else { return };
+        let copied = |fault: &FaultEvent| fault.stack.filter(|id| StackCopies::is_copy(*id));
+        match (copied(own), copied(&other)) {
+            // Only one of them carries a piece of the stack: the other tells how many faults there are.
+            (None, Some(id)) => own.stack = Some(id),
+            (Some(_), Some(more)) => {
+                let _ = copies.and_then(|copies| copies.take_fault(more));
+            }
+            (_, None) => {}
+        }
     }
 
     /// The kernel's word on a mapping.

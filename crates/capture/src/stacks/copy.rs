@@ -10,6 +10,8 @@ use recording::{StackId, TimeNs};
 use stacks::{End, Registers};
 use sys::perf::UserStack;
 
+use super::second;
+use crate::faults::Pieces;
 use crate::hash::NumberMap;
 
 /// Stack copied at a call where that is known to do, and where nothing is known.
@@ -33,6 +35,11 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Pieces of memory kept for the next copies, and the largest that is kept.
 const SPARE_MAX: usize = 256;
 const SPARE_BYTES_MAX: usize = 64 << 10;
+/// What was long ago counts half after so many copies of faults; fewer than so many tell nothing.
+const ENDS_MAX: u32 = 1024;
+const ENDS_MIN: u32 = 64;
+/// Copies are too small where more than one in so many is cut.
+const CUT_SHARE: u32 = 20;
 /// Files of threads held open.
 const FILES_MAX: usize = 512;
 
@@ -42,6 +49,8 @@ pub(crate) struct RawStack {
     pub(crate) registers: Registers,
     pub(crate) sp: VirtAddr,
     pub(crate) bytes: Piece,
+    /// Where a handler runs on a stack of its own: the stack that it interrupted, from there on.
+    pub(crate) second: Option<(VirtAddr, Vec<u8>)>,
 }
 
 /// Bytes in memory that is used again and again: asking for new memory costs more than filling it.
@@ -98,6 +107,9 @@ struct Shared {
     first: NumberMap<Tid, VirtAddr>,
     missed: u64,
     spare: Vec<Piece>,
+    /// Copies of faults unwound of late, and those of them that were cut.
+    unwound: u32,
+    cut: u32,
 }
 
 impl StackCopies {
@@ -108,10 +120,10 @@ impl StackCopies {
     /// Hands a copy over: it belongs to the call of this thread at this time.
     pub(crate) fn put(&self, tid: Tid, time: TimeNs, raw: Option<RawStack>) {
         self.with(|shared| match raw {
-            Some(raw) if shared.waiting_bytes + raw.bytes.len() <= WAITING_BYTES_MAX => {
-                shared.waiting_bytes += raw.bytes.len();
+            Some(raw) if shared.waiting_bytes + raw.len() <= WAITING_BYTES_MAX => {
+                shared.waiting_bytes += raw.len();
                 if let Some(old) = shared.raw.insert((tid, time), raw) {
-                    shared.waiting_bytes -= old.bytes.len();
+                    shared.waiting_bytes -= old.len();
                 }
             }
             _ => shared.missed += 1,
@@ -136,20 +148,47 @@ impl StackCopies {
             shared.faults_begun = shared.faults_begun.wrapping_add(1) & !COPIED;
             let mut piece = shared.spare.pop().unwrap_or_default();
             piece.room(bytes.len()).copy_from_slice(bytes);
-            let raw = RawStack { registers, sp: rsp, bytes: piece };
+            let raw = RawStack { registers, sp: rsp, bytes: piece, second: None };
             shared.faults.insert(id, RawFault { raw, chain: chain.into() });
             Some(id)
         })
     }
 
+    /// Whether a fault names a copy by a number, not a chain.
+    pub(crate) const fn is_copy(id: StackId) -> bool {
+        id.0 & COPIED != 0
+    }
+
+    /// A fault's copy has led to its thread's first function, or not.
+    pub(crate) fn fault_ended(&self, end: End) {
+        self.with(|shared| {
+            shared.unwound += 1;
+            shared.cut += u32::from(matches!(end, End::Cut { .. }));
+            if shared.unwound == ENDS_MAX {
+                (shared.unwound, shared.cut) = (shared.unwound / 2, shared.cut / 2);
+            }
+        });
+    }
+
+    /// Whether the copies of faults have sufficed of late.
+    pub(crate) fn pieces(&self) -> Pieces {
+        self.with(|shared| {
+            if shared.unwound >= ENDS_MIN && shared.cut * CUT_SHARE > shared.unwound {
+                Pieces::TooSmall
+            } else {
+                Pieces::Suffice
+            }
+        })
+    }
+
     /// Takes what belongs to a fault; `None` if the number is a chain's.
     pub(crate) fn take_fault(&self, id: StackId) -> Option<RawFault> {
-        if id.0 & COPIED == 0 {
+        if !Self::is_copy(id) {
             return None;
         }
         self.with(|shared| {
             let fault = shared.faults.remove(&id)?;
-            shared.waiting_bytes -= fault.raw.bytes.len();
+            shared.waiting_bytes -= fault.raw.len();
             Some(fault)
         })
     }
@@ -175,7 +214,7 @@ impl StackCopies {
     pub(crate) fn take(&self, tid: Tid, time: TimeNs) -> Option<RawStack> {
         self.with(|shared| {
             let raw = shared.raw.remove(&(tid, time))?;
-            shared.waiting_bytes -= raw.bytes.len();
+            shared.waiting_bytes -= raw.len();
             Some(raw)
         })
     }
@@ -220,6 +259,11 @@ impl StackCopies {
 }
 
 impl RawStack {
+    /// The bytes copied.
+    fn len(&self) -> usize {
+        self.bytes.len() + self.second.as_ref().map_or(0, |(_, bytes)| bytes.len())
+    }
+
     /// Where the call was made from: the instruction, the word on top of the stack, which is most often the address its
     /// function returns to, and how deep the stack is.
     fn place(&self) -> [u64; 3] {
@@ -291,7 +335,7 @@ impl Copier {
         let mut bytes = self.waiting.spare();
         let read = sys::memory::read(tid, sp, bytes.room(BYTES)).ok()?;
         bytes.truncate(read);
-        let mut raw = RawStack { registers: Registers::from_ip_sp(ip, sp), sp, bytes };
+        let mut raw = RawStack { registers: Registers::from_ip_sp(ip, sp), sp, bytes, second: None };
         let mut wanted = if read == BYTES { self.waiting.wanted(tid, sp, raw.place()) } else { read };
         if wanted > BYTES_UNKNOWN && !self.purse.is_open(time) {
             wanted = BYTES_UNKNOWN;
@@ -302,7 +346,23 @@ impl Copier {
             raw.bytes.truncate(read + more);
             self.purse.take(raw.bytes.len().saturating_sub(BYTES_UNKNOWN) as u64);
         }
+        raw.second = self.interrupted(tid, &raw);
         Some(raw)
+    }
+
+    /// What a handler on a stack of its own has interrupted.
+    fn interrupted(&self, tid: Tid, raw: &RawStack) -> Option<(VirtAddr, Vec<u8>)> {
+        let first = self.waiting.with(|shared| shared.first.get(&tid).copied());
+        let above = |from: VirtAddr| first.and_then(|first| first.0.checked_sub(from.0));
+        if above(raw.sp).is_some_and(|rest| rest <= BYTES_MAX as u64) {
+            return None;
+        }
+        let start = second::interrupted(raw.sp, &raw.bytes)?;
+        let wanted = above(start).map_or(u64::MAX, |rest| rest.saturating_add(BYTES_ABOVE));
+        let mut bytes = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX).min(BYTES_UNKNOWN)];
+        let read = sys::memory::read(tid, start, &mut bytes).ok()?;
+        bytes.truncate(read);
+        Some((start, bytes))
     }
 
     /// The only registers that the kernel tells of a thread that waits.
@@ -369,6 +429,7 @@ mod tests {
             registers: Registers::from_ip_sp(VirtAddr(1), VirtAddr(2)),
             sp: VirtAddr(2),
             bytes,
+            second: None,
         };
         copies.take_back(raw(piece(4096)));
         copies.take_back(raw(piece(SPARE_BYTES_MAX + 1)));
@@ -387,6 +448,7 @@ mod tests {
             registers: Registers::from_ip_sp(VirtAddr(1), VirtAddr(2)),
             sp: VirtAddr(2),
             bytes: piece(16),
+            second: None,
         };
         waiting.put(Tid(1), TimeNs(5), Some(raw()));
         waiting.put(Tid(1), TimeNs(6), None);
@@ -403,6 +465,7 @@ mod tests {
             registers: Registers::from_ip_sp(VirtAddr(1), VirtAddr(0x10_0000)),
             sp: VirtAddr(0x10_0000),
             bytes: piece(BYTES),
+            second: None,
         };
         let (tid, other, place, elsewhere) = (Tid(1), Tid(2), raw.place(), [0; 3]);
         assert_eq!(waiting.wanted(tid, raw.sp, place), BYTES_UNKNOWN);

@@ -5,7 +5,9 @@ mod copy;
 mod follow;
 mod intern;
 mod names;
+mod second;
 mod unwinding;
+mod wholes;
 
 pub(crate) use copy::Copier;
 pub use copy::StackCopies;

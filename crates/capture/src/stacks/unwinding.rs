@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use abi::{Pid, VirtAddr};
-use recording::{Body, ChainEnds, Event, MmId, StackId, Symbols};
+use recording::{Body, ChainEnds, Event, MmId, SpawnKind, StackId, Symbols};
 use stacks::{Chain, CodeMap, End, FRAMES_MAX, StackCopy, Unwinder};
 
 use super::copy::{RawFault, StackCopies};
 use super::follow::Follow;
 use super::intern::{Chains, Interned};
 use super::names;
+use super::wholes::Wholes;
 use crate::hash::NumberMap;
 use crate::recorder::Stacks;
 
@@ -54,6 +55,7 @@ pub(crate) struct Unwinding {
     /// The chains that the kernel's fault events name.
     of_kernel: Vec<Arc<[VirtAddr]>>,
     of_faults: FaultChains,
+    wholes: Wholes,
     pids: Vec<Pid>,
     wanted: Stacks,
 }
@@ -70,6 +72,7 @@ impl Unwinding {
             fault_ends: ChainEnds::default(),
             of_kernel: Vec::new(),
             of_faults: FaultChains::default(),
+            wholes: Wholes::default(),
             pids: Vec::new(),
             wanted,
         }
@@ -93,6 +96,12 @@ impl Unwinding {
         };
         // A call changes the map after it was made.
         self.follow.see(&event);
+        match &event.body {
+            Body::Spawn(spawn) if spawn.kind == SpawnKind::Fork => self.wholes.fork(event.tid, spawn.child),
+            Body::Spawn(spawn) => self.wholes.forget(spawn.child),
+            Body::Exec(_) | Body::Exit { .. } => self.wholes.forget(event.tid),
+            _ => {}
+        }
         out.extend(fresh);
         out.push(event);
     }
@@ -109,10 +118,13 @@ impl Unwinding {
         let frames = if let (Some(RawFault { raw, chain: of_kernel }), Some(code)) = (copied, code) {
             let stack = StackCopy::new(raw.sp, &raw.bytes);
             let mut chain = self.unwinder.unwind(code, &raw.registers, &stack);
+            let joined = self.wholes.join(event.tid, &mut chain);
             if matches!(chain.end, End::Cut { .. }) {
                 lead_on(&mut self.unwinder, code, &mut chain, &of_kernel);
             }
-            note(&mut self.fault_ends, chain.end);
+            self.wholes.keep(event.tid, &chain);
+            self.waiting.fault_ended(chain.end);
+            note(&mut self.fault_ends, chain.end, joined);
             self.waiting.take_back(raw);
             chain.frames
         } else {
@@ -142,12 +154,17 @@ impl Unwinding {
     fn of_call(&mut self, event: &mut Event) -> Option<Event> {
         let raw = self.waiting.take(event.tid, event.time)?;
         let code = self.follow.map(event.mm)?;
-        let stack = StackCopy::new(raw.sp, &raw.bytes);
-        let chain = self.unwinder.unwind(code, &raw.registers, &stack);
-        note(&mut self.ends, chain.end);
+        let mut stack = StackCopy::new(raw.sp, &raw.bytes);
+        if let Some((start, bytes)) = &raw.second {
+            stack = stack.with(*start, bytes);
+        }
+        let mut chain = self.unwinder.unwind(code, &raw.registers, &stack);
         let last = chain.stack.last().copied().unwrap_or(raw.sp);
         self.waiting.ended(event.tid, &raw, last, chain.end);
         self.waiting.take_back(raw);
+        let joined = self.wholes.join(event.tid, &mut chain);
+        self.wholes.keep(event.tid, &chain);
+        note(&mut self.ends, chain.end, joined);
         let (id, fresh) = self.intern(event, &chain.frames);
         if let Body::Call(call) = &mut event.body {
             call.stack = id;
@@ -173,7 +190,8 @@ impl Unwinding {
     }
 }
 
-fn note(ends: &mut ChainEnds, end: End) {
+fn note(ends: &mut ChainEnds, end: End, joined: bool) {
+    ends.joined += u64::from(joined);
     let count = match end {
         End::Root => &mut ends.root,
         End::Cut { .. } => &mut ends.cut,

@@ -2,7 +2,7 @@
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, VmFlags, Vma};
-use recording::FaultAccess;
+use recording::{FaultAccess, MmId};
 
 use super::{How, Kind, Ledger, May, Stretch, Touch};
 
@@ -34,17 +34,24 @@ const AROUND_BYTES: u64 = 16 * PAGE_SIZE;
 const TABLE_BYTES: u64 = 512 * PAGE_SIZE;
 
 impl Ledger {
-    /// A fault that the program survived.
-    pub fn fault(&mut self, space: &AddressSpace, touch: Touch, addr: VirtAddr, access: Access) {
+    /// A fault that the program survived. Returns the fork that had left the page in two memories, if it was a write that
+    /// ended that.
+    pub fn fault(
+        &mut self,
+        space: &AddressSpace,
+        touch: Touch,
+        addr: VirtAddr,
+        access: Access,
+    ) -> Option<MmId> {
         let page = addr.page_down();
         // A stack that grows to reach the page may not be told to have grown yet.
         let growing = || {
             let above = space.first_ending_after(page);
             above.filter(|vma| vma.flags.contains(VmFlags::GROWSDOWN))
         };
-        let Some(vma) = space.find(page).or_else(growing) else { return };
+        let vma = space.find(page).or_else(growing)?;
         if !vma.flags.intersects(VmFlags::ACCESS) {
-            return;
+            return None;
         }
         let writable = vma.flags.contains(VmFlags::WRITE);
         let access = if writable || access == Access::Write { access } else { Access::Read };
@@ -76,6 +83,13 @@ impl Ledger {
             let then = may.each(&into);
             if races { may.or(then) } else { then }
         });
+        // Where a page is there already, only a write can have raised the fault.
+        let is_shared = |before: &Stretch| before.is_shared_by_fork() && before.may == May::ANON && !races;
+        let shared = before.filter(is_shared);
+        if shared.is_some() && access != Access::Read {
+            self.runs.update(here, |old| old.map(|old| Stretch { copied: Some(by), ..old }));
+        }
+        shared.filter(|_| access != Access::Read)?.forked
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use abi::{AddrRange, Tid, VirtAddr};
 use mm::{AddressSpace, Backing, FileKind, VmFlags, Vma};
-use recording::{PageRun, StackId, TimeNs};
+use recording::{MmId, PageRun, StackId, TimeNs};
 
 pub use effects::Done;
 pub use fault::Access;
@@ -107,7 +107,7 @@ impl Ledger {
         for run in kernel {
             let may = May::told(run.state);
             if may != May::ABSENT {
-                let stretch = Stretch { may, by, first: touch.time, last: touch.time };
+                let stretch = Stretch::new(may, by, touch.time);
                 ledger.runs.update(run.range, |_| Some(stretch));
             }
         }
@@ -132,6 +132,23 @@ impl Ledger {
             }
         }
         Self { runs, touchers: self.touchers.clone(), reading: Reading::default() }
+    }
+
+    /// Notes on both sides which anonymous pages a forked child has in common with its maker, until one of them writes;
+    /// returns their bytes.
+    pub(crate) fn share(&mut self, child: &mut Self, mappings: &AddressSpace, id: MmId) -> u64 {
+        let mut bytes = 0;
+        for vma in mappings.vmas().filter(|vma| !vma.flags.contains(VmFlags::MAYSHARE)) {
+            for (range, stretch) in child.runs.within(vma.range) {
+                if stretch.may == May::ANON {
+                    let both = Stretch { forked: Some(id), copied: None, ..stretch };
+                    self.runs.update(range, |_| Some(both));
+                    child.runs.update(range, |_| Some(both));
+                    bytes += range.len();
+                }
+            }
+        }
+        bytes
     }
 
     /// The run that a page is in; `None` where nothing is there.
@@ -196,7 +213,7 @@ impl Ledger {
             }
             Some(match old {
                 Some(old) if !was.contains(May::ABSENT) || was.contains(may) => Stretch { may, ..old },
-                _ => Stretch { may, by, first: time, last: time },
+                _ => Stretch::new(may, by, time),
             })
         });
     }

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
-use recording::TimeNs;
+use recording::{MmId, TimeNs};
 
 use super::may::May;
 use super::touchers::ToucherId;
@@ -26,11 +26,36 @@ pub struct Stretch {
     pub first: TimeNs,
     /// When the last of them came.
     pub last: TimeNs,
+    /// The memory that a fork made with them last, by a copy of the page tables; `None`: no fork had them.
+    pub forked: Option<MmId>,
+    /// Who wrote to them here since then, so that they are this memory's own again.
+    pub copied: Option<ToucherId>,
 }
 
 impl Stretch {
+    /// Pages that nobody has touched before.
+    pub(crate) fn new(may: May, by: ToucherId, time: TimeNs) -> Self {
+        Self { may, by, first: time, last: time, forked: None, copied: None }
+    }
+
+    /// Whether they are in memory, as far as is known.
+    pub fn is_there(&self) -> bool {
+        self.may.intersects(May::ANON.or(May::FILE)) && !self.may.contains(May::ABSENT)
+    }
+
+    /// Whether they are anonymous for sure: the memory's own, written to, and nowhere else.
+    pub fn is_anonymous(&self) -> bool {
+        self.may == May::ANON
+    }
+
+    /// Whether a fork left them in two memories, and nothing was told of a write since.
+    pub fn is_shared_by_fork(&self) -> bool {
+        self.forked.is_some() && self.copied.is_none()
+    }
+
     fn joins(&self, other: &Self) -> bool {
-        self.may == other.may && self.by == other.by
+        let Self { may, by, first: _, last: _, forked, copied } = *self;
+        may == other.may && by == other.by && forked == other.forked && copied == other.copied
     }
 
     fn join(&mut self, other: &Self) {
@@ -173,7 +198,7 @@ mod tests {
     use super::*;
 
     fn stretch(may: u8) -> Stretch {
-        Stretch { may: May(1 << may), by: ToucherId(0), first: TimeNs(0), last: TimeNs(0) }
+        Stretch::new(May(1 << may), ToucherId(0), TimeNs(0))
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, VmFlags};
 use recording::{Counters, PageRun, PageState, TimeNs};
 
-use super::{Kind, Ledger, May, Toucher};
+use super::{Kind, Ledger, May, Stretch, Toucher};
 
 /// First touchers listed.
 const LISTED_MAX: usize = 32;
@@ -121,14 +121,18 @@ impl Ledger {
         sums
     }
 
+    /// What of a range is in memory, ascending.
+    pub fn there(&self, range: AddrRange) -> Vec<(AddrRange, Stretch)> {
+        let mut within = self.runs.within(range);
+        within.retain(|(_, stretch)| stretch.is_there());
+        within
+    }
+
     /// Who touched most first of what is there now.
     pub fn first_touchers(&self) -> Vec<FirstToucher> {
         let mut by: HashMap<_, FirstToucher> = HashMap::new();
-        for (range, stretch) in self.runs.iter() {
+        for (range, stretch) in self.runs.iter().filter(|(_, stretch)| stretch.is_there()) {
             let Some(who) = self.who(stretch.by) else { continue };
-            if !stretch.may.intersects(May::ANON.or(May::FILE)) || stretch.may.contains(May::ABSENT) {
-                continue;
-            }
             let entry = by.entry(stretch.by).or_insert(FirstToucher {
                 who,
                 bytes: 0,

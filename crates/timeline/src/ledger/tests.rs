@@ -2,7 +2,7 @@
 
 use abi::{AddrRange, Advice, Call, Errno, Fd, MapFlags, PAGE_SIZE, Prot, RemapFlags, Tid, VirtAddr};
 use mm::{AddressSpace, Input, Layout, Limits, Profile, System};
-use recording::{PageRun, PageState, StackId, TimeNs};
+use recording::{MmId, PageRun, PageState, StackId, TimeNs};
 
 use super::{Access, Asked, Done, How, Ledger, May, Moving, Reason, Sight, Touch};
 
@@ -147,6 +147,34 @@ fn a_child_has_what_has_an_anon_vma() {
     let child = world.space.fork(&mut world.sys, &Input::default()).expect("room");
     world.ledger = world.ledger.fork(&child);
     assert_eq!(world.states(0, 6), "A.....");
+}
+
+#[test]
+fn a_write_ends_what_a_fork_shared() {
+    let mut world = World::new();
+    world.map(0, 4, Prot::RW, MapFlags::NONE);
+    for at in 0..3 {
+        world.fault(at, Access::Write);
+    }
+    world
+        .space
+        .touch(&mut world.sys, page(0), mm::Access::Write, &Input::default())
+        .expect("it may be written");
+    let child = world.space.fork(&mut world.sys, &Input::default()).expect("room");
+    let mut of_child = world.ledger.fork(&child);
+    assert_eq!(world.ledger.share(&mut of_child, &child, MmId(9)), 3 * PAGE_SIZE);
+    let touch = world.touch();
+    let fault = |ledger: &mut Ledger, at, access| ledger.fault(&child, touch, page(at), access);
+    assert_eq!(fault(&mut of_child, 1, Access::Unknown), Some(MmId(9)));
+    assert_eq!(fault(&mut of_child, 1, Access::Unknown), None, "it is the child's own by now");
+    assert_eq!(fault(&mut of_child, 2, Access::Read), None);
+    assert_eq!(fault(&mut of_child, 3, Access::Write), None, "nobody had it");
+    assert_eq!(fault(&mut world.ledger, 1, Access::Write), Some(MmId(9)), "the parent's is still shared");
+    let states = |ledger: &Ledger| -> Vec<bool> {
+        (0..4).filter_map(|at| ledger.at(page(at))).map(|stretch| stretch.is_shared_by_fork()).collect()
+    };
+    assert_eq!(states(&of_child), [true, false, true, false]);
+    assert_eq!(states(&world.ledger), [true, false, true]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ saved_number! { May: u8, ToucherId: u32, recording::StackId: u32 }
 saved_enum! { How { Fault, Call, Around, Before, Found } }
 saved! {
     Toucher { tid, stack, how }
-    Stretch { may, by, first, last }
+    Stretch { may, by, first, last, forked, copied }
 }
 
 impl Saved for Ledger {
@@ -49,6 +49,9 @@ impl Saved for Ledger {
             let to = from.checked_add(input.number()?)?;
             let stretch = Stretch::get(input)?;
             touchers.get(stretch.by)?;
+            if let Some(copied) = stretch.copied {
+                touchers.get(copied)?;
+            }
             if to <= from || to > 1 << 52 {
                 return None;
             }

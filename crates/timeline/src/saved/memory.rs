@@ -10,120 +10,70 @@ use crate::ledger::Ledger;
 use crate::memory::{Largest, Memory, PagesRead, ThreadStack, UnderWay};
 use crate::twin::{Parts, Twin};
 
-/// One memory at one event. Its pages and its program are named by the events that told them.
-pub(crate) struct MemoryState {
-    pub(crate) id: MmId,
-    pub(crate) exec_event: Option<u64>,
-    pub(crate) pages_event: Option<u64>,
-    pub(crate) twin: Option<Parts>,
+saved! {
+    Sample { virtual_bytes, resident_bytes, mappings }
+    ThreadStack { range, mapped_by, thread }
+    UnderWay { event, time, call, input, predicted, ranges, is_confirmed }
+}
+
+/// Makes [`MemoryState`] and the ways there and back from the one list of fields that are kept as they are.
+macro_rules! memory_state {
+    ($($alike:ident: $type:ty),* $(,)?) => {
+        /// One memory at one event. Its pages and its program are named by the events that told them.
+        pub(crate) struct MemoryState {
+            pub(crate) id: MmId,
+            pub(crate) pages_event: Option<u64>,
+            pub(crate) twin: Option<Parts>,
+            limits: Vec<(Resource, Rlimit)>,
+            under_way: Vec<(Tid, UnderWay)>,
+            $(pub(crate) $alike: $type,)*
+        }
+
+        saved! { MemoryState { id, pages_event, twin, limits, under_way, $($alike),* } }
+
+        impl Memory {
+            /// Takes it apart; the calls kept for telling which one came before a difference are left out.
+            pub(crate) fn state(&self) -> MemoryState {
+                let Self { id, exec: _, pages, twin, limits, under_way, recent: _, sums: _, $($alike),* } = self;
+                let mut limits: Vec<_> = limits.iter().map(|(resource, limit)| (*resource, *limit)).collect();
+                limits.sort_unstable_by_key(|(resource, _)| *resource);
+                let mut under_way: Vec<_> = under_way.iter().map(|(tid, call)| (*tid, call.clone())).collect();
+                under_way.sort_unstable_by_key(|(tid, _)| *tid);
+                MemoryState {
+                    id: *id,
+                    pages_event: pages.as_ref().map(|pages| pages.event),
+                    twin: twin.as_ref().map(Twin::parts),
+                    limits,
+                    under_way,
+                    $($alike: Clone::clone($alike),)*
+                }
+            }
+
+            /// Puts it together.
+            pub(crate) fn of_state(state: MemoryState, twin: Option<Twin>, pages: Option<PagesRead>) -> Self {
+                let MemoryState { id, pages_event: _, twin: _, limits, under_way, $($alike),* } = state;
+                Self {
+                    pages,
+                    twin,
+                    under_way: under_way.into_iter().collect(),
+                    $($alike,)*
+                    ..Self::new(id, None, limits.into_iter().collect())
+                }
+            }
+        }
+    };
+}
+
+memory_state! {
+    exec_event: Option<u64>,
     counters: Option<(TimeNs, Counters)>,
     stack: Option<StackGrowth>,
     largest: Largest,
     page_checkpoints: u64,
     stack_areas: Vec<ThreadStack>,
     counted: Sample,
-    limits: Vec<(Resource, Rlimit)>,
-    under_way: Vec<(Tid, UnderWay)>,
     is_unmodelled: bool,
     is_raced: bool,
     ledger: Option<Ledger>,
     has_gaps: bool,
-}
-
-saved! {
-    Sample { virtual_bytes, resident_bytes, mappings }
-    ThreadStack { range, mapped_by, thread }
-    UnderWay { event, time, call, input, predicted, ranges, is_confirmed }
-    MemoryState {
-        id, exec_event, pages_event, twin, counters, stack, largest, page_checkpoints, stack_areas, counted,
-        limits, under_way, is_unmodelled, is_raced, ledger, has_gaps,
-    }
-}
-
-impl Memory {
-    /// Takes it apart; the calls kept for telling which one came before a difference are left out.
-    pub(crate) fn state(&self) -> MemoryState {
-        let Self {
-            id,
-            exec: _,
-            exec_event,
-            pages,
-            counters,
-            stack,
-            largest,
-            page_checkpoints,
-            stack_areas,
-            counted,
-            twin,
-            limits,
-            under_way,
-            is_unmodelled,
-            is_raced,
-            recent: _,
-            ledger,
-            has_gaps,
-            sums: _,
-        } = self;
-        let mut limits: Vec<_> = limits.iter().map(|(resource, limit)| (*resource, *limit)).collect();
-        limits.sort_unstable_by_key(|(resource, _)| *resource);
-        let mut under_way: Vec<_> = under_way.iter().map(|(tid, call)| (*tid, call.clone())).collect();
-        under_way.sort_unstable_by_key(|(tid, _)| *tid);
-        MemoryState {
-            id: *id,
-            exec_event: *exec_event,
-            pages_event: pages.as_ref().map(|pages| pages.event),
-            twin: twin.as_ref().map(Twin::parts),
-            counters: *counters,
-            stack: *stack,
-            largest: *largest,
-            page_checkpoints: *page_checkpoints,
-            stack_areas: stack_areas.clone(),
-            counted: *counted,
-            limits,
-            under_way,
-            is_unmodelled: *is_unmodelled,
-            is_raced: *is_raced,
-            ledger: ledger.clone(),
-            has_gaps: *has_gaps,
-        }
-    }
-
-    /// Puts it together.
-    pub(crate) fn of_state(state: MemoryState, twin: Option<Twin>, pages: Option<PagesRead>) -> Self {
-        let MemoryState {
-            id,
-            exec_event,
-            pages_event: _,
-            twin: _,
-            counters,
-            stack,
-            largest,
-            page_checkpoints,
-            stack_areas,
-            counted,
-            limits,
-            under_way,
-            is_unmodelled,
-            is_raced,
-            ledger,
-            has_gaps,
-        } = state;
-        Self {
-            exec_event,
-            pages,
-            counters,
-            stack,
-            largest,
-            page_checkpoints,
-            stack_areas,
-            counted,
-            twin,
-            under_way: under_way.into_iter().collect(),
-            is_unmodelled,
-            is_raced,
-            ledger,
-            has_gaps,
-            ..Self::new(id, None, limits.into_iter().collect())
-        }
-    }
 }

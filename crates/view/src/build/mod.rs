@@ -13,6 +13,7 @@ use std::io::{Read, Seek};
 use recording::{Body, Event, MmId, Symbols};
 use timeline::{Replay, Sites, World};
 
+use crate::chains::Chains;
 use crate::curve::CurvePoint;
 use crate::report::{RecordingFacts, Report};
 use crate::words::printable;
@@ -57,6 +58,7 @@ pub fn report_beside<R: Read + Seek>(
     let unknown = replay.reader().unknown_events();
     let run = replay.finish();
     let seen = report_findings::Seen { run: &run, sites: &sites, symbols: source.symbols, pids: &pids };
+    let chains = Chains::new(source.symbols);
     Report {
         run: run::run(&run),
         recording: RecordingFacts {
@@ -68,11 +70,11 @@ pub fn report_beside<R: Read + Seek>(
         memory: run.largest_memory().map(|still| memory::memory(&run, still, &peaks)),
         curve: curve(&run),
         growths: processes::growths(&run),
-        processes: processes::processes(&run),
+        processes: processes::processes(&run, &chains),
         resident: resident::resident(&run, source.symbols),
         findings: report_findings::find(&seen),
         proof: proof::proof(&run),
-        notes: notes::notes(&run, unknown),
+        notes: notes::notes(&run, unknown, &chains),
     }
 }
 

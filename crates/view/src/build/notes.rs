@@ -3,6 +3,7 @@
 use recording::{Completeness, FaultSource, LossSource, PageSource, UnmodelledWhy};
 use timeline::Run;
 
+use crate::chains::Chains;
 use crate::report::{Note, NoteKind};
 use crate::words::{bytes, count, plural};
 
@@ -23,7 +24,7 @@ pub(super) fn incomplete(run: &Run) -> Option<String> {
     }
 }
 
-pub(super) fn notes(run: &Run, unknown_events: u64) -> Vec<Note> {
+pub(super) fn notes(run: &Run, unknown_events: u64, chains: &Chains<'_>) -> Vec<Note> {
     let mut notes = Vec::new();
     let mut note = |kind, text: String| notes.push(Note { kind, text });
     for (source, lost) in &run.counts.lost {
@@ -58,6 +59,9 @@ pub(super) fn notes(run: &Run, unknown_events: u64) -> Vec<Note> {
     }
     for remark in &sources.remarks {
         note(NoteKind::NotSeen, remark.clone());
+    }
+    if let Some(ends) = chains.ends() {
+        note(NoteKind::Meaning, ends);
     }
     notes
 }

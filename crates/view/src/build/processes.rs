@@ -1,18 +1,29 @@
 //! The processes and the largest growths.
 
+use std::collections::HashMap;
+
 use recording::MmId;
 use timeline::{Process, Run};
 
 use super::run::{end, program_name};
+use crate::chains::Chains;
 use crate::report::{self, Growth};
-use crate::words::{bytes, plural};
+use crate::words::{bytes, plural, printable};
 
-pub(super) fn processes(run: &Run) -> Vec<report::Process> {
+/// Writers told of each fork.
+const WRITERS: usize = 4;
+
+pub(super) fn processes(run: &Run, chains: &Chains<'_>) -> Vec<report::Process> {
+    // A number is used again: a fork is told of the process that was made at the same time.
+    let forks: HashMap<(i32, u64), &timeline::Fork> =
+        run.forks.iter().map(|fork| ((fork.child_pid.0, fork.time.0), fork)).collect();
     let parent = |process: &Process| Some(run.processes.get(process.parent?.0)?.pid.0);
     let row = |process: &Process| report::Process {
         pid: process.pid.0,
         parent: parent(process),
         program: name(run, process),
+        programs: process.programs.iter().map(|program| printable(&program.path)).collect(),
+        fork: forks.get(&(process.pid.0, process.born.0)).and_then(|of| fork(of, chains)),
         start_ns: process.born.0,
         end_ns: process.ended.map(|(time, _)| time.0),
         end: end(process),
@@ -25,6 +36,24 @@ pub(super) fn processes(run: &Run) -> Vec<report::Process> {
         last_resident_time_ns: process.last_resident.map(|(_, time)| time.0),
     };
     run.processes.iter().map(row).collect()
+}
+
+fn fork(fork: &timeline::Fork, chains: &Chains<'_>) -> Option<report::Fork> {
+    let mut writers: Vec<(&timeline::Copier, &u64)> = fork.copied.iter().collect();
+    writers.sort_by_key(|(copier, bytes)| (std::cmp::Reverse(**bytes), **copier));
+    let writer = |(copier, bytes): (&timeline::Copier, &u64)| report::Writer {
+        tid: copier.tid.0,
+        in_child: copier.mm == fork.child,
+        bytes: *bytes,
+        frames: chains.frames(copier.stack),
+    };
+    Some(report::Fork {
+        time_ns: fork.time.0,
+        shared: fork.shared?,
+        copied_by_child: fork.copied_in(fork.child),
+        copied_by_parent: fork.copied_in(fork.parent),
+        writers: writers.into_iter().take(WRITERS).map(writer).collect(),
+    })
 }
 
 /// The program's name; a process that executed none has its maker's.

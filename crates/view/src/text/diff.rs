@@ -101,7 +101,7 @@ fn changes(view: &DiffView, canvas: Canvas) -> Vec<Line> {
 }
 
 /// A change with its sign.
-fn signed(change: i128) -> String {
+pub(super) fn signed(change: i128) -> String {
     let size = bytes(u64::try_from(change.unsigned_abs()).unwrap_or(u64::MAX));
     match change {
         0 => "=".to_owned(),

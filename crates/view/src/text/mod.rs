@@ -14,6 +14,7 @@ mod mappings;
 mod memory;
 mod objects;
 mod origins;
+mod origins_diff;
 mod pages;
 mod peers;
 mod pmap;
@@ -26,6 +27,7 @@ mod stacks;
 mod symbols;
 mod table;
 mod together;
+mod tree;
 
 pub use csv::csv;
 pub use diff::{diff, kind_changes};
@@ -35,6 +37,7 @@ pub use explain::explain;
 pub use map::map;
 pub use mappings::mappings;
 pub use origins::{origins, story};
+pub use origins_diff::origins_diff;
 pub use pages::pages;
 pub use peers::peers;
 pub use pmap::{Frame, Paths, PmapOptions, pmap, pmap_devices};
@@ -219,6 +222,7 @@ pub fn report(report: &Report, canvas: Canvas) -> Vec<Line> {
             .unwrap_or_default(),
         findings::lines(&report.findings, canvas),
         processes::lines(&report.processes, canvas),
+        tree::lines(&report.processes, canvas),
         proof::lines(report, canvas),
     ];
     let mut lines = Vec::new();

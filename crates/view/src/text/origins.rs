@@ -3,7 +3,7 @@
 use super::table::{bar, right};
 use super::{Canvas, Line, Role};
 use crate::chains::FrameWords;
-use crate::origins::{By, OriginsView};
+use crate::origins::{By, OriginBytes, OriginsView, Whose};
 use crate::story::StoryLine;
 use crate::words::{bytes, count, time};
 
@@ -15,45 +15,56 @@ const FRAMES: usize = 12;
 /// Lays out where memory comes from.
 pub fn origins(view: &OriginsView, canvas: Canvas) -> Vec<Line> {
     let of = view.pid.map(|pid| format!(" of process {pid}")).unwrap_or_default();
-    let what = match view.by {
-        By::Stack => "stack that mapped it",
-        By::Line => "line that mapped it",
-        By::Thread => "thread that mapped it",
-        By::Object => "what is mapped",
-        By::Kind => "kind",
-    };
-    let title = format!("Memory{of} at {} by {what}", time(view.time_ns));
+    let title = format!("Memory{of} at {} by {}", time(view.time_ns), what(view.by, view.whose));
     let mut lines = vec![Line::of(Role::Strong, title)];
-    lines.push(Line::of(Role::Faint, "      RESIDENT         SIZE   PIECES"));
+    let has_forks = view.total.shared + view.total.copied > 0;
+    lines.push(numbers(Role::Faint, &["RESIDENT", "DIRTY", "SIZE", "PIECES", "SHARED", "COPIED"], has_forks));
     for row in view.rows.iter().take(ROWS) {
-        let numbers = format!(
-            "  {} {} {}  ",
-            right(&bytes(row.resident), 12),
-            right(&bytes(row.size), 12),
-            right(&count(row.pieces), 8)
-        );
-        let room = canvas.columns.saturating_sub(numbers.chars().count() + 9);
-        let bar = bar(canvas, row.resident, view.resident, 8);
+        let line = numbers(Role::Plain, &cells(&row.bytes), has_forks);
+        let room = canvas.columns.saturating_sub(line.plain().chars().count() + 11);
+        let bar = bar(canvas, row.bytes.resident, view.total.resident, 8);
         let name = canvas.cut(&row.name, room);
-        lines.push(Line::of(Role::Plain, format!("{numbers}{name}  ")).and(Role::Ink, bar.text));
+        lines.push(line.and(Role::Plain, format!("  {name}  ")).and(Role::Ink, bar.text));
         lines.extend(frames(row.frames.get(1..).unwrap_or_default(), canvas, 10));
     }
     if view.rows.len() > ROWS {
         let rest = &view.rows[ROWS..];
-        let sum: u64 = rest.iter().map(|row| row.resident).sum();
+        let sum: u64 = rest.iter().map(|row| row.bytes.resident).sum();
         lines.push(Line::of(
             Role::Faint,
-            format!("  {} {} more", right(&bytes(sum), 12), count(rest.len() as u64)),
+            format!("  {} {} more", right(&bytes(sum), 9), count(rest.len() as u64)),
         ));
     }
-    lines.push(Line::of(
-        Role::Strong,
-        format!("  {} {} total", right(&bytes(view.resident), 12), right(&bytes(view.size), 12)),
-    ));
+    lines.push(numbers(Role::Strong, &cells(&view.total), has_forks).and(Role::Strong, "  total"));
     if let Some(stacks) = &view.stacks {
         lines.extend(canvas.sentence(Role::Faint, stacks, 2));
     }
     lines
+}
+
+pub(super) const fn what(by: By, whose: Whose) -> &'static str {
+    match (by, whose) {
+        (By::Stack, Whose::Toucher) => "stack that touched it first",
+        (By::Line, Whose::Toucher) => "line that touched it first",
+        (By::Thread, Whose::Toucher) => "thread that touched it first",
+        (By::Stack, Whose::Mapper) => "stack that mapped it",
+        (By::Line, Whose::Mapper) => "line that mapped it",
+        (By::Thread, Whose::Mapper) => "thread that mapped it",
+        (By::Object, _) => "what is mapped",
+        (By::Kind, _) => "kind",
+    }
+}
+
+/// The columns of numbers; the last two only where there were forks.
+fn numbers<T: AsRef<str>>(role: Role, cells: &[T; 6], has_forks: bool) -> Line {
+    let shown = if has_forks { 6 } else { 4 };
+    let cells = cells.iter().zip([11, 10, 10, 8, 10, 10]).take(shown);
+    Line::of(role, cells.map(|(cell, width)| right(cell.as_ref(), width)).collect::<String>())
+}
+
+fn cells(of: &OriginBytes) -> [String; 6] {
+    let OriginBytes { size, resident, dirty, shared, copied, pieces } = *of;
+    [bytes(resident), bytes(dirty), bytes(size), count(pieces), bytes(shared), bytes(copied)]
 }
 
 /// Lays out the life of an address.
@@ -72,7 +83,8 @@ pub fn story(story: &[StoryLine], canvas: Canvas) -> Vec<Line> {
     lines
 }
 
-fn frames(frames: &[FrameWords], canvas: Canvas, indent: usize) -> Vec<Line> {
+/// The frames of a chain, a line each.
+pub(super) fn frames(frames: &[FrameWords], canvas: Canvas, indent: usize) -> Vec<Line> {
     let room = canvas.columns.saturating_sub(indent);
     let mut lines: Vec<Line> = frames
         .iter()

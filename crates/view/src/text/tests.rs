@@ -92,6 +92,10 @@ fn eighty_columns() {
             4242  python3               0.412 s   20.0 MiB   12.0 MiB     600  0
             4250  träge                 0.412 s   20.0 MiB    1.0 MiB     600  signal 15
 
+        Processes  (who made whom; what each executed; what a fork shared and who wrote…
+          4242 python3
+            4250 träge
+
         lost: 12 page faults of 2,345: the ring was full
         not seen: page faults in kernel mode (not permitted to this user)
         twin: 3/4 maps, 259/260 mappings identical to Linux 6.18.44, 2 mappings not
@@ -190,6 +194,10 @@ fn ascii_only() {
              PID  PROGRAM                 LIVED       SIZE   RESIDENT   CALLS  END
             4242  python3               0.412 s   20.0 MiB   12.0 MiB     600  0
             4250  tr\u{e4}ge            0.412 s   20.0 MiB    1.0 MiB     600  signal 15
+
+        Processes  (who made whom; what each executed; what a fork shared and who wro...
+          4242 python3
+            4250 tr\u{e4}ge
 
         lost: 12 page faults of 2,345: the ring was full
         not seen: page faults in kernel mode (not permitted to this user)

@@ -18,11 +18,13 @@ pub(crate) fn act(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         To::Speedscope => Format::Speedscope,
         To::Json => Format::Json,
         To::Csv => Format::Csv,
+        #[cfg(feature = "parquet")]
+        To::Parquet => Format::Parquet,
     };
     if args.output.is_none() && !format.is_text() && io::stdout().is_terminal() {
         anyhow::bail!("this format is binary and the output a terminal: give -o FILE, or redirect it");
     }
-    let view = Told::read(&args.file, args.process)?.view(By::Stack);
+    let view = Told::read(&args.file, args.process)?.view(By::Stack, args.whose.into());
     match &args.output {
         None => {
             let mut out = BufWriter::new(io::stdout().lock());

@@ -1,14 +1,19 @@
 //! `vmatlas report FILE --by WHAT`, and what `export` writes: where memory comes from.
 
+use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 
 use abi::Pid;
 use anyhow::Context;
 use recording::{MmId, Symbols};
-use timeline::{Origin, Origins, Process, Replay, Seeker, Still, Until};
-use view::{By, Chains, OriginsView};
+use timeline::ledger::Ledger;
+use timeline::{Origin, Origins, Process, Replay, Seeker, Still, Until, World};
+use view::{By, Chains, OriginsDiff, OriginsOf, OriginsView, Side, Whose};
 
 use super::moment::{self, At};
+use crate::cli::Common;
+use crate::screen::{self, Style};
 
 /// The origins of one process's memory at a moment, and the names they are told by.
 pub(crate) struct Told {
@@ -17,6 +22,8 @@ pub(crate) struct Told {
     pub(super) snapshot: snapshot::Snapshot,
     pub(super) origins: Vec<Origin>,
     pub(super) processes: Vec<Process>,
+    /// What is known of its pages.
+    pub(super) ledger: Option<Ledger>,
 }
 
 impl Told {
@@ -40,20 +47,77 @@ impl Told {
             (None, None) => moment::largest(world),
         };
         let still = still.with_context(|| format!("{}: no such memory lives at that moment", shown()))?;
-        Ok(Self {
+        Ok(Self::of(world, still, &origins, symbols))
+    }
+
+    /// Takes together what is known of a memory that lives.
+    pub(crate) fn of(world: &World, still: Still, origins: &Origins, symbols: Option<Symbols>) -> Self {
+        Self {
             symbols,
             snapshot: still.snapshot(world.objects()),
             origins: origins.of(&still),
             processes: world.processes().all().to_vec(),
+            ledger: world.memory(still.mm).and_then(timeline::Memory::ledger).cloned(),
             still,
-        })
+        }
     }
 
     /// Adds them up.
-    pub(crate) fn view(&self, by: By) -> OriginsView {
+    pub(crate) fn view(&self, by: By, whose: Whose) -> OriginsView {
         let chains = Chains::new(self.symbols.as_ref());
-        OriginsView::new(by, &chains, &self.still, &self.snapshot, &self.origins, &self.processes)
+        let of = OriginsOf {
+            still: &self.still,
+            ledger: self.ledger.as_ref(),
+            snapshot: &self.snapshot,
+            origins: &self.origins,
+            processes: &self.processes,
+        };
+        OriginsView::new(by, whose, &chains, &of)
     }
+}
+
+/// Which process is meant where none is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Same {
+    /// On both sides the one that is largest at the second moment.
+    Process,
+    /// On each side the largest.
+    No,
+}
+
+/// A recording at a moment that is given by itself: `1.5s`, `@1.5s`, `#812`, `end`.
+pub(super) fn target_at(file: &str, moment: &str) -> String {
+    let mark = if moment.starts_with(['@', '#']) { "" } else { "@" };
+    format!("{file}{mark}{moment}")
+}
+
+/// Compares where memory comes from at two moments.
+pub(super) fn between(
+    (from, to): (&str, &str),
+    by: By,
+    whose: Whose,
+    process: Option<i32>,
+    same: Same,
+) -> anyhow::Result<OriginsDiff> {
+    let after = Told::read(to, process)?;
+    let new = after.view(by, whose);
+    let before = Told::read(from, process.or(new.pid.filter(|_| same == Same::Process)))?;
+    let old = before.view(by, whose);
+    let before = Side { target: from, view: &old, symbols: before.symbols.as_ref() };
+    let after = Side { target: to, view: &new, symbols: after.symbols.as_ref() };
+    Ok(OriginsDiff::new(before, after))
+}
+
+/// Prints what changed.
+pub(super) fn print_diff(diff: &OriginsDiff, json: bool, common: Common) -> anyhow::Result<ExitCode> {
+    let out = io::stdout();
+    if json {
+        screen::print_json(view::json::ORIGINS_DIFF_SCHEMA, diff, out.lock())?;
+    } else {
+        let style = Style::of(&out, common.color);
+        screen::print(&view::text::origins_diff(diff, style.canvas), style, out.lock())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// How far to replay, and which memory is meant.

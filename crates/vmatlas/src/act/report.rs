@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use recording::Event;
 use timeline::Replay;
-use view::{By, Report};
+use view::Report;
 
-use super::origins::Told;
+use super::origins::{self, Same, Told};
 use crate::cli::{ByWhat, Common, ReportArgs};
 use crate::screen::{self, Style};
 
@@ -31,13 +31,13 @@ pub(crate) fn act(args: &ReportArgs, common: Common) -> anyhow::Result<ExitCode>
 
 fn by_what(args: &ReportArgs, by: ByWhat, common: Common) -> anyhow::Result<ExitCode> {
     let target = args.file.to_str().context("the file's name is no text")?;
-    let view = Told::read(target, args.process)?.view(match by {
-        ByWhat::Stack => By::Stack,
-        ByWhat::Line => By::Line,
-        ByWhat::Thread => By::Thread,
-        ByWhat::Object => By::Object,
-        ByWhat::Kind => By::Kind,
-    });
+    let (by, whose) = (by.into(), args.whose.into());
+    if let Some(from) = &args.from {
+        let [from, to] = [from, &args.to].map(|moment| origins::target_at(target, moment));
+        let diff = origins::between((&from, &to), by, whose, args.process, Same::Process)?;
+        return origins::print_diff(&diff, args.json, common);
+    }
+    let view = Told::read(target, args.process)?.view(by, whose);
     let out = io::stdout();
     if args.json {
         screen::print_json(view::json::ORIGINS_SCHEMA, &view, out.lock())?;

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::WhoseStack;
+
 /// The arguments of `export`.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
     /// The recording, which may be followed by a moment: FILE@peak (if none is given), FILE@1.5s, FILE#EVENT
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
-    /// The format: resident memory by the stack that mapped it
+    /// The format: resident memory by the stack that touched it first
     #[arg(long, value_name = "FORMAT")]
     pub(crate) to: To,
     /// Write here rather than to standard output
@@ -19,6 +21,9 @@ pub(crate) struct ExportArgs {
     /// Overwrite a file that is there
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+    /// By the stack that touched memory first, or that mapped it
+    #[arg(long, value_name = "WHOSE", default_value = "toucher")]
+    pub(crate) whose: WhoseStack,
     /// This process, rather than the largest memory
     #[arg(long, value_name = "PID")]
     pub(crate) process: Option<i32>,
@@ -37,4 +42,7 @@ pub(crate) enum To {
     Json,
     /// A table
     Csv,
+    /// A table by columns, for DuckDB, Spark, ClickHouse
+    #[cfg(feature = "parquet")]
+    Parquet,
 }

@@ -27,7 +27,7 @@ pub(crate) use export::{ExportArgs, To};
 pub(crate) use lab::{LabArgs, Where};
 pub(crate) use map::{ExplainArgs, MapArgs, WithinRecording};
 pub(crate) use record::{Embed, Faults, RecordArgs};
-pub(crate) use report::{ByWhat, ReportArgs};
+pub(crate) use report::{ByWhat, ReportArgs, WhoseStack};
 pub(crate) use top::TopArgs;
 pub(crate) use tour::TourArgs;
 pub(crate) use view::ViewArgs;
@@ -83,7 +83,8 @@ pub(crate) enum Verb {
     Map(MapArgs),
     /// Say what is at an address, and by which rule
     Explain(ExplainArgs),
-    /// Write where memory comes from in the formats of other tools: pprof, flame graphs, speedscope, JSON, CSV
+    /// Write where memory comes from in the formats of other tools: pprof, flame graphs, speedscope, JSON,
+    /// CSV, Parquet
     Export(ExportArgs),
     /// Compare two processes, texts or moments, by what the memory is rather than where
     Diff(DiffArgs),

@@ -7,6 +7,7 @@
 
 mod allocators;
 mod browser;
+mod callers;
 mod check;
 mod cores;
 mod counted;

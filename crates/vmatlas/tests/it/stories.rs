@@ -1,5 +1,6 @@
 //! Who and when: the life of an address, what a crash leaves, and resident memory by stack for other tools.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::guest::{Build, guest};
@@ -68,7 +69,7 @@ fn resident_memory_by_stack_adds_up_in_every_format() {
     let speedscope: serde_json::Value = serde_json::from_str(&export("speedscope")).expect("JSON");
     let weights = speedscope["profiles"][0]["weights"].as_array().expect("weights");
     assert_eq!(weights.iter().filter_map(serde_json::Value::as_u64).sum::<u64>(), resident);
-    assert_eq!(export("csv").lines().next(), Some("resident,size,pieces,name,stack"));
+    assert_eq!(export("csv").lines().next(), Some("resident,size,dirty,shared,copied,pieces,name,stack"));
     for by in ["kind", "object", "thread", "line"] {
         let (status, out, errors) = run(&scratch, &["report", "f.vmatlas", "--by", by, "--json"]);
         assert_eq!(status, 0, "{by}: {errors}");
@@ -218,4 +219,204 @@ fn who_mapped_and_who_touched_are_the_chains_of_the_source() {
         assert!(length >= 20.min(expected.len()), "{touched:?}");
         assert_eq!(touched[..length], expected[..length], "{how}");
     }
+}
+
+/// Runs Python with a module that need not be installed; `None`, said as skipped, where it is not.
+fn python(scratch: &Scratch, module: &str, script: &str, args: &[&str]) -> Option<String> {
+    if !has("python3") {
+        return None;
+    }
+    let python = |words: &[&str]| {
+        let words: Vec<&str> = ["python3"].into_iter().chain(words.iter().copied()).collect();
+        Run::new(scratch, &words).alone()
+    };
+    if python(&["-c", &format!("import {module}")]).shell_status() != 0 {
+        println!("SKIPPED: what needs Python's {module}, it is not installed");
+        return None;
+    }
+    let words: Vec<&str> = ["-c", script].into_iter().chain(args.iter().copied()).collect();
+    let ran = python(&words);
+    assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+    Some(ran.stdout)
+}
+
+#[test]
+#[cfg(feature = "parquet")]
+fn a_database_reads_the_table_and_answers_the_documented_queries() {
+    let Some((scratch, status, _)) = recorded("churn", &["2000"]) else { return };
+    assert_eq!(status, 0);
+    let (status, json, errors) = run(&scratch, &["export", "f.vmatlas", "--to", "json"]);
+    assert_eq!(status, 0, "{errors}");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    for file in ["a.parquet", "b.parquet"] {
+        let (status, _, errors) = run(&scratch, &["export", "f.vmatlas", "--to", "parquet", "-o", file]);
+        assert_eq!(status, 0, "{errors}");
+    }
+    let sums = r#"
+import duckdb
+print(*duckdb.sql("select sum(resident), sum(size), sum(pieces), count(*) from 'a.parquet'").fetchall()[0])
+print(duckdb.sql("select stack from 'a.parquet' where stack like '%;main;%'").fetchall()[0][0])
+"#;
+    let Some(read) = python(&scratch, "duckdb", sums, &[]) else { return };
+    let number = |value: &serde_json::Value| value.as_u64().expect("a number").to_string();
+    let rows = json["rows"].as_array().expect("rows").len().to_string();
+    let expected =
+        [number(&json["resident"]), number(&json["size"]), number(&json["pieces"]), rows].join(" ");
+    assert_eq!(read.lines().next(), Some(expected.as_str()));
+    assert!(read.contains(";main;"), "{read}");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/parquet.md");
+    let docs = std::fs::read_to_string(docs).expect("the schema is documented");
+    let queries: Vec<&str> =
+        docs.split("```sql").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(queries.len(), 3);
+    for query in queries {
+        let script = "import duckdb, sys; print(len(duckdb.sql(sys.argv[1]).fetchall()))";
+        let rows = python(&scratch, "duckdb", script, &[query]).expect("it was there");
+        assert_ne!(rows.trim(), "0", "{query}");
+    }
+}
+
+#[test]
+fn other_tools_read_what_is_written_for_them() {
+    let Some((scratch, status, _)) = recorded("churn", &["500"]) else { return };
+    assert_eq!(status, 0);
+    for (to, file) in [("folded", "f.folded"), ("speedscope", "f.json")] {
+        let (status, _, errors) = run(&scratch, &["export", "f.vmatlas", "--to", to, "-o", file]);
+        assert_eq!(status, 0, "{errors}");
+    }
+    if has("inferno-flamegraph") {
+        let ran = Run::new(&scratch, ["inferno-flamegraph", "f.folded"]).alone();
+        assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+        assert!(ran.stdout.contains("<svg") && ran.stdout.contains("main"), "{}", ran.stdout);
+    }
+    let script = "\
+import json, jsonschema
+# The parts of https://www.speedscope.app/file-format-schema.json that a sampled profile is made of.
+number, text = {'type': 'number'}, {'type': 'string'}
+frame = {'type': 'object', 'required': ['name'], 'additionalProperties': False,
+         'properties': {'name': text, 'file': text, 'line': number, 'col': number}}
+profile = {'type': 'object', 'additionalProperties': False,
+           'required': ['endValue', 'name', 'samples', 'startValue', 'type', 'unit', 'weights'],
+           'properties': {'endValue': number, 'startValue': number, 'name': text, 'type': {'const': 'sampled'},
+                          'unit': {'enum': ['bytes']}, 'weights': {'type': 'array', 'items': number},
+                          'samples': {'type': 'array', 'items': {'type': 'array', 'items': number}}}}
+schema = {'type': 'object', 'required': ['$schema', 'profiles', 'shared'], 'additionalProperties': False,
+          'properties': {'$schema': {'const': 'https://www.speedscope.app/file-format-schema.json'},
+                         'activeProfileIndex': number, 'exporter': text, 'name': text,
+                         'profiles': {'type': 'array', 'items': profile},
+                         'shared': {'type': 'object', 'required': ['frames'],
+                                    'properties': {'frames': {'type': 'array', 'items': frame}}}}}
+file = json.load(open('f.json'))
+jsonschema.validate(file, schema)
+frames = len(file['shared']['frames'])
+assert all(0 <= no < frames for sample in file['profiles'][0]['samples'] for no in sample)
+print(frames)
+";
+    let Some(frames) = python(&scratch, "jsonschema", script, &[]) else { return };
+    assert!(frames.trim().parse::<u32>().is_ok_and(|frames| frames > 1), "{frames}");
+}
+
+#[test]
+fn nothing_binary_goes_to_a_terminal() {
+    let Some((scratch, _, _)) = recorded("hello", &[]) else { return };
+    let vmatlas = vmatlas();
+    let words = [vmatlas.to_str().expect("a plain path"), "export", "f.vmatlas", "--to", "pprof"];
+    let mut tty = crate::tty::Tty::start(&scratch, crate::run::User::Same, &words);
+    tty.wait_for("this format is binary and the output a terminal: give -o FILE");
+    assert_eq!(tty.end().code(), Some(1));
+}
+
+#[test]
+fn two_moments_and_two_builds_are_compared_by_call_site() {
+    let Some((scratch, status, _)) = recorded("churn", &["2000"]) else { return };
+    assert_eq!(status, 0);
+    // Growth within a run: at its first event there was nothing.
+    let words = ["report", "f.vmatlas", "--by", "line", "--from", "#1", "--to", "peak", "--json"];
+    let (status, json, errors) = run(&scratch, &words);
+    assert_eq!(status, 0, "{errors}");
+    let growth: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(growth["before"]["total"]["resident"], 0);
+    let rows = growth["rows"].as_array().expect("rows").iter();
+    let grown: u64 = rows.map(|row| row["after"]["resident"].as_u64().expect("a number")).sum();
+    assert_eq!(growth["after"]["total"]["resident"], grown);
+    assert!(grown > 0 && json.contains("main (churn.c:"), "{json}");
+    // Another build: other addresses, other lines, another name, twice the work.
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/churn.c");
+    let source = format!("\n\n\n{}", std::fs::read_to_string(source).expect("a guest"));
+    std::fs::create_dir(scratch.path("elsewhere")).expect("our own folder");
+    std::fs::write(scratch.path("elsewhere/churn.c"), source).expect("our own folder");
+    let other = scratch.path("other");
+    let mut cc = Command::new("cc");
+    let cc = cc.args(["-w", "-O1", "-g", "-static", "-o"]).arg(&other).arg(scratch.path("elsewhere/churn.c"));
+    assert!(cc.status().expect("cc was found").success());
+    let other = other.to_str().expect("a plain path");
+    let words = ["record", "-q", "--faults", "1", "-o", "g.vmatlas", "--", other, "4000"];
+    assert_eq!(run(&scratch, &words).0, 0);
+    for by in ["stack", "line", "kind", "object", "thread"] {
+        let words = ["diff", "f.vmatlas", "g.vmatlas", "--by", by, "--json"];
+        let (status, json, errors) = run(&scratch, &words);
+        assert_eq!(status, 0, "{by}: {errors}");
+        let diff: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let sum = |side: &str| -> u64 {
+            let rows = diff["rows"].as_array().expect("rows").iter();
+            rows.map(|row| row[side]["resident"].as_u64().expect("a number")).sum()
+        };
+        let total = |side: &str| diff[side]["total"]["resident"].as_u64().expect("a number");
+        assert_eq!(
+            i128::from(sum("after")) - i128::from(sum("before")),
+            i128::from(total("after")) - i128::from(total("before")),
+            "{by}: what is left out has not changed"
+        );
+        if by == "line" {
+            let rows = diff["rows"].as_array().expect("rows").iter();
+            let main =
+                rows.clone().find(|row| row["name"].as_str().is_some_and(|name| name.starts_with("main (")));
+            let main = main.unwrap_or_else(|| panic!("main is on both sides: {json}"));
+            // How much of a library comes beside what is touched is the page cache's to say.
+            let dirty = |side: &str| main[side]["dirty"].as_u64().expect("a number");
+            assert!(dirty("before") > 0 && dirty("after") > dirty("before"), "{main}");
+        }
+    }
+    let (status, text, errors) = run(&scratch, &["diff", "f.vmatlas", "g.vmatlas", "--by", "stack"]);
+    assert_eq!(status, 0, "{errors}");
+    assert!(text.contains("CHANGE") && text.contains("from f.vmatlas") && text.contains("total"), "{text}");
+}
+
+#[test]
+fn what_a_fork_shared_and_who_copied_it_is_told() {
+    let Some((scratch, status, _)) = recorded("shared_pages", &[]) else { return };
+    assert_eq!(status, 0);
+    let (status, json, errors) = run(&scratch, &["report", "f.vmatlas", "--json"]);
+    assert_eq!(status, 0, "{errors}");
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let processes = report["processes"].as_array().expect("a list");
+    assert_eq!(processes.len(), 2);
+    let fork = &processes[1]["fork"];
+    let number = |name: &str| fork[name].as_u64().expect("a number");
+    // 200 pages were written before the fork; of these the child writes 40 and the parent 15 others.
+    assert!((200 * 4096..300 * 4096).contains(&number("shared")), "{fork}");
+    assert!((40 * 4096..60 * 4096).contains(&number("copied_by_child")), "{fork}");
+    assert!((15 * 4096..35 * 4096).contains(&number("copied_by_parent")), "{fork}");
+    let writers = fork["writers"].as_array().expect("a list");
+    let has = |in_child: bool, function: &str, bytes: u64| {
+        writers.iter().any(|writer| {
+            let frames = writer["frames"].as_array().expect("a list");
+            writer["in_child"] == in_child
+                && writer["bytes"].as_u64() == Some(bytes)
+                && frames.iter().any(|frame| frame["function"] == function)
+        })
+    };
+    assert!(has(true, "child_writes", 40 * 4096), "{fork:#}");
+    assert!(has(false, "parent_writes", 15 * 4096), "{fork:#}");
+    let (_, text, _) = run(&scratch, &["report", "f.vmatlas"]);
+    assert!(text.contains("when forked") && text.contains("copied since by it"), "{text}");
+    let pid = processes[1]["pid"].as_i64().expect("a number").to_string();
+    let words = ["report", "f.vmatlas@peak", "--by", "stack", "--process", &pid, "--json"];
+    let (status, json, errors) = run(&scratch, &words);
+    assert_eq!(status, 0, "{errors}");
+    let view: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert!(view["copied"].as_u64() >= Some(40 * 4096), "{}", view["copied"]);
+    let sum: u64 =
+        view["rows"].as_array().expect("rows").iter().filter_map(|row| row["copied"].as_u64()).sum();
+    assert_eq!(view["copied"].as_u64(), Some(sum));
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use abi::AddrRange;
-use recording::{MmId, PageRun, PageState, TimeNs};
+use recording::{MmId, TimeNs};
 use serde_json::{Value, json};
 use timeline::{Origins, Replay, Until};
-use view::{By, Chains, FrameWords};
+use view::{By, Chains, FrameWords, Whose};
 use web::{Answer, Query};
 
 use super::site::{json_answer, refused};
@@ -110,15 +109,18 @@ pub(super) fn rows(path: &Path, mm: MmId, span: (TimeNs, TimeNs), measure: Measu
         let chains = Chains::new(told.symbols.as_ref());
         let row = |origin: &timeline::Origin| {
             let frames = chains.frames(origin.owner.and_then(|owner| owner.stack));
-            (frames, anonymous(told.still.page_runs(), origin.range))
+            (frames, timeline::anonymous(told.still.page_runs(), origin.range))
         };
         let note = Some(
             "Anonymous pages: the process's own, and written to. As of the last page checkpoint.".into(),
         );
         return Ok(Rows { rows: told.origins.iter().map(row).collect(), note });
     }
-    let view = told.view(By::Stack);
-    let value = |row: &view::OriginRow| if measured == Measure::Mapped { row.size } else { row.resident };
+    let view = told.view(By::Stack, Whose::Mapper);
+    let value = |row: &view::OriginRow| match measured {
+        Measure::Mapped => row.bytes.size,
+        _ => row.bytes.resident,
+    };
     let named = |row: &view::OriginRow| match row.frames.as_slice() {
         [] => vec![FrameWords { function: row.name.clone(), ..FrameWords::default() }],
         frames => frames.to_vec(),
@@ -132,24 +134,7 @@ fn told(path: &Path, mm: MmId, at: TimeNs) -> anyhow::Result<Option<Told>> {
     let mut replay = Replay::open(path)?;
     let origins = Origins::follow(&mut replay, Until::Time(at))?;
     let world = replay.world();
-    Ok(world.still(mm).map(|still| Told {
-        symbols,
-        snapshot: still.snapshot(world.objects()),
-        origins: origins.of(&still),
-        processes: world.processes().all().to_vec(),
-        still,
-    }))
-}
-
-/// Bytes of a range in pages of no file.
-fn anonymous(runs: &[PageRun], range: AddrRange) -> u64 {
-    let first = runs.partition_point(|run| run.range.end <= range.start);
-    let inside = runs[first..].iter().take_while(|run| run.range.start < range.end);
-    let is_own = |run: &&PageRun| {
-        let has = |bit| run.state.contains(bit);
-        has(PageState::PRESENT) && !has(PageState::FILE) && !has(PageState::ZERO)
-    };
-    inside.filter(is_own).filter_map(|run| run.range.intersection(range)).map(AddrRange::len).sum()
+    Ok(world.still(mm).map(|still| Told::of(world, still, &origins, symbols)))
 }
 
 /// The graph as the page takes it: the root's name, value and children.

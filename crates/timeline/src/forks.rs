@@ -1,0 +1,75 @@
+//! What forks shared, and who wrote to it since.
+//!
+//! A fork gives the child the parent's anonymous pages without copying them. A write, on either side, makes the page
+//! the writer's own: the kernel copies it, or hands it over where nobody else has it any longer. A page counts for the
+//! fork that shared it last.
+
+use std::collections::BTreeMap;
+
+use abi::{PAGE_SIZE, Pid, Tid};
+use recording::{MmId, StackId, TimeNs};
+
+/// Writers of one fork told apart; beyond, they are told by their memory only.
+const WRITERS_MAX: usize = 1 << 10;
+
+/// A fork.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fork {
+    /// When.
+    pub time: TimeNs,
+    /// The number of its event.
+    pub event: u64,
+    /// The memory that was forked.
+    pub parent: MmId,
+    /// The one it made.
+    pub child: MmId,
+    /// The process it made.
+    pub child_pid: Pid,
+    /// Bytes of anonymous pages that both had then; `None` where pages were not known.
+    pub shared: Option<u64>,
+    /// Who wrote to such pages since, and how many bytes of them: those whose faults were recorded.
+    pub copied: BTreeMap<Copier, u64>,
+}
+
+/// Who wrote to pages that a fork had shared.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Copier {
+    /// In which memory.
+    pub mm: MmId,
+    /// Which thread.
+    pub tid: Tid,
+    /// From where.
+    pub stack: Option<StackId>,
+}
+
+impl Fork {
+    /// Bytes that one of the two memories wrote to since.
+    pub fn copied_in(&self, mm: MmId) -> u64 {
+        self.copied.iter().filter(|(copier, _)| copier.mm == mm).map(|(_, bytes)| *bytes).sum()
+    }
+}
+
+/// All forks of a recording, by the memory that each made.
+#[derive(Debug, Default)]
+pub(crate) struct Forks(BTreeMap<MmId, Fork>);
+
+impl Forks {
+    pub(crate) fn begin(&mut self, fork: Fork) {
+        self.0.insert(fork.child, fork);
+    }
+
+    /// A page that the fork of `child` had shared was written to.
+    pub(crate) fn copied(&mut self, child: MmId, copier: Copier) {
+        let Some(fork) = self.0.get_mut(&child) else { return };
+        let is_told = fork.copied.contains_key(&copier) || fork.copied.len() < WRITERS_MAX;
+        let copier = if is_told { copier } else { Copier { tid: Tid(0), stack: None, ..copier } };
+        *fork.copied.entry(copier).or_default() += PAGE_SIZE;
+    }
+
+    /// All of them in their order.
+    pub(crate) fn into_all(self) -> Vec<Fork> {
+        let mut all: Vec<Fork> = self.0.into_values().collect();
+        all.sort_by_key(|fork| fork.event);
+        all
+    }
+}

@@ -1,0 +1,178 @@
+//! The chains of recorded calls and faults equal what the guests' sources say, in every way of finding them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::run::{Run, has, vmatlas};
+use crate::scratch::Scratch;
+
+/// Builds a guest of `guests/chains` that maps and touches memory at the end of its chain; `None`, said as skipped,
+/// without its compiler.
+fn build(scratch: &Scratch, source: &str, flags: &[&str]) -> Option<PathBuf> {
+    let compiler = match source.rsplit('.').next() {
+        Some("rs") => "rustc",
+        Some("cpp") => "c++",
+        _ => "cc",
+    };
+    if !has("cc") || !has(compiler) {
+        return None;
+    }
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/chains");
+    let (touch, program) = (scratch.path("touch.o"), scratch.path("guest"));
+    let run = |command: &mut Command| {
+        let output = command.output().expect("the compiler was found");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let common = ["-O2", "-g", "-w"];
+    run(Command::new("cc").args(common).arg("-c").arg(guests.join("touch.c")).arg("-o").arg(&touch));
+    let mut command = Command::new(compiler);
+    if compiler == "rustc" {
+        command.args(["--edition", "2021", "-O", "-g", "-C", &format!("link-arg={}", touch.display())]);
+    } else {
+        command.args(common).arg("-pthread").arg(&touch);
+    }
+    run(command.args(flags).arg(guests.join(source)).arg("-o").arg(&program));
+    Some(program)
+}
+
+/// The chains of the call that mapped the guest's memory and of the fault that touched it first, from `dump_stack` on.
+struct Chains {
+    mapped: Vec<String>,
+    touched: Vec<String>,
+    /// The address that the guest printed beside, where it prints one.
+    report: String,
+}
+
+fn recorded(scratch: &Scratch, program: &Path, args: &[&str]) -> Chains {
+    let vmatlas = vmatlas().to_str().expect("a plain path");
+    let program = program.to_str().expect("a plain path");
+    let words = [vmatlas, "record", "--force", "--faults", "1", "-o", "f.vmatlas", "--", program];
+    let words: Vec<&str> = words.into_iter().chain(args.iter().copied()).collect();
+    let ran = Run::new(scratch, &words).alone();
+    assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+    let address = ran.stdout.trim().to_owned();
+    let explained = Run::new(scratch, [vmatlas, "explain", "f.vmatlas@peak", &address, "--json"]).alone();
+    assert_eq!(explained.shell_status(), 0, "{}", explained.stderr);
+    let explained: serde_json::Value = serde_json::from_str(&explained.stdout).expect("JSON");
+    let chain = |what: &str| -> Vec<String> {
+        let steps = explained["story"].as_array().expect("a list").iter();
+        let found =
+            |step: &&serde_json::Value| step["what"].as_str().is_some_and(|text| text.starts_with(what));
+        let step = steps.clone().find(found).unwrap_or_else(|| panic!("{what}: {explained:#}"));
+        let frames = step["frames"].as_array().expect("a list").iter();
+        let names = frames.map(|frame| frame["function"].as_str().expect("a name").to_owned());
+        names.skip_while(|name| name != "dump_stack").collect()
+    };
+    Chains { mapped: chain("mapped by mmap"), touched: chain("page first touched"), report: ran.stderr }
+}
+
+/// Both chains up to and with `main`, and what lies behind it for the one of the call.
+fn own(chains: &Chains) -> [Vec<String>; 2] {
+    let own = |chain: &[String]| {
+        let main = chain.iter().position(|name| name == "main");
+        let main = main.unwrap_or_else(|| panic!("main is reached: {chain:?}"));
+        assert!(chain.len() > main + 1, "the chain goes on to its root: {chain:?}");
+        chain[..=main].to_vec()
+    };
+    [own(&chains.mapped), own(&chains.touched)]
+}
+
+#[test]
+fn c_with_and_without_frame_pointers() {
+    for flags in [
+        &["-O2", "-fomit-frame-pointer"][..],
+        &["-O2", "-fno-omit-frame-pointer"],
+        &["-O0"],
+        &["-O2", "-static"],
+    ] {
+        let scratch = Scratch::new("chains-c");
+        let Some(program) = build(&scratch, "plain.c", flags) else { return };
+        let expected = ["dump_stack", "leaf", "inner", "middle", "outer", "main"];
+        for chain in own(&recorded(&scratch, &program, &[])) {
+            assert_eq!(chain, expected, "{flags:?}");
+        }
+    }
+}
+
+#[test]
+fn a_recursion_of_500_frames() {
+    let scratch = Scratch::new("chains-deep");
+    let Some(program) = build(&scratch, "plain.c", &["-fno-optimize-sibling-calls"]) else { return };
+    let chains = recorded(&scratch, &program, &["500"]);
+    // The call's copy reaches the root; the fault's is led on by the call's.
+    for chain in own(&chains) {
+        assert_eq!(chain.iter().filter(|name| *name == "middle").count(), 500);
+        assert_eq!(chain.len(), 505);
+    }
+    let report = chains.report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.contains("by the thread's last whole stack"), "{report}");
+}
+
+#[test]
+fn rust_and_cpp_with_inlining() {
+    let scratch = Scratch::new("chains-rust");
+    let Some(program) = build(&scratch, "generic.rs", &[]) else { return };
+    for chain in own(&recorded(&scratch, &program, &[])) {
+        let own = chain.iter().filter(|name| name.contains("generic::"));
+        let visit = own.clone().next().expect("the innermost of them");
+        assert_eq!(visit, "<generic::Walker as generic::Visit>::visit");
+        assert_eq!(own.last().map(String::as_str), Some("generic::main"), "{chain:?}");
+    }
+    let scratch = Scratch::new("chains-cpp");
+    let Some(program) = build(&scratch, "inlined.cpp", &[]) else { return };
+    let text = "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > const&";
+    let total = format!("shapes::total(shapes::Shape const&, {text})");
+    for chain in own(&recorded(&scratch, &program, &[])) {
+        let expected =
+            ["dump_stack", "innermost", "between", "shapes::Square<double>::area(int) const", &total, "main"];
+        assert_eq!(chain, expected);
+    }
+}
+
+#[test]
+fn a_handler_on_a_stack_of_its_own_is_followed_to_what_it_interrupted() {
+    let scratch = Scratch::new("chains-signal");
+    let Some(program) = build(&scratch, "signal.c", &[]) else { return };
+    let chains = recorded(&scratch, &program, &[]);
+    let names = |chain: &[String]| -> Vec<String> {
+        let known = ["dump_stack", "in_handler", "handler", "interrupted", "outer", "main"];
+        chain.iter().filter(|name| known.contains(&name.as_str())).cloned().collect()
+    };
+    let expected = ["dump_stack", "in_handler", "handler", "interrupted", "outer", "main"];
+    assert_eq!(names(&chains.mapped), expected);
+    // A fault's copy ends with the handler's stack: the function that was interrupted is the last that it tells.
+    let touched = names(&chains.touched);
+    assert!(touched.len() >= 4, "{touched:?}");
+    assert_eq!(touched, expected[..touched.len()]);
+}
+
+#[test]
+fn a_thread_is_followed_to_its_start() {
+    let scratch = Scratch::new("chains-thread");
+    let Some(program) = build(&scratch, "thread.c", &[]) else { return };
+    let Chains { mapped, touched, .. } = recorded(&scratch, &program, &[]);
+    for chain in [mapped, touched] {
+        assert_eq!(chain[..3], ["dump_stack", "worker", "start"]);
+        assert!(chain.len() > 3, "the library's own first functions follow: {chain:?}");
+    }
+}
+
+#[test]
+fn code_made_at_run_time_is_named_by_its_list_and_left_by_its_frame_pointer() {
+    let scratch = Scratch::new("chains-jit");
+    // The program's own number is part of the list's name.
+    let Some(program) = build(&scratch, "jit.c", &["-fno-omit-frame-pointer"]) else { return };
+    let compiled = "JS:*compiled /app/index.js:1:1";
+    for chain in own(&recorded(&scratch, &program, &["-"])) {
+        assert_eq!(chain, ["dump_stack", "callee", compiled, "main"]);
+    }
+    // Code that keeps no frame pointer and has no frame information says nothing of its caller: there a chain ends, and
+    // no caller is guessed.
+    let Chains { mapped, touched, report } = recorded(&scratch, &program, &["-", "leaf"]);
+    for chain in [mapped, touched] {
+        assert_eq!(chain[..3], ["dump_stack", "callee", compiled]);
+        assert!(!chain.iter().any(|name| name == "main"), "{chain:?}");
+    }
+    let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.contains("end in code that tells no caller"), "{report}");
+}
