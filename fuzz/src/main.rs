@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         }
         seed += 1;
     }
+    elf_file::clean();
     let resident = peak_resident_kib();
     println!("{} inputs, seeds {first_seed}..{seed}, at most {resident} KiB resident", seed - first_seed);
     if resident > RESIDENT_MAX_KIB || seed == first_seed { ExitCode::from(1) } else { ExitCode::SUCCESS }

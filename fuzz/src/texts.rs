@@ -46,5 +46,5 @@ pub fn show(snapshot: &Snapshot, random: &mut Random) {
         Some(mapping) if random.below(2) == 0 => mapping.range.start,
         _ => abi::VirtAddr(random.any_size()),
     };
-    let _ = view::text::explain(&Explanation::new(snapshot, &(), address), canvas);
+    let _ = view::text::explain(&Explanation::new(snapshot, &(), address, Some(random.any_size())), canvas);
 }
