@@ -27,6 +27,17 @@ impl<'a> Lines<'a> {
         Some(Cursor { line, at: 0, number: self.number })
     }
 
+    /// The next bytes, of however many lines.
+    pub(crate) fn peek<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.rest.first_chunk()
+    }
+
+    /// Passes over the next line, which has so many bytes with its newline.
+    pub(crate) fn skip_line(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or(&[]);
+        self.number += 1;
+    }
+
     /// The first byte of the next line, or its newline if it is empty.
     pub(crate) fn next_first(&self) -> Option<u8> {
         self.rest.first().copied()

@@ -3,7 +3,7 @@
 use crate::cursor::{Cursor, Lines};
 use crate::error::{Expected, TextError};
 use crate::maps::{MapsRow, maps_line};
-use crate::smaps_fields::SmapsFields;
+use crate::smaps_fields::{LINE_BYTES, SIZES, Size, SmapsFields};
 
 /// One mapping of `/proc/PID/smaps`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ pub struct SmapsRow<'a> {
 
 /// Reads the mappings of a smaps text. A maps text is one too: its mappings have no fields.
 pub const fn smaps(text: &[u8]) -> SmapsRows<'_> {
-    SmapsRows { lines: Lines::new(text) }
+    SmapsRows { lines: Lines::new(text), order: Order::new() }
 }
 
 /// Reads the text of `smaps_rollup`: the sums over all mappings.
@@ -34,6 +34,34 @@ pub fn rollup(text: &[u8]) -> Result<SmapsFields<'_>, TextError> {
 #[derive(Clone, Debug)]
 pub struct SmapsRows<'a> {
     lines: Lines<'a>,
+    order: Order,
+}
+
+/// Which size came after which in the mapping before: kernels differ in what they print, mappings of one do not. A line
+/// is first taken for the one that is expected; a wrong guess costs time, nothing else.
+#[derive(Clone, Debug)]
+struct Order {
+    first: Size,
+    after: [Size; SIZES],
+}
+
+impl Order {
+    const fn new() -> Self {
+        let mut after = Size::ALL;
+        let mut at = 1;
+        while at < SIZES {
+            after[at - 1] = Size::ALL[at];
+            at += 1;
+        }
+        Self { first: Size::ALL[0], after }
+    }
+
+    fn expected(&mut self, last: Option<Size>) -> &mut Size {
+        match last {
+            Some(last) => &mut self.after[last as usize],
+            None => &mut self.first,
+        }
+    }
 }
 
 impl<'a> Iterator for SmapsRows<'a> {
@@ -57,11 +85,22 @@ impl<'a> SmapsRows<'a> {
         }
         let map = maps_line(header)?;
         let mut fields = SmapsFields::default();
+        let mut last = None;
         while self.lines.next_first().is_some_and(is_field) {
+            let expected = self.order.expected(last);
+            let line = self.lines.peek::<LINE_BYTES>();
+            if line.is_some_and(|line| fields.read_line(line, *expected)) {
+                last = Some(*expected);
+                self.lines.skip_line(LINE_BYTES);
+                continue;
+            }
             let Some(mut line) = self.lines.next_line() else { break };
             let key = line.until(b':').ok_or(line.error(Expected::Field))?;
             line.skip_blanks();
-            fields.read_field(key, &mut line)?;
+            if let Some(found) = fields.read_field(key, &mut line)? {
+                *expected = found;
+                last = Some(found);
+            }
         }
         Ok(SmapsRow { map, fields })
     }
@@ -91,6 +130,46 @@ Size:                  4 kB\nTHPeligible:    0\n";
         let flags = rows[0].fields.vm_flags.expect("a VmFlags line");
         assert!(flags.has(b"ac") && !flags.has(b"lo"));
         assert_eq!((rows[1].fields.rss, rows[1].fields.thp_eligible), (None, Some(0)));
+    }
+
+    #[test]
+    fn lines_of_any_form_and_order_say_the_same() {
+        let plain = "1000-2000 rw-p 0 0:0 0\nRss: 4 kB\nPss: 3 kB\nLocked: 12345678 kB\nSwap: 123456789 kB\n";
+        let padded = |order: [usize; 4]| {
+            let size = |line: &str| {
+                let (key, value) = line.split_once(": ").expect("a field");
+                format!("{:<16}{:>8} kB\n", format!("{key}:"), value.strip_suffix(" kB").expect("a size"))
+            };
+            let fields: Vec<String> = plain.lines().skip(1).map(size).collect();
+            let fields: String = order.into_iter().map(|at| fields[at].as_str()).collect();
+            format!("1000-2000 rw-p 0 0:0 0\n{fields}")
+        };
+        let fields = |text: &str| {
+            let rows: Vec<_> = smaps(text.as_bytes()).map(|row| row.expect("good text").fields).collect();
+            assert!(rows.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
+            rows.into_iter().map(|fields| fields.sizes().collect::<Vec<_>>()).next_back().expect("a row")
+        };
+        let expected = fields(plain);
+        assert_eq!(expected[0], (&b"Rss"[..], 4096));
+        let texts = [[0, 1, 2, 3], [0, 1, 3, 2], [3, 2, 1, 0]].map(padded);
+        assert!(texts.iter().all(|text| fields(text) == expected));
+        assert_eq!(fields(&texts.concat()), expected);
+    }
+
+    #[test]
+    fn lines_that_only_look_like_the_kernels_are_refused() {
+        for line in [
+            "Rss:            1      4 kB\n",
+            "Rss:                   - kB\n",
+            "Rss:            \n      4 kB\n",
+        ] {
+            let text = format!("1000-2000 rw-p 0 0:0 0\nSize:                  4 kB\n{line}");
+            assert_ne!(
+                smaps(text.as_bytes()).next().and_then(Result::ok).and_then(|row| row.fields.rss),
+                Some(4096),
+                "{line}"
+            );
+        }
     }
 
     #[test]

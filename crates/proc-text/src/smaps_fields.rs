@@ -6,6 +6,23 @@ use crate::cursor::Cursor;
 use crate::error::TextError;
 use crate::status::bytes;
 
+/// Key, colon and blanks of a line with a size.
+const HEAD_BYTES: usize = 16;
+/// Such a line with its newline, as long as the number has no more than eight digits: `Rss:                   4 kB`.
+pub(crate) const LINE_BYTES: usize = HEAD_BYTES + 12;
+
+/// How the line of a key begins (`fs/proc/task_mmu.c: SEQ_PUT_DEC`).
+const fn head(key: &[u8]) -> [u8; HEAD_BYTES] {
+    let mut head = [b' '; HEAD_BYTES];
+    let mut at = 0;
+    while at < key.len() {
+        head[at] = key[at];
+        at += 1;
+    }
+    head[at] = b':';
+    head
+}
+
 /// Declares the sizes of a smaps block that are kept, each optional: kernels differ.
 macro_rules! smaps_fields {
     ($( $(#[$meta:meta])* $field:ident = $key:literal ),* $(,)?) => {
@@ -21,16 +38,50 @@ macro_rules! smaps_fields {
             pub vm_flags: Option<VmFlags<'a>>,
         }
 
+        /// A size of a smaps block.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[expect(non_camel_case_types, reason = "named as the fields are")]
+        pub(crate) enum Size {
+            $( $field, )*
+        }
+
+        impl Size {
+            /// Every size, in the order of the newest kernels.
+            pub(crate) const ALL: [Self; SIZES] = [$( Self::$field, )*];
+            const KEYS: [&'static [u8]; SIZES] = [$( $key, )*];
+            const HEADS: [[u8; HEAD_BYTES]; SIZES] = [$( head($key), )*];
+        }
+
+        /// How many sizes there are.
+        pub(crate) const SIZES: usize = [$( stringify!($field), )*].len();
+
         impl<'a> SmapsFields<'a> {
-            pub(crate) fn read_field(&mut self, key: &[u8], line: &mut Cursor<'a>) -> Result<(), TextError> {
+            const fn set(&mut self, which: Size, value: u64) {
+                match which {
+                    $( Size::$field => self.$field = Some(value), )*
+                }
+            }
+
+            /// Reads a field of any sort; returns the size that it is, if it is one.
+            pub(crate) fn read_field(
+                &mut self,
+                key: &[u8],
+                line: &mut Cursor<'a>,
+            ) -> Result<Option<Size>, TextError> {
                 match key {
-                    $( $key => self.$field = Some(bytes(line)?), )*
                     b"THPeligible" => self.thp_eligible = Some(line.decimal()?),
                     b"ProtectionKey" => self.protection_key = Some(line.decimal()?),
                     b"VmFlags" => self.vm_flags = Some(VmFlags(line.rest())),
-                    _ => {}
+                    _ => {
+                        let at = Size::KEYS.iter().position(|known| *known == key);
+                        let which = at.and_then(|at| Size::ALL.get(at).copied());
+                        if let Some(which) = which {
+                            self.set(which, bytes(line)?);
+                        }
+                        return Ok(which);
+                    }
                 }
-                Ok(())
+                Ok(None)
             }
 
             /// Returns the sizes that are known, in the kernel's order, with their keys.
@@ -93,6 +144,32 @@ smaps_fields! {
     swap_pss = b"SwapPss",
     /// Locked.
     locked = b"Locked",
+}
+
+impl SmapsFields<'_> {
+    /// Reads a whole line if it is this size's and has the kernel's own form; tells whether it was.
+    pub(crate) fn read_line(&mut self, line: &[u8; LINE_BYTES], which: Size) -> bool {
+        let Some((head, rest)) = line.split_first_chunk::<HEAD_BYTES>() else { return false };
+        let Some((number, unit)) = rest.split_first_chunk::<8>() else { return false };
+        if *head != Size::HEADS[which as usize] || unit != b" kB\n" {
+            return false;
+        }
+        let kib = padded(number);
+        if let Some(kib) = kib {
+            self.set(which, kib * 1024);
+        }
+        kib.is_some()
+    }
+}
+
+/// A number of eight columns, filled up with blanks in front.
+fn padded(number: &[u8; 8]) -> Option<u64> {
+    if number == b"       0" {
+        return Some(0);
+    }
+    let digits = number.trim_ascii_start();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')))
 }
 
 /// The kernel's flags of a mapping as two-letter words: `rd wr mr mw me ac`.
