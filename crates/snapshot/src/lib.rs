@@ -42,7 +42,7 @@ pub use huge::HugeSample;
 pub use kind::{Backing, Group, Kind, Nature, Origin, Sharing};
 pub use live::{
     Frames, Live, LiveError, LiveMemory, Peer, Peers, mapped_path, peers, processes_named, read_live,
-    read_live_fast, read_live_pages, shares_ipc, with_descendants,
+    read_live_fast, read_live_pages, read_live_smaps, shares_ipc, with_descendants,
 };
 pub use malloc::{Arena, ArenaRole, Chunk, ChunkState, ChunkSums, Count, Malloc, Verdict, chunk_at};
 pub use memory::Memory;

@@ -2,6 +2,7 @@
 
 mod frames;
 mod memory;
+mod paths;
 mod peers;
 mod processes;
 mod scan;
@@ -10,7 +11,6 @@ mod stream;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,6 +142,10 @@ pub fn read_live_fast(pid: Pid) -> Result<Live, LiveError> {
         (stream::rows(&process, "maps"), runs.join())
     });
     let snapshot = snapshot?;
+    // A kernel thread has no page tables to scan.
+    if snapshot.mappings.is_empty() {
+        return Err(LiveError::NoMemory { pid });
+    }
     let runs = runs.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
     let runs = runs.map_err(|error| process.io_error(FILE, error))?;
     let mut live = finish(&process, snapshot, None)?;
@@ -182,6 +186,16 @@ fn finish(process: &Process, mut snapshot: Snapshot, rollup: Option<Vec<u8>>) ->
         rss_peak: status.rss_peak,
         snapshot,
     })
+}
+
+/// Reads the text of a running process's `smaps`.
+///
+/// # Errors
+/// If it is not there, has no memory, or may not be seen.
+pub fn read_live_smaps(pid: Pid) -> Result<Vec<u8>, LiveError> {
+    let process = Process { pid, dir: PathBuf::from(format!("/proc/{pid}")) };
+    let text = process.read("smaps")?;
+    if text.is_empty() { Err(LiveError::NoMemory { pid }) } else { Ok(text) }
 }
 
 /// Reads which pages of some ranges of a running process are there. Pages that are not are left out.
@@ -298,14 +312,9 @@ impl Process {
         if File::open(&by_range).is_ok() {
             return Some(by_range);
         }
-        let path = proc_text::unescape(&mapping.name);
-        let inside = Path::new(std::ffi::OsStr::from_bytes(path.strip_prefix(b"/")?));
-        // Some file systems show another device number in maps than in stat: the inode must do.
-        let is_same = |path: &PathBuf| {
-            std::fs::metadata(path).is_ok_and(|m| m.ino() == mapping.file.ino && m.is_file())
-        };
-        // The kernel names files as seen from our root where it can, else from that of their own mount namespace.
-        [self.dir.join("root").join(inside), Path::new("/").join(inside)].into_iter().find(is_same)
+        paths::candidates(&self.dir, &mapping.name)
+            .into_iter()
+            .find(|path| paths::is_file(path, mapping.file))
     }
 
     /// The pages of those mappings that are divided among kinds, and of stacks; the kernel's sums tell of the others.

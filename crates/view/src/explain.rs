@@ -1,11 +1,13 @@
 //! What is at one address, and by which rule.
 
-use abi::{AddrRange, FileId, PAGE_SIZE, Prot, VirtAddr};
+use abi::{AddrRange, FileId, PAGE_SIZE, VirtAddr};
 use proc_text::PagemapEntry;
 use serde::Serialize;
 use snapshot::{
     ArenaRole, Backing, ChunkState, Kind, Leaf, Mapping, Memory, Origin, Sharing, Snapshot, classify,
 };
+
+mod access;
 
 use crate::map::{LeafLine, leaf_line, permissions};
 use crate::words::{bytes, printable};
@@ -72,13 +74,21 @@ pub enum Outcome {
     Forbidden,
     /// The process gets SIGSEGV with `SEGV_MAPERR`.
     NotMapped,
+    /// The process gets SIGSEGV with `SI_KERNEL` and no address: the processor takes none like this.
+    NotAnAddress,
     /// The stack may grow so far that the address is mapped.
     MayGrow,
 }
 
 impl Explanation {
-    /// Explains an address. `memory` is asked for the page and the allocator's chunk.
-    pub fn new(snapshot: &Snapshot, memory: &dyn Memory, address: VirtAddr) -> Self {
+    /// Explains an address. `memory` is asked for the page and the allocator's chunk; `stack_limit` is how large the
+    /// main stack may become, where that is known.
+    pub fn new(
+        snapshot: &Snapshot,
+        memory: &dyn Memory,
+        address: VirtAddr,
+        stack_limit: Option<u64>,
+    ) -> Self {
         let leaves = classify(snapshot);
         let leaf = leaves.iter().find(|leaf| leaf.range.contains(address));
         let at = snapshot.mappings.partition_point(|m| m.range.end <= address);
@@ -91,11 +101,11 @@ impl Explanation {
             attributes: leaf.map(|leaf| attributes(snapshot, leaf)).unwrap_or_default(),
             file_offset: mapping
                 .filter(|mapping| mapping.file != FileId::default())
-                .map(|mapping| mapping.offset.0 + (address.0 - mapping.range.start.0)),
+                .and_then(|mapping| mapping.offset.0.checked_add(address.0 - mapping.range.start.0)),
             page: page.map(page_words),
             place: Place::default(),
             chunk: chunk(snapshot, memory, leaf, address),
-            accesses: accesses(snapshot, mapping, at, page),
+            accesses: access::accesses(snapshot, address, page, stack_limit),
             past_end: mapping.map(|mapping| past_end(snapshot, mapping, at)),
             story: Vec::new(),
             neighbours: neighbours(snapshot, address, at, mapping.is_some()),
@@ -160,7 +170,7 @@ fn chunk(snapshot: &Snapshot, memory: &dyn Memory, leaf: Option<&Leaf>, address:
 fn past_end(snapshot: &Snapshot, mapping: &Mapping, at: usize) -> String {
     let end = mapping.range.end;
     match snapshot.mappings.get(at + 1).filter(|next| next.range.start == end) {
-        Some(next) => format!("{end} is in the next mapping: {}", line(next)),
+        Some(next) => format!("{end} is in the next mapping: {}", short_line(next)),
         None => format!("{end}: SIGSEGV (SEGV_MAPERR), nothing is mapped there"),
     }
 }
@@ -175,6 +185,12 @@ fn line(mapping: &Mapping) -> String {
         mapping.file.ino,
         printable(&mapping.name)
     )
+}
+
+/// What tells a mapping from its neighbours.
+fn short_line(mapping: &Mapping) -> String {
+    let text = format!("{} {} {}", mapping.range, permissions(mapping), printable(&mapping.name));
+    text.trim_end().to_owned()
 }
 
 fn attributes(snapshot: &Snapshot, leaf: &Leaf) -> Vec<&'static str> {
@@ -195,66 +211,6 @@ fn attributes(snapshot: &Snapshot, leaf: &Leaf) -> Vec<&'static str> {
     ]
 }
 
-fn accesses(
-    snapshot: &Snapshot,
-    mapping: Option<&Mapping>,
-    at: usize,
-    page: Option<PagemapEntry>,
-) -> Vec<Access> {
-    let kinds = [("read", Prot::READ), ("write", Prot::WRITE), ("execute", Prot::EXEC)];
-    let access = |(access, right)| {
-        let (outcome, words) = match mapping {
-            Some(_) if page.is_some_and(PagemapEntry::is_guard) => guarded(),
-            Some(mapping) => of_mapping(mapping, right, page),
-            None => of_nothing(snapshot, at),
-        };
-        Access { access, outcome, words }
-    };
-    kinds.into_iter().map(access).collect()
-}
-
-fn guarded() -> (Outcome, String) {
-    (Outcome::Forbidden, "SIGSEGV (SEGV_MAPERR): a guard marker stands there (MADV_GUARD_INSTALL)".into())
-}
-
-fn of_mapping(mapping: &Mapping, right: Prot, page: Option<PagemapEntry>) -> (Outcome, String) {
-    // On x86-64 a page that may be written or executed may be read as well.
-    let is_allowed = mapping.prot.contains(right)
-        || right == Prot::READ && mapping.prot.intersects(Prot::WRITE.with(Prot::EXEC));
-    if !is_allowed {
-        return (Outcome::Forbidden, "SIGSEGV (SEGV_ACCERR): the mapping does not permit it".into());
-    }
-    let has_file = mapping.file != FileId::default();
-    let effect = match (right, mapping.shared, has_file) {
-        (Prot::WRITE, false, true) if page.is_some_and(|page| page.is_present() && !page.is_file()) => {
-            "allowed; the page is the process's own copy already, the file never changes"
-        }
-        (Prot::WRITE, false, true) => "allowed; the page is copied first, the file never changes",
-        (Prot::WRITE, true, _) => "allowed; everyone who maps it sees the write",
-        (_, _, true) => "allowed; SIGBUS on pages past the end of the file",
-        _ => "allowed",
-    };
-    let fault = match page {
-        Some(page) if page.is_swapped() => "; the page comes back from swap (major fault)",
-        Some(page) if !page.is_present() && has_file => {
-            "; the page comes from the page cache (minor fault) or the disk (major)"
-        }
-        Some(page) if !page.is_present() => "; a page of zeros at first (minor fault)",
-        Some(page) if right == Prot::WRITE && !has_file && !page.is_exclusive() => {
-            "; if others still share the page it is copied (minor fault)"
-        }
-        Some(_) | None => "",
-    };
-    (Outcome::Allowed, format!("{effect}{fault}"))
-}
-
-fn of_nothing(snapshot: &Snapshot, at: usize) -> (Outcome, String) {
-    match snapshot.mappings.get(at).filter(|above| *above.name == *b"[stack]") {
-        Some(_) => (Outcome::MayGrow, "the stack above may grow down to here, within its limit".into()),
-        None => (Outcome::NotMapped, "SIGSEGV (SEGV_MAPERR): nothing is mapped there".into()),
-    }
-}
-
 fn neighbours(snapshot: &Snapshot, address: VirtAddr, at: usize, is_mapped: bool) -> Vec<String> {
     let page = AddrRange::new(address.page_down(), VirtAddr(address.page_down().0.saturating_add(PAGE_SIZE)));
     let own = snapshot.mappings.get(at).filter(|_| is_mapped).map_or(page, |mapping| mapping.range);
@@ -263,11 +219,11 @@ fn neighbours(snapshot: &Snapshot, address: VirtAddr, at: usize, is_mapped: bool
     let mut texts = Vec::new();
     if let Some(above) = above {
         let gap = above.range.start.0.saturating_sub(own.end.0);
-        texts.push(format!("above, after {}: {}", bytes(gap), line(above)));
+        texts.push(format!("above, after {}: {}", bytes(gap), short_line(above)));
     }
     if let Some(below) = below {
         let gap = own.start.0.saturating_sub(below.range.end.0);
-        texts.push(format!("below, after {}: {}", bytes(gap), line(below)));
+        texts.push(format!("below, after {}: {}", bytes(gap), short_line(below)));
     }
     texts
 }
@@ -280,38 +236,24 @@ mod tests {
 00400000-00401000 r-xp 00001000 08:01 7                                  /bin/p\n\
 7ffe00000000-7ffe00021000 rw-p 00000000 00:00 0                          [stack]\n";
 
-    fn outcomes(address: u64) -> Vec<Outcome> {
-        let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
-        let explanation = Explanation::new(&snapshot, &(), VirtAddr(address));
-        explanation.accesses.iter().map(|access| access.outcome).collect()
-    }
-
-    #[test]
-    fn accesses_follow_the_map() {
-        use Outcome::{Allowed, Forbidden, MayGrow, NotMapped};
-        assert_eq!(outcomes(0x40_0123), [Allowed, Forbidden, Allowed]);
-        assert_eq!(outcomes(0x1000), [NotMapped; 3]);
-        assert_eq!(outcomes(0x7ffd_ffff_f000), [MayGrow; 3]);
-        assert_eq!(outcomes(0x7ffe_0000_0000), [Allowed, Allowed, Forbidden]);
-    }
-
     #[test]
     fn what_is_past_the_end_is_told() {
         let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
-        let past = |address| Explanation::new(&snapshot, &(), VirtAddr(address)).past_end;
+        let past = |address| Explanation::new(&snapshot, &(), VirtAddr(address), None).past_end;
         assert!(past(0x40_0123).expect("it is mapped").starts_with("0x401000: SIGSEGV"));
         assert_eq!(past(0x1000), None);
     }
 
     #[test]
-    fn pages_decide_what_an_access_costs() {
-        let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
-        let words =
-            |at: usize, page| of_mapping(&snapshot.mappings[at], Prot::READ, Some(PagemapEntry(page))).1;
-        assert!(words(1, 0).contains("zeros"));
-        assert!(words(1, 1 << 62).contains("major fault"));
-        assert!(words(0, 0).contains("page cache"));
-        assert_eq!(words(1, 1 << 63), "allowed");
+    fn an_offset_past_the_end_of_all_files_is_none() {
+        let text = b"1000-3000 r--p fffffffffffff000 08:01 7 /f\n";
+        let snapshot = Snapshot::from_maps_text(text).expect("good text");
+        let offset = |at| Explanation::new(&snapshot, &(), VirtAddr(at), None).file_offset;
+        assert_eq!((offset(0x1001), offset(0x2000)), (Some(0xffff_ffff_ffff_f001), None));
+    }
+
+    #[test]
+    fn pages_are_told_in_words() {
         assert_eq!(page_words(PagemapEntry(1 << 63 | 1 << 56)), "in memory, of no file, this process's own");
         assert!(page_words(PagemapEntry(1 << 58)).starts_with("a guard marker"));
     }
@@ -319,7 +261,7 @@ mod tests {
     #[test]
     fn a_byte_of_a_file_has_its_offset() {
         let snapshot = Snapshot::from_maps_text(TEXT).expect("good text");
-        let explanation = Explanation::new(&snapshot, &(), VirtAddr(0x40_0123));
+        let explanation = Explanation::new(&snapshot, &(), VirtAddr(0x40_0123), None);
         assert_eq!(explanation.file_offset, Some(0x1123));
         assert_eq!(explanation.attributes, ["static", "file-backed", "private"]);
         assert_eq!(explanation.neighbours.len(), 1);

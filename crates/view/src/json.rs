@@ -479,7 +479,7 @@ mod tests {
         let texts = [
             serde_json::to_value(crate::example::report()),
             serde_json::to_value(crate::DiffView::new(&view, &view)),
-            serde_json::to_value(crate::Explanation::new(&snapshot, &(), address)),
+            serde_json::to_value(crate::Explanation::new(&snapshot, &(), address, None)),
             serde_json::to_value(&view),
         ];
         let mut names = std::collections::BTreeSet::new();

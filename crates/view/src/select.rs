@@ -49,6 +49,11 @@ impl Order {
         ("name", Self::Name),
     ];
 
+    /// Whether it orders by a size.
+    pub const fn is_size(self) -> bool {
+        !matches!(self, Self::Address | Self::Name)
+    }
+
     fn bytes(self, mapping: &MappingLine) -> u64 {
         let sums = &mapping.sums;
         match self {

@@ -117,7 +117,8 @@ impl ObjectSymbols {
                 start: range.start.to_string(),
                 size: range.len(),
                 resident: resident(range),
-                without_symbol: range.len() - named.map(AddrRange::len).sum::<u64>(),
+                // By the file's own addresses: moved ones may pass the end of the space.
+                without_symbol: section.range.len() - named.map(AddrRange::len).sum::<u64>(),
             }
         });
         Self {
@@ -203,5 +204,8 @@ mod tests {
         assert_eq!((view.sections[0].resident, view.sections[0].without_symbol), (Some(0x2000), 0x700));
         assert_eq!((view.symbols[0].start.as_str(), view.symbols[0].section.as_str()), ("0x71000", ".text"));
         assert_eq!(ObjectSymbols::new(&object, 0, &names, None).symbols[0].resident, None);
+        // A damaged file may be moved past the end of the space.
+        let wrapped = ObjectSymbols::new(&object, u64::MAX - 0x1fff, &names, None);
+        assert_eq!(wrapped.sections[0].without_symbol, 0x700);
     }
 }

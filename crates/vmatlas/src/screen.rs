@@ -16,6 +16,8 @@ const COLUMNS_DEFAULT: usize = 80;
 pub(crate) struct Style {
     /// What the text is laid out for.
     pub(crate) canvas: Canvas,
+    /// The same for lists with a name last in each line: nothing of it is cut where nobody tells a width.
+    pub(crate) list: Canvas,
     /// Whether it is coloured.
     pub(crate) colour: bool,
 }
@@ -29,14 +31,13 @@ impl Style {
             .then(|| rustix::termios::tcgetwinsize(output).ok().map(|size| usize::from(size.ws_col)))
             .flatten()
             .or_else(|| env("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()))
-            .filter(|columns| *columns > 0)
-            .unwrap_or(COLUMNS_DEFAULT);
+            .filter(|columns| *columns > 0);
         let is_dumb = env("TERM").is_some_and(|term| term == "dumb");
+        let glyphs = glyphs(["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(env));
+        let canvas = |columns: usize| Canvas { columns: columns.max(Canvas::COLUMNS_MIN), glyphs };
         Self {
-            canvas: Canvas {
-                columns: columns.max(Canvas::COLUMNS_MIN),
-                glyphs: glyphs(["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(env)),
-            },
+            canvas: canvas(columns.unwrap_or(COLUMNS_DEFAULT)),
+            list: canvas(columns.unwrap_or(usize::MAX)),
             colour: match colour {
                 When::Always => true,
                 When::Never => false,
@@ -75,6 +76,21 @@ pub(crate) fn print_json(schema: &str, view: &impl serde::Serialize, mut out: im
     out.flush()
 }
 
+/// Prints a view on standard output: as JSON where a schema is given, else laid out for the terminal.
+pub(crate) fn show<T: serde::Serialize>(
+    view: &T,
+    schema: Option<&str>,
+    colour: When,
+    lay_out: impl FnOnce(&T, Canvas) -> Vec<Line>,
+) -> io::Result<()> {
+    let out = io::stdout();
+    let Some(schema) = schema else {
+        let style = Style::of(&out, colour);
+        return print(&lay_out(view, style.canvas), style, out.lock());
+    };
+    print_json(schema, view, out.lock())
+}
+
 /// The terminal's sequence for a role.
 const fn sequence(role: Role) -> Option<&'static str> {
     match role {
@@ -110,7 +126,7 @@ mod tests {
         let lines = [Line::of(Role::Bad, "no").and(Role::Plain, " yes")];
         let printed = |colour| {
             let mut out = Vec::new();
-            print(&lines, Style { canvas, colour }, &mut out).expect("a Vec takes everything");
+            print(&lines, Style { canvas, list: canvas, colour }, &mut out).expect("a Vec takes everything");
             String::from_utf8(out).expect("UTF-8")
         };
         assert_eq!(printed(false), "no yes\n");

@@ -4,38 +4,26 @@ use super::{Canvas, Line, Role};
 use crate::explain::{Explanation, Outcome};
 use crate::words::bytes;
 
+/// Where the texts begin.
+const INDENT: usize = 12;
+
 /// Lays out an explanation.
 pub fn explain(explanation: &Explanation, canvas: Canvas) -> Vec<Line> {
-    let row = |title: &str, text: &str| {
-        let head = format!("  {title:<10}");
-        let text = canvas.cut(text, canvas.columns.saturating_sub(head.len()));
-        Line::of(Role::Faint, head).and(Role::Plain, text)
-    };
-    // What has more words than fit goes on in the next line.
-    let long = |title: &str, text: &str| {
-        let indent = " ".repeat(12);
-        let width = Canvas { columns: canvas.columns.saturating_sub(12), ..canvas };
-        let rows = width.sentence(Role::Plain, text, 0).into_iter().enumerate();
-        rows.map(|(at, line)| {
-            let head = if at == 0 { format!("  {title:<10}") } else { indent.clone() };
-            Line::of(Role::Faint, head).and(Role::Plain, line.plain())
-        })
-        .collect::<Vec<_>>()
-    };
+    let row = |title: &str, text: &str| row(canvas, title, Role::Plain, text);
     let mut lines = Vec::new();
     match &explanation.leaf {
         Some(leaf) => {
             let title = format!("{}: {}", explanation.address, leaf.name);
             lines.push(Line::of(Role::Strong, canvas.cut(&title, canvas.columns)));
-            lines.push(row("because", &leaf.rule));
-            lines.push(row("range", &format!("{}-{}, {}", leaf.start, leaf.end, bytes(leaf.size))));
+            lines.extend(row("because", &leaf.rule));
+            lines.extend(row("range", &format!("{}-{}, {}", leaf.start, leaf.end, bytes(leaf.size))));
             if !leaf.owner.is_empty() {
-                lines.push(row("of", &leaf.owner));
+                lines.extend(row("of", &leaf.owner));
             }
-            lines.push(row("mapping", &explanation.mapping));
-            lines.push(row("is", &explanation.attributes.join(canvas.dot())));
+            lines.extend(row("mapping", &explanation.mapping));
+            lines.extend(row("is", &explanation.attributes.join(canvas.dot())));
             if let Some(offset) = explanation.file_offset {
-                lines.push(row("in file", &format!("byte {offset:#x}")));
+                lines.extend(row("in file", &format!("byte {offset:#x}")));
             }
             let place = &explanation.place;
             let known = [
@@ -46,11 +34,11 @@ pub fn explain(explanation: &Explanation, canvas: Canvas) -> Vec<Line> {
             ];
             for (title, text) in known {
                 if let Some(text) = text {
-                    lines.extend(long(title, text));
+                    lines.extend(row(title, text));
                 }
             }
             for (at, source) in place.source.iter().enumerate() {
-                lines.push(row(if at == 0 { "source" } else { "" }, source));
+                lines.extend(row(if at == 0 { "source" } else { "" }, source));
             }
         }
         None => {
@@ -58,16 +46,22 @@ pub fn explain(explanation: &Explanation, canvas: Canvas) -> Vec<Line> {
         }
     }
     for access in &explanation.accesses {
-        let head = format!("  {:<10}", access.access);
         let role = if access.outcome == Outcome::Allowed { Role::Good } else { Role::Warning };
-        let text = canvas.cut(&access.words, canvas.columns.saturating_sub(head.len()));
-        lines.push(Line::of(Role::Faint, head).and(role, text));
+        lines.extend(self::row(canvas, access.access, role, &access.words));
     }
     if let Some(past_end) = &explanation.past_end {
-        lines.push(row("past end", past_end));
+        lines.extend(row("past end", past_end));
     }
     for neighbour in &explanation.neighbours {
-        lines.push(row("", neighbour));
+        lines.extend(row("", neighbour));
     }
     lines
+}
+
+/// A title and its text: what has more words than fit goes on in the next line.
+fn row(canvas: Canvas, title: &str, role: Role, text: &str) -> Vec<Line> {
+    let width = Canvas { columns: canvas.columns.saturating_sub(INDENT), ..canvas };
+    let rows = width.sentence(role, text, 0).into_iter().enumerate();
+    let head = |at: usize| if at == 0 { format!("  {title:<10}") } else { " ".repeat(INDENT) };
+    rows.map(|(at, line)| Line::of(Role::Faint, head(at)).and(role, line.plain())).collect()
 }

@@ -34,6 +34,9 @@ pub fn mappings(view: &MapView, canvas: Canvas) -> Vec<Line> {
             lines.push(leaf_line(leaf, canvas));
         }
     }
+    if view.mappings.is_empty() {
+        lines.push(Line::of(Role::Faint, "  no mapping is as asked for"));
+    }
     lines
 }
 

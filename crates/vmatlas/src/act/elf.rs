@@ -1,6 +1,5 @@
 //! `vmatlas elf FILE`.
 
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +8,7 @@ use anyhow::Context;
 use view::{Detail, ElfFile, MapView};
 
 use crate::cli::{Common, ElfArgs, WithinRecording};
-use crate::screen::{self, Style};
+use crate::screen;
 
 pub(crate) fn act(args: &ElfArgs, common: Common) -> anyhow::Result<ExitCode> {
     let shown = || args.file.display().to_string();
@@ -24,13 +23,8 @@ pub(crate) fn act(args: &ElfArgs, common: Common) -> anyhow::Result<ExitCode> {
     if let Some(target) = &args.target {
         beside(&mut file, &args.file, &image, target)?;
     }
-    let out = io::stdout();
-    if args.json {
-        screen::print_json(view::json::ELF_SCHEMA, &file, out.lock())?;
-    } else {
-        let style = Style::of(&out, common.color);
-        screen::print(&view::text::elf_file(&file, style.canvas), style, out.lock())?;
-    }
+    let schema = args.json.then_some(view::json::ELF_SCHEMA);
+    screen::show(&file, schema, common.color, view::text::elf_file)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,7 +15,8 @@ pub(crate) fn act(args: &ExplainArgs, common: Common) -> anyhow::Result<ExitCode
     found.read_heap(Malloc::BYTES_MAX);
     let nothing: Box<dyn Memory> = Box::new(());
     let contents = found.contents.as_ref().unwrap_or(&nothing);
-    let mut explanation = Explanation::new(&found.snapshot, contents.as_ref(), args.address);
+    let stack_limit = found.facts.limits.stack;
+    let mut explanation = Explanation::new(&found.snapshot, contents.as_ref(), args.address, stack_limit);
     let leaves = snapshot::classify(&found.snapshot);
     let leaf = leaves.iter().find(|leaf| leaf.range.contains(args.address));
     explanation.place = leaf.and_then(|leaf| place::find(&found, leaf, args.address)).unwrap_or_default();

@@ -2,12 +2,12 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use abi::{AddrRange, Pid};
 use anyhow::Context;
-use snapshot::{LiveError, Malloc, Moment};
+use snapshot::{Malloc, Moment};
 use view::text::{Fields, Frame, Line, Paths, PmapOptions};
 use view::{Detail, MapView, Order, PagesView, words};
 
@@ -75,7 +75,7 @@ fn one(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode>
 }
 
 pub(super) fn detail(args: &MapArgs) -> Detail {
-    let is_list = args.mappings || args.json || args.extended || args.device || args.csv;
+    let is_list = args.mappings || args.json || args.is_extended() || args.device || args.csv;
     let is_choice = !args.filter.is_empty() || args.sort.is_some() || args.range.is_some();
     if is_list || is_choice || args.save.is_some() { Detail::Mappings } else { Detail::Summary }
 }
@@ -97,7 +97,7 @@ fn show(view: &mut MapView, args: &MapArgs, common: Common) -> anyhow::Result<()
 }
 
 /// Leaves and sorts what is asked for.
-fn choose(view: &mut MapView, args: &MapArgs) {
+pub(super) fn choose(view: &mut MapView, args: &MapArgs) {
     view.select(&args.filter);
     if let Some(range) = args.range {
         view.mappings.retain(|mapping| range.overlaps(mapping.range));
@@ -127,12 +127,12 @@ fn show_several(read: &mut several::Read, args: &MapArgs, common: Common) -> any
 }
 
 pub(super) fn lines(view: &MapView, args: &MapArgs, style: Style) -> Vec<Line> {
-    if args.extended {
+    if args.is_extended() {
         view::text::pmap(view, pmap_options(args))
     } else if args.device {
         view::text::pmap_devices(view, pmap_options(args))
     } else if detail(args) == Detail::Mappings {
-        view::text::mappings(view, style.canvas)
+        view::text::mappings(view, style.list)
     } else {
         view::text::map(view, style.canvas)
     }
@@ -148,27 +148,17 @@ fn pmap_options(args: &MapArgs) -> PmapOptions {
 
 /// The fields of smaps as the kernel has them: of a process, or of a saved text.
 fn fields(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
-    let (path, title) = match target::process(target)? {
+    let (text, title) = match target::process(target)? {
         Some(pid) => {
             let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-            (
-                PathBuf::from(format!("/proc/{pid}/smaps")),
-                format!("{pid}:   {}", words::printable(comm.trim_ascii_end())),
-            )
+            let title = format!("{pid}:   {}", words::printable(comm.trim_ascii_end()));
+            (snapshot::read_live_smaps(pid).map_err(target::with_status)?, title)
         }
-        None => (PathBuf::from(target), words::printable(target.as_bytes())),
+        None => (target::text(Path::new(target))?, words::printable(target.as_bytes())),
     };
-    let shown = || path.display().to_string();
-    let text = target::text(&path).map_err(|error| {
-        let denied = error.downcast_ref::<io::Error>();
-        match denied.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-            true => LiveError::NotPermitted { path: path.clone() }.into(),
-            false => error,
-        }
-    })?;
     let which = if args.fields > 1 { Fields::All } else { Fields::Main };
     let lines = view::text::pmap_fields(&text, &title, which, pmap_options(args))
-        .with_context(|| format!("{}: not the text of smaps", shown()))?;
+        .with_context(|| format!("{target}: not the text of smaps"))?;
     let out = io::stdout();
     screen::print(&lines, Style::of(&out, common.color), out.lock())?;
     Ok(ExitCode::SUCCESS)

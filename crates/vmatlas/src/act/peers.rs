@@ -1,6 +1,5 @@
 //! `vmatlas map PID --peers`: what a process shares, and with whom.
 
-use std::io;
 use std::process::ExitCode;
 
 use abi::Pid;
@@ -9,7 +8,7 @@ use view::PeersView;
 
 use super::target;
 use crate::cli::{Common, MapArgs};
-use crate::screen::{self, Style};
+use crate::screen;
 
 pub(super) fn act(target: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
     let pid = target::process(target)?
@@ -17,13 +16,8 @@ pub(super) fn act(target: &str, args: &MapArgs, common: Common) -> anyhow::Resul
     let found = target::live(target, pid)?;
     let peers = snapshot::peers(pid, &PeersView::files(&found.snapshot));
     let view = PeersView::new(pid.0, found.facts.program, &found.snapshot, &peers, segments(pid).as_deref());
-    let out = io::stdout();
-    if args.json {
-        screen::print_json(view::json::PEERS_SCHEMA, &view, out.lock())?;
-    } else {
-        let style = Style::of(&out, common.color);
-        screen::print(&view::text::peers(&view, style.canvas), style, out.lock())?;
-    }
+    let schema = args.json.then_some(view::json::PEERS_SCHEMA);
+    screen::show(&view, schema, common.color, view::text::peers)?;
     Ok(ExitCode::SUCCESS)
 }
 

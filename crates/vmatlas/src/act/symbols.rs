@@ -1,6 +1,5 @@
 //! `vmatlas map TARGET --symbols`: what is resident of an object, by section and symbol.
 
-use std::io;
 use std::process::ExitCode;
 
 use abi::{AddrRange, Pid};
@@ -10,7 +9,7 @@ use view::{ObjectNames, ObjectSymbols, SymbolsView, words};
 use super::place;
 use super::target::{self, Found};
 use crate::cli::{Common, MapArgs};
-use crate::screen::{self, Style};
+use crate::screen;
 
 /// Shows the objects whose path holds `name`; for an empty name the program.
 pub(super) fn act(target: &str, name: &str, args: &MapArgs, common: Common) -> anyhow::Result<ExitCode> {
@@ -31,13 +30,8 @@ pub(super) fn act(target: &str, name: &str, args: &MapArgs, common: Common) -> a
         meaning: if found.snapshot.held.is_some() { "in the core" } else { "resident" },
         objects,
     };
-    let out = io::stdout();
-    if args.json {
-        screen::print_json(view::json::SYMBOLS_SCHEMA, &view, out.lock())?;
-    } else {
-        let style = Style::of(&out, common.color);
-        screen::print(&view::text::symbols(&view, style.canvas), style, out.lock())?;
-    }
+    let schema = args.json.then_some(view::json::SYMBOLS_SCHEMA);
+    screen::show(&view, schema, common.color, view::text::symbols)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -161,16 +161,21 @@ pub(super) fn live(target: &str, pid: Pid) -> anyhow::Result<Found> {
     live_by(target, pid, snapshot::read_live)
 }
 
+/// A process that is not there has an exit status of its own.
+pub(super) fn with_status(error: LiveError) -> anyhow::Error {
+    match error {
+        LiveError::Gone { .. } => WithStatus { status: NO_PROCESS, message: error.to_string() }.into(),
+        error => error.into(),
+    }
+}
+
 /// Reads a process in the one or the other way.
 pub(super) fn live_by(
     target: &str,
     pid: Pid,
     read: fn(Pid) -> Result<Live, LiveError>,
 ) -> anyhow::Result<Found> {
-    let live = read(pid).map_err(|error| match error {
-        LiveError::Gone { .. } => WithStatus { status: NO_PROCESS, message: error.to_string() }.into(),
-        error => anyhow::Error::from(error),
-    })?;
+    let live = read(pid).map_err(with_status)?;
     let [vm_size, vm_rss, vm_swap] = live.status_sizes;
     let facts = MapFacts {
         target: target.to_owned(),

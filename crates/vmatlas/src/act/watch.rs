@@ -48,14 +48,16 @@ pub(super) fn act(args: &MapArgs, period: Duration, common: Common) -> anyhow::R
 
 fn look(args: &MapArgs) -> anyhow::Result<MapView> {
     let tree = if args.tree { Tree::Yes } else { Tree::No };
-    match several::resolve(&args.targets, tree)? {
-        Meant::One(name) => target::view(&name, args.within, Detail::Mappings),
+    let mut view = match several::resolve(&args.targets, tree)? {
+        Meant::One(name) => target::view(&name, args.within, Detail::Mappings)?,
         Meant::Several(processes) => {
             let read = several::read(&processes, Detail::Mappings)?;
             let together = MapView::together(&read.views, read.once.as_ref());
-            together.ok_or_else(|| anyhow::anyhow!("no process"))
+            together.ok_or_else(|| anyhow::anyhow!("no process"))?
         }
-    }
+    };
+    map::choose(&mut view, args);
+    Ok(view)
 }
 
 /// A line that was not there the last time stands out.

@@ -71,10 +71,10 @@ pub(crate) struct MapArgs {
     /// Draw the pages in this range of addresses, in hex
     #[arg(long, value_name = "LOW,HIGH", value_parser = range, conflicts_with_all = ["mappings", "json", "extended"])]
     pub(crate) pages: Option<AddrRange>,
-    /// With -x, -d, -X: whole paths
+    /// As -x, or with -d, -X: whole paths
     #[arg(short = 'p', long)]
     pub(crate) show_path: bool,
-    /// With -x, -d, -X: no heading, no total
+    /// As -x, or with -d, -X: no heading, no total
     #[arg(short = 'q', long)]
     pub(crate) quiet: bool,
     /// Only mappings in this range of addresses, in hex
@@ -125,6 +125,12 @@ pub(crate) struct ExplainArgs {
 }
 
 impl MapArgs {
+    /// Whether the columns of `pmap -x` are meant: its `-p` and `-q` need no other flag.
+    pub(crate) fn is_extended(&self) -> bool {
+        let is_other = self.device || self.fields > 0 || self.mappings || self.json || self.csv;
+        self.extended || (self.show_path || self.quiet) && !is_other
+    }
+
     /// The address behind a single target, if the last word is one: `0x7f00`, or eight hexadecimal digits and
     /// more, which no process id has.
     pub(crate) fn address(&self) -> Option<(&str, VirtAddr)> {
@@ -172,7 +178,10 @@ fn filter(text: &str) -> Result<Filter, String> {
             Ok(Filter::Permission(value.to_owned()))
         }
         "perm" => Err("letters of rwxsp".into()),
-        _ => Ok(Filter::AtLeast(order(what)?, size(value)?)),
+        _ => match Order::ALL.into_iter().find(|(name, order)| *name == what && order.is_size()) {
+            Some((_, order)) => Ok(Filter::AtLeast(order, size(value)?)),
+            None => Err("one of kind, name, perm, size, rss, pss, uss, dirty, swap".into()),
+        },
     }
 }
 
@@ -222,6 +231,7 @@ mod tests {
         assert_eq!(filter("rss=1K"), Ok(Filter::AtLeast(Order::Rss, 1024)));
         assert_eq!(filter("kind=heap,static"), Ok(Filter::Kind(vec!["heap".into(), "static".into()])));
         assert!(filter("kind=no").is_err() && filter("perm=q").is_err() && filter("x").is_err());
+        assert!(filter("foo=1").unwrap_err().starts_with("one of kind") && filter("address=1").is_err());
         assert!(seconds("0").is_err() && seconds("NaN").is_err() && seconds("2").is_ok());
         assert!(address("7f0g").is_err() && address("").is_err() && address("0x").is_err());
     }

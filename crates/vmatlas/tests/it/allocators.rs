@@ -118,3 +118,30 @@ fn the_heap_of_a_go_program_is_told_though_stacks_lie_in_it() {
     assert!(bytes >= 24 << 20, "{bytes}: {:#}", map["kinds"]);
     assert_eq!(map["heap"], Value::Null);
 }
+
+#[test]
+fn the_heap_of_a_java_program_is_told() {
+    if !has("java") || !has("javac") {
+        return;
+    }
+    let scratch = Scratch::new("java");
+    let source = "public class Hold { public static void main(String[] a) throws Exception {\n\
+        byte[][] kept = new byte[400][]; for (int i = 0; i < 400; i++) {\n\
+        kept[i] = new byte[100000]; java.util.Arrays.fill(kept[i], (byte) 1); }\n\
+        System.out.println(\"ready\"); System.in.read(); System.out.println(kept.length); } }\n";
+    std::fs::write(scratch.path("Hold.java"), source).expect("our own folder");
+    let built = std::process::Command::new("javac").arg("Hold.java").current_dir(scratch.folder()).status();
+    assert!(built.expect("javac was found").success());
+    let folder = scratch.folder().display().to_string();
+    for collector in ["-XX:+UseSerialGC", "-XX:+UseG1GC"] {
+        let map = map_of(&["java", "-Xint", "-Xmx256m", collector, "-cp", &folder, "Hold"]);
+        let bytes = told(&map, "inferred: size and alignment as the Java virtual machine");
+        assert!(bytes >= 38 << 20, "{collector}: {bytes}: {:#}", map["kinds"]);
+        let kinds: Vec<&str> =
+            map["kinds"].as_array().into_iter().flatten().filter_map(|row| row["kind"].as_str()).collect();
+        assert!(
+            ["jit_code", "reservation", "thread_stack"].iter().all(|kind| kinds.contains(kind)),
+            "{kinds:?}"
+        );
+    }
+}

@@ -22,6 +22,7 @@ mod killed;
 mod lab;
 mod map;
 mod moments;
+mod namespaces;
 mod observer;
 mod pages;
 mod pipes;

@@ -264,6 +264,48 @@ fn what_may_not_be_seen_or_has_no_memory_is_said_in_one_line() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{errors}");
     assert!(errors.contains("has no memory"), "{errors}");
+    // The kernel's thread of threads, where the machine shows it.
+    if std::fs::read("/proc/2/comm").is_ok_and(|comm| comm == b"kthreadd\n") {
+        for args in
+            [&["map", "2"][..], &["map", "2", "-X"], &["map", "2", "--fast"], &["explain", "2", "0x400000"]]
+        {
+            let output = Command::new(vmatlas()).args(args).output().expect("the binary runs");
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{args:?}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn a_process_that_ends_while_it_is_read_is_shown_or_said_to_be_gone() {
+    let ways: [&[&str]; 5] = [&["--json"], &["-X"], &["--fast"], &["--frames"], &["--symbols"]];
+    let (mut shown, mut gone) = (0, 0);
+    for round in 0..60 {
+        let sleeper = Running::start(Command::new("sleep").arg("600"));
+        let pid = sleeper.pid();
+        let mut command = Command::new(vmatlas());
+        command.args(["map", &pid]).args(ways[round % ways.len()]);
+        let reader = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        std::thread::sleep(Duration::from_micros(250 * round as u64));
+        // Killed and waited for.
+        drop(sleeper);
+        let output = reader.wait_with_output().expect("our own child");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(0) => {
+                assert_eq!(errors, "", "{command:?}");
+                shown += 1;
+            }
+            Some(1 | 42) => {
+                assert_eq!(errors.lines().count(), 1, "{command:?}: {errors}");
+                assert!(errors.contains(&pid), "{command:?}: {errors}");
+                gone += 1;
+            }
+            status => panic!("{command:?}: {status:?}: {errors}"),
+        }
+    }
+    println!("{shown} shown, {gone} gone");
+    assert!(gone > 0, "the first is killed before the binary has begun");
 }
 
 #[test]

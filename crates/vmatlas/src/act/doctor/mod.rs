@@ -5,13 +5,12 @@ mod faults;
 mod pages;
 mod symbols;
 
-use std::io;
 use std::process::ExitCode;
 
 use view::Doctor;
 
 use crate::cli::{Common, DoctorArgs};
-use crate::screen::{self, Style};
+use crate::screen;
 
 pub(crate) fn act(args: &DoctorArgs, common: Common) -> anyhow::Result<ExitCode> {
     let machine = capture::machine::machine();
@@ -22,12 +21,7 @@ pub(crate) fn act(args: &DoctorArgs, common: Common) -> anyhow::Result<ExitCode>
     checks.extend(pages::checks(&machine));
     checks.extend(symbols::checks());
     let doctor = Doctor::new(machine.kernel, machine.arch, uid, checks);
-    let out = io::stdout();
-    if args.json {
-        screen::print_json(view::json::DOCTOR_SCHEMA, &doctor, out.lock())?;
-    } else {
-        let style = Style::of(&out, common.color);
-        screen::print(&view::text::doctor(&doctor, style.canvas), style, out.lock())?;
-    }
+    let schema = args.json.then_some(view::json::DOCTOR_SCHEMA);
+    screen::show(&doctor, schema, common.color, view::text::doctor)?;
     Ok(if doctor.can_record { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -79,7 +79,7 @@ impl Moments {
             .map_err(|error| Answer::Failed(crate::exit::line_of(&error)))?;
         let lines: Vec<_> = lines.iter().map(story_line).collect();
         let Some(snapshot) = snapshot else { return Ok(json_answer(&json!({ "lines": lines }))) };
-        let mut explanation = Explanation::new(&snapshot, &(), address);
+        let mut explanation = Explanation::new(&snapshot, &(), address, None);
         let because = explanation.leaf.as_ref().map(|leaf| leaf.rule.clone());
         let leaf = classify(&snapshot).into_iter().find(|leaf| leaf.range.contains(address));
         let found = Found {
