@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use mm::compat::{self, Cell, State};
+use mm::compat::{self, PAGE_RULES, State};
 
 use crate::repo;
 
@@ -48,7 +48,11 @@ fn compat_md() -> String {
             call = cell.call;
             let _infallible = write!(text, "\n## {call}\n\n| case | the twin | |\n|---|---|---|\n");
         }
-        text.push_str(&row(cell));
+        text.push_str(&row(cell.case, cell.state, cell.note));
+    }
+    text.push_str(PAGES);
+    for rule in PAGE_RULES {
+        text.push_str(&row(rule.what, rule.state, rule.note));
     }
     text
 }
@@ -60,6 +64,16 @@ Made by `cargo xtask codegen` from the table `crates/mm/src/compat`: change it t
 x86-64 with pages of 4 KiB.
 
 | the twin is | cases | which means |
+|---|---|---|
+";
+
+const PAGES: &str = "
+# What the twin does with pages
+
+Where a system keeps pages (`Pages<States>`, `Pages<Contents>`); without them an access changes the map alone. Where something is
+not modelled, the last column says what the twin does instead.
+
+| what | the twin | |
 |---|---|---|
 ";
 
@@ -75,9 +89,9 @@ fn meaning(state: State) -> &'static str {
     }
 }
 
-fn row(cell: &Cell) -> String {
+fn row(case: &str, state: State, note: &str) -> String {
     let escaped = |text: &str| text.replace('|', "\\|");
-    format!("| {} | {} | {} |\n", escaped(cell.case), cell.state.word(), escaped(cell.note))
+    format!("| {} | {} | {} |\n", escaped(case), state.word(), escaped(note))
 }
 
 #[cfg(test)]

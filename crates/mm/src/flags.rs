@@ -2,6 +2,8 @@
 
 use abi::Prot;
 
+use crate::input::Access;
+
 /// `VM_*`: the flags of a mapping, with the kernel's bit values (`include/linux/mm.h`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct VmFlags(pub u64);
@@ -172,6 +174,21 @@ impl VmFlags {
     /// Tells whether any access is allowed (`vma_is_accessible`).
     pub const fn is_accessible(self) -> bool {
         self.intersects(Self::ACCESS)
+    }
+
+    /// Returns the protection key if a thread with these rights (PKRU) may not do this: instructions are always fetched.
+    ///
+    /// Linux: `arch/x86/include/asm/mmu_context.h: arch_vma_access_permitted`.
+    pub(crate) fn key_refused(self, key_rights: u32, access: Access) -> Option<u8> {
+        const NO_ACCESS: u32 = 1;
+        const NO_WRITE: u32 = 2;
+        let key = ((self.0 & Self::PKEY.0) >> 32) as u8;
+        let refused = match access {
+            Access::Exec => 0,
+            Access::Read => NO_ACCESS,
+            Access::Write => NO_ACCESS | NO_WRITE,
+        };
+        ((key_rights >> (2 * key)) & refused != 0).then_some(key)
     }
 
     /// Counts as code (`mm/vma.h: is_exec_mapping`).

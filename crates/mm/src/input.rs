@@ -173,6 +173,11 @@ pub enum Signal {
     SegvMapErr,
     /// `SIGSEGV`, `SEGV_ACCERR`: the protection does not allow it.
     SegvAccErr,
+    /// `SIGSEGV`, `SEGV_PKUERR`: the thread's rights to the mapping's protection key do not allow it (`si_pkey`).
+    SegvPkuErr {
+        /// The key.
+        key: u8,
+    },
     /// `SIGBUS`, `BUS_ADRERR`: past the end of the file.
     BusAdrErr,
 }
@@ -181,7 +186,7 @@ impl Signal {
     /// Returns the signal's number.
     pub const fn number(self) -> i32 {
         match self {
-            Self::SegvMapErr | Self::SegvAccErr => 11,
+            Self::SegvMapErr | Self::SegvAccErr | Self::SegvPkuErr { .. } => 11,
             Self::BusAdrErr => 7,
         }
     }
@@ -191,6 +196,7 @@ impl Signal {
         match self {
             Self::SegvMapErr => 1,
             Self::SegvAccErr | Self::BusAdrErr => 2,
+            Self::SegvPkuErr { .. } => 4,
         }
     }
 }

@@ -5,9 +5,12 @@
 mod advice;
 mod change;
 mod map;
+mod pages;
 mod settings;
 
 use abi::Call;
+
+pub use self::pages::{PAGE_RULES, PageRule};
 
 /// How true the twin is in one cell.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

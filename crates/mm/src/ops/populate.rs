@@ -86,6 +86,9 @@ impl<M: Memory> Op<'_, M> {
         if piece.vma.is_hugetlb() {
             return self.touch_huge(piece.vma.range.start, piece.range.start).map_err(|_| ());
         }
+        if piece.vma.flags.key_refused(M::key_rights(&self.space.pages), access).is_some() {
+            return Err(());
+        }
         let bad = self.first_bad_page(piece);
         // A copy of a file's page gets its anon_vma before the page is looked for (mm/memory.c: do_cow_fault).
         let reaches = match bad {

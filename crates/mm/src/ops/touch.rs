@@ -48,6 +48,9 @@ impl<M: Memory> Op<'_, M> {
         }
         let vma = self.space.vmas.find(start).ok_or(Signal::SegvMapErr)?;
         let flags = vma.flags;
+        if let Some(key) = flags.key_refused(M::key_rights(&self.space.pages), access) {
+            return Err(Signal::SegvPkuErr { key });
+        }
         if !flags.is_accessible() || access == Access::Write && !flags.contains(VmFlags::WRITE) {
             return Err(Signal::SegvAccErr);
         }

@@ -5,7 +5,7 @@ use core::fmt;
 use abi::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::Pages;
-use super::frames::{Contents, FrameId, PAGE};
+use super::frames::{Contents, FrameId, Frames, PAGE};
 use crate::input::{Access, Signal};
 use crate::op::Op;
 use crate::space::AddressSpace;
@@ -42,6 +42,17 @@ pub(super) fn parts(addr: VirtAddr, len: usize) -> impl Iterator<Item = (VirtAdd
 
 fn inside(addr: VirtAddr) -> usize {
     (addr.0 % PAGE_SIZE) as usize
+}
+
+impl<F: Frames> AddressSpace<Pages<F>> {
+    /// Sets the rights to protection keys of the thread that runs from now on: its register PKRU, two bits a key, no
+    /// access and no writing. All are 0 at first.
+    pub fn set_key_rights(&mut self, pkru: u32) {
+        if self.pages.key_rights != pkru {
+            self.pages.key_rights = pkru;
+            self.pages.tlb.flush();
+        }
+    }
 }
 
 impl AddressSpace<Pages<Contents>> {

@@ -219,10 +219,11 @@ impl<F: Frames> Pool<F> {
         self.files.objects.remove(&object);
     }
 
-    /// Zeroes a part of a page if the cache has it.
+    /// Zeroes a part of a page if the cache has it: that is a change to be written.
     pub(crate) fn zero_part(&mut self, object: ObjectId, page: u64, part: Range<usize>) {
         if let Some(frame) = self.cached(object, page) {
             self.bytes.change(frame, |bytes| bytes[part].fill(0));
+            self.meta_mut(frame).dirty = true;
         }
     }
 

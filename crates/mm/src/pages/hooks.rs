@@ -31,6 +31,11 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     /// What a system keeps.
     type Pool: Clone + fmt::Debug + Default;
 
+    /// Returns the rights to protection keys of the thread that runs (PKRU).
+    fn key_rights(_table: &Self::Table) -> u32 {
+        0
+    }
+
     /// An access that the mapping allows, to a page of its backing.
     fn fault(_op: &mut Op<'_, Self>, _vma: VirtAddr, _addr: VirtAddr, _access: Access) -> Result<(), Signal>
     where
@@ -183,6 +188,10 @@ impl<F: Frames> Hooks for Pages<F> {
     type Table = Table;
     type Pool = Pool<F>;
 
+    fn key_rights(table: &Table) -> u32 {
+        table.key_rights
+    }
+
     fn fault(op: &mut Op<'_, Self>, vma: VirtAddr, addr: VirtAddr, access: Access) -> Result<(), Signal> {
         op.fault_page(vma, addr, access)
     }
@@ -262,6 +271,7 @@ impl<F: Frames> Hooks for Pages<F> {
     }
 
     fn forked(parent: &mut Table, child: &mut Table, pool: &mut Pool<F>, vma: &Vma, profile: &Profile) {
+        child.key_rights = parent.key_rights;
         let follows = vma.anon.is_some() || vma.flags.intersects(COPIED);
         if follows && !vma.flags.contains(VmFlags::WIPEONFORK) {
             super::fork::copy(parent, child, pool, vma, profile);

@@ -76,13 +76,15 @@ pub(crate) struct Table {
     /// Linux: `min_flt`, `maj_flt`, of all threads.
     pub(crate) faults: Faults,
     pub(crate) tlb: Tlb,
+    /// The rights to protection keys of the thread that runs: the register PKRU.
+    pub(crate) key_rights: u32,
     /// How many changes of files' pages it has followed.
     pub(crate) seen: usize,
 }
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tree: _, rss, faults, tlb: _, seen: _ } = self;
+        let Self { tree: _, rss, faults, tlb: _, key_rights: _, seen: _ } = self;
         f.debug_struct("Table").field("rss", rss).field("faults", faults).finish_non_exhaustive()
     }
 }

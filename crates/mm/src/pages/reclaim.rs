@@ -4,7 +4,8 @@
 //!
 //! | page, mapped once | `MADV_PAGEOUT` |
 //! |---|---|
-//! | anonymous, may be dropped and not written since | dropped |
+//! | anonymous, may be dropped and not written since, or of `MAP_DROPPABLE` | dropped |
+//! | anonymous, freed lazily and written since | stays; may not be dropped any more |
 //! | anonymous | swapped out, where there is room |
 //! | of a file or of shared memory, clean | leaves the page cache |
 //! | of a file or of shared memory, dirty | unmapped, stays in the cache |
@@ -18,6 +19,7 @@ use super::pte::Pte;
 use super::table::pages_of;
 use super::{Pages, Table, zap};
 use crate::file::MapFile;
+use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::vma::Vma;
 
@@ -45,6 +47,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Linux: `mm/vmscan.c: shrink_folio_list`.
     pub(crate) fn page_out(&mut self, vma: &Vma, range: AddrRange) {
         let room = self.sys.profile.swap_pages;
+        let droppable = vma.flags.contains(VmFlags::DROPPABLE);
         let Table { tree, rss, tlb, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
         let mut clean = alloc::vec::Vec::new();
@@ -57,7 +60,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 let meta = *pool.meta(pte.frame());
                 let dirty = meta.dirty || pte.is_dirty();
                 match meta.holds {
-                    Holds::Anon if meta.lazy_free && !dirty => zap::clear(pte, rss, pool),
+                    Holds::Anon if meta.lazy_free && (droppable || !dirty) => zap::clear(pte, rss, pool),
+                    // Written again: the next time it is like any other.
+                    Holds::Anon if meta.lazy_free => pool.meta_mut(pte.frame()).lazy_free = false,
                     Holds::Anon if pool.swapped < room => {
                         let frame = pte.frame();
                         pool.swap_out(frame);

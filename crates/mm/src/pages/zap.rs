@@ -56,7 +56,7 @@ pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, pool: &mut Pool<F>)
 
 /// Ends the memory of a process.
 pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>) {
-    let Table { mut tree, mut rss, faults: _, tlb: _, seen: _ } = table;
+    let Table { mut tree, mut rss, faults: _, tlb: _, key_rights: _, seen: _ } = table;
     tree.walk_mut(0..PageTable::PAGES, |_, ptes| {
         ptes.iter_mut().for_each(|pte| clear(pte, &mut rss, pool));
     });

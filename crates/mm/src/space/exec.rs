@@ -143,7 +143,21 @@ impl<M: Memory> Op<'_, M> {
         if let Some(interpreter) = &image.interpreter {
             self.load_file(interpreter)?;
         }
-        self.load_kernel_pages(&image.kernel)
+        self.load_kernel_pages(&image.kernel)?;
+        self.load_arguments(image);
+        Ok(())
+    }
+
+    /// The pages with the arguments, the environment and the auxiliary vector are there; their bytes are the caller's to
+    /// store.
+    ///
+    /// Linux: `fs/binfmt_elf.c: create_elf_tables`, which ends at the first stack pointer.
+    fn load_arguments(&mut self, image: &ExecImage) {
+        let range = image.stack.range;
+        let start = image.layout.start_stack.page_down();
+        if range.start <= start && start < range.end {
+            M::populate(self, range.start, AddrRange { start, end: range.end }, Access::Write);
+        }
     }
 
     /// Linux: `fs/exec.c: setup_arg_pages`.

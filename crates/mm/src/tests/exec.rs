@@ -126,3 +126,14 @@ fn e24_a_limit_that_the_program_exceeds_leaves_nothing() {
     assert_eq!(refused.map(|space| map(&space)), Err(crate::why::Refusal::AddressSpaceLimit));
     assert_eq!((sys.committed_pages(), sys.anon_vmas.len()), (0, 0));
 }
+
+#[test]
+fn the_pages_of_the_arguments_are_there() {
+    let mut sys = System::with_states(Profile::linux_6_18_x86_64());
+    let mut image = image();
+    image.layout.start_stack = VirtAddr(0x7fff_ffff_d5a0);
+    let space = AddressSpace::exec(&mut sys, &image, Limits::default(), &Input::default()).expect("it fits");
+    let mut there = Vec::new();
+    space.pages(&sys, image.stack.range, |addr, page| there.push((addr.0, page.dirty)));
+    assert_eq!(there, [(0x7fff_ffff_d000, true), (0x7fff_ffff_e000, true)]);
+}

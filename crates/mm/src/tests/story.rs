@@ -203,6 +203,7 @@ impl World {
             Ok(Touch::Grew) => "grew",
             Err(Signal::SegvMapErr) => "MAPERR",
             Err(Signal::SegvAccErr) => "ACCERR",
+            Err(Signal::SegvPkuErr { .. }) => "PKUERR",
             Err(Signal::BusAdrErr) => "BUS",
         }
         .to_owned()

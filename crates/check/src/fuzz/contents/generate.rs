@@ -244,6 +244,9 @@ impl Generator {
     fn mmap(&mut self, addr: VirtAddr, len: u64) -> Call {
         let of_file = self.rng.percent(self.files);
         let mut flags = if self.rng.percent(50) { MapFlags::PRIVATE } else { MapFlags::SHARED };
+        if !of_file && self.rng.percent(4) {
+            flags = MapFlags::DROPPABLE;
+        }
         flags = flags | MapFlags::FIXED;
         if self.rng.percent(10) {
             flags = flags | MapFlags::POPULATE;
