@@ -84,8 +84,8 @@ impl<W: Write> Writer<W> {
         prologue[..8].copy_from_slice(&FILE_MAGIC);
         prologue[8..10].copy_from_slice(&FORMAT_MAJOR.to_le_bytes());
         prologue[10..12].copy_from_slice(&FORMAT_MINOR.to_le_bytes());
-        writer.write(&prologue)?;
-        writer.write_block(Frame::of(BlockKind::HEADER, 0, 0, 0), &facts::to_payload(header))?;
+        // Together: a file with the one and not the other would be none.
+        writer.write_behind(&prologue, Frame::of(BlockKind::HEADER, 0, 0, 0), &facts::to_payload(header))?;
         writer.out.flush()?;
         Ok(writer)
     }
@@ -201,6 +201,11 @@ impl<W: Write> Writer<W> {
     }
 
     fn write_block(&mut self, frame: Frame, payload: &[u8]) -> io::Result<()> {
+        self.write_behind(&[], frame, payload)
+    }
+
+    /// Writes a block behind other bytes, with one write.
+    fn write_behind(&mut self, before: &[u8], frame: Frame, payload: &[u8]) -> io::Result<()> {
         if payload.len() > BLOCK_BYTES_MAX {
             self.state = State::Failed(io::ErrorKind::InvalidInput);
             return Err(io::Error::new(
@@ -208,9 +213,9 @@ impl<W: Write> Writer<W> {
                 "an event is larger than a block may be",
             ));
         }
-        self.entries.push(Entry::new(self.offset, &frame));
+        self.entries.push(Entry::new(self.offset + before.len() as u64, &frame));
         let block = frame.pack(payload, &mut self.packer)?;
-        self.write(&block)
+        if before.is_empty() { self.write(&block) } else { self.write(&[before, &block].concat()) }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -7,7 +7,7 @@ use super::arbitrary::events;
 use super::{file_of, open};
 use crate::event::{Body, Event, MmId, TimeNs};
 use crate::frame::{BlockKind, FRAME_BYTES, Frame, PROLOGUE_BYTES, Packer, Unpacker};
-use crate::{Completeness, ReadError};
+use crate::{Completeness, ReadError, Writer};
 
 fn small_events() -> Vec<Event> {
     let event = |no: u64, body| Event { time: TimeNs(no), tid: Tid(3), mm: MmId(0), body };
@@ -35,6 +35,39 @@ fn drain(file: &[u8]) -> (Vec<Event>, Option<ReadError>) {
             }
             (read, None)
         }
+    }
+}
+
+/// Keeps what is there after each write: what a recorder that was killed then leaves.
+#[derive(Default)]
+struct Moments(Vec<Vec<u8>>);
+
+impl std::io::Write for Moments {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let before = self.0.last().cloned().unwrap_or_default();
+        self.0.push([before, bytes.to_vec()].concat());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_file_that_is_begun_opens_after_every_write() {
+    let events = small_events();
+    let mut moments = Moments::default();
+    let mut writer = Writer::new(&mut moments, &crate::example_header()).expect("memory has room");
+    for event in &events {
+        writer.push(event).expect("memory has room");
+        writer.flush().expect("memory has room");
+    }
+    writer.finish().expect("memory has room");
+    assert!(moments.0.len() > events.len());
+    for file in &moments.0 {
+        let read = open(file).expect("it opens").collect::<Result<Vec<_>, _>>().expect("all of it reads");
+        assert_eq!(read, events[..read.len()]);
     }
 }
 

@@ -96,6 +96,11 @@ fn a_listener_of_its_own_is_refused() {
     let Some((alone, recorded)) = both("own_listener", User::Same) else { return };
     assert_eq!(alone.stdout, "answered 42\n");
     assert_eq!(recorded.stdout, "no listener: EBUSY\n");
+    // What the user is told to do then.
+    let Some(program) = guest("own_listener", Build::Dynamic) else { return };
+    let scratch = Scratch::new("own-listener");
+    let stopped = Run::new(&scratch, [&program]).flags(&["-q", "--stops"]).recorded();
+    assert_eq!((stopped.shell_status(), stopped.stdout.as_str()), (0, "answered 42\n"), "{}", stopped.stderr);
 }
 
 #[test]
