@@ -4,8 +4,6 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
-
 use crate::guest::{Build, guest};
 use crate::killed::{children, tracer_of};
 use crate::recording::Report;
@@ -185,9 +183,9 @@ fn a_limit_that_is_set_from_outside_is_known_from_the_next_checkpoint_on() {
         until("the program", || scratch.path("ready").exists().then_some(()));
         let tracer = until("the tracer", || tracer_of(front.id()));
         let child = children(front.id()).into_iter().find(|child| *child != tracer).expect("it runs");
-        let limit = Some(256 << 20);
-        let limit = Rlimit { current: limit, maximum: limit };
-        prlimit(Pid::from_raw(child.cast_signed()), Resource::As, limit).expect("it is ours");
+        let words = ["prlimit", "--as=268435456", "--pid", &child.to_string()];
+        let set = Run::new(&scratch, words).user(*user).alone();
+        assert!(set.status.success(), "{}", set.stderr);
         // What is not in the file yet may be of before.
         let checkpoints = || Report::open(&run.recording()).number("/proof/checkpoints");
         let before = checkpoints();
