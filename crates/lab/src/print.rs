@@ -169,12 +169,14 @@ pub fn help(word: Option<&str>) -> Vec<Line> {
 }
 
 const INTRODUCTION: &str = "\
-  One line, one thing. Names stand for what a line gave; lengths are bytes, or K, M, G, T.
+  One line, one thing. Names stand for what a line gave; lengths are bytes,
+  or K, M, G, T.
 
       a = mmap 64K rw private anon      a file instead of anon: f = file 10000
       write a+4096 \"hello\"              then: read a+4096 5
       mprotect a 4K r                   then: maps, why
       c = fork                          then: c: read a+4096 5
 
-  heap, heap_end, stack and sp follow the process. # begins a comment. `help mmap` says more.
+  heap, heap_end, stack and sp follow the process. # begins a comment.
+  `help mmap` says more.
 ";

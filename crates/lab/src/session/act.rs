@@ -14,7 +14,7 @@ const REPEAT_MAX: u64 = 100_000;
 /// The longest range whose pages are shown.
 pub(super) const PAGES_BYTES_MAX: u64 = 1 << 30;
 /// How much of what a repeated line did is shown.
-const REPEATS_SHOWN: usize = 3;
+const REPEATS_SHOWN: usize = 2;
 
 /// The metadata of an executable.
 fn elf_file(bytes: &[u8]) -> Result<Vec<Line>, LabError> {

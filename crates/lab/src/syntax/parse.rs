@@ -346,6 +346,14 @@ mod tests {
     }
 
     #[test]
+    fn every_line_of_the_help_has_room_on_a_terminal() {
+        for line in crate::help(None) {
+            let text = line.plain();
+            assert!(text.chars().count() < 80, "{text}");
+        }
+    }
+
+    #[test]
     fn every_example_of_the_help_is_read() {
         for verb in verbs::VERBS {
             statement(verb.example).unwrap_or_else(|fault| unreachable!("{}: {}", verb.example, fault.what));

@@ -33,7 +33,7 @@ verbs! {
     "munmap" false "ADDR LEN" "unmaps a range" "munmap a 4K";
     "mprotect" false "ADDR LEN PROT [growsdown]" "changes the protection of a range" "mprotect a+4K 4K r";
     "mremap" true "ADDR OLD-LEN NEW-LEN [maymove] [dontunmap] [to ADDR]" "grows, shrinks or moves a mapping" "b = mremap a 64K 128K maymove";
-    "madvise" false "ADDR LEN ADVICE" "advises the kernel: dontneed, free, populate_write, guard_install, ..." "madvise a 64K dontneed";
+    "madvise" false "ADDR LEN ADVICE" "advises the kernel: dontneed, free, populate_write, ..." "madvise a 64K dontneed";
     "mlock" false "ADDR LEN [onfault]" "locks a range in memory" "mlock a 4K";
     "munlock" false "ADDR LEN" "unlocks a range" "munlock a 4K";
     "mlockall" false "[current] [future] [onfault]" "locks everything" "mlockall current";
@@ -55,10 +55,10 @@ verbs! {
     "fork" true "" "makes a child process" "c = fork";
     "thread" true "[STACK-LEN]" "makes a thread with a stack and a guard page of its own" "t = thread 256K";
     "exit" false "" "ends the present process" "c: exit";
-    "switch" false "NAME" "lets another process or thread do the lines from here on; main is the first" "switch c";
+    "switch" false "NAME" "lets another process or thread do the next lines; main is first" "switch c";
     "call" false "FUNCTION BYTES" "sets a frame up on the present thread's stack" "call f 256";
     "return" false "" "gives the last frame back" "return";
-    "malloc" true "BYTES" "allocates with the child's C library (on the twin alone: with its allocator); shows the calls that this makes" "p = malloc 100";
+    "malloc" true "BYTES" "allocates with the child's C library; shows the calls it makes" "p = malloc 100";
     "free" false "ADDR" "gives a block of malloc back" "free p";
     "maps" false "" "shows the map" "maps";
     "pages" false "ADDR LEN" "shows the state of each page" "pages a 64K";
@@ -68,8 +68,8 @@ verbs! {
     "names" false "" "shows the names and what they mean" "names";
     "expect" false "ok|ERRNO|SIGNAL|VALUE|\"BYTES\"|zeros|maps ...|pages ...|why \"TEXT\"" "judges the line before it" "expect maps a 12K: rw 4K, hole 4K, r 4K";
     "repeat" false "COUNT LINE" "does a line several times, until it answers an errno or a signal" "repeat 100 call f 4K";
-    "fuzz" false "[bottomup] [unprivileged]" "begins in the fuzzer's world: file0 to file11 and two segments; errnos are answers" "fuzz";
-    "raw" false "ACT" "does an act as the fuzzer's programs say it: what has no word of its own" "raw name 0x1000 0x1000 6162";
+    "fuzz" false "[bottomup] [unprivileged]" "begins as the fuzzer's programs do: their files and segments" "fuzz";
+    "raw" false "ACT" "does an act as the fuzzer's programs say it" "raw name 0x1000 0x1000 6162";
     "undo" false "" "goes back to before the last line (twin only)" "undo";
     "goto" false "LINE" "goes to the state after a line (twin only)" "goto 3";
     "help" false "[WORD]" "explains" "help mmap";

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::ValueEnum;
 use lab::{CHAPTERS, Chapter, On};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use view::text::{Line, Role};
 
 use crate::cli::{Common, TourArgs};
@@ -45,7 +45,8 @@ fn walk(chapters: &[&Chapter], style: Style, columns: usize) -> anyhow::Result<(
     let mut at = 0;
     loop {
         while at >= pages.len() && done < chapters.len() {
-            pages.extend(chapters[done].pages(On::Both, columns)?);
+            let whole = chapters[done].pages(On::Both, columns)?;
+            pages.extend(whole.into_iter().flat_map(|page| parts(page, rows(), style.canvas.columns)));
             done += 1;
         }
         let Some(page) = pages.get(at) else { return Ok(()) };
@@ -68,6 +69,30 @@ fn walk(chapters: &[&Chapter], style: Style, columns: usize) -> anyhow::Result<(
             Some(_) => {}
         }
     }
+}
+
+/// The lines that the terminal shows at a time.
+fn rows() -> usize {
+    tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_row).into()
+}
+
+/// Divides a page that is longer than the screen; below each part stand an empty line, the keys and the cursor.
+fn parts(page: Vec<Line>, rows: usize, columns: usize) -> Vec<Vec<Line>> {
+    const BELOW: usize = 3;
+    // A terminal that does not tell its size shows everything.
+    let room = if rows > 2 * BELOW { rows - BELOW } else { usize::MAX };
+    let mut parts = vec![Vec::new()];
+    let mut taken = 0;
+    for line in page {
+        let height = line.plain().chars().count().div_ceil(columns.max(1)).max(1);
+        if taken + height > room {
+            parts.push(Vec::new());
+            taken = 0;
+        }
+        taken += height;
+        parts.last_mut().into_iter().for_each(|part| part.push(line.clone()));
+    }
+    parts
 }
 
 /// Waits for a key.
@@ -94,5 +119,20 @@ impl Keys {
 impl Drop for Keys {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_page_is_divided() {
+        let page = |count: usize| vec![Line::of(Role::Plain, "text"); count];
+        assert_eq!(parts(page(21), 24, 80).len(), 1);
+        assert_eq!(parts(page(22), 24, 80).iter().map(Vec::len).collect::<Vec<_>>(), [21, 1]);
+        let wide = vec![Line::of(Role::Plain, "x".repeat(100)); 12];
+        assert_eq!(parts(wide, 24, 80).iter().map(Vec::len).collect::<Vec<_>>(), [10, 2]);
+        assert_eq!(parts(page(100), 0, 80).len(), 1);
     }
 }

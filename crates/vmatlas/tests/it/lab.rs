@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::run::{Ran, Run, User, users, vmatlas};
 use crate::scratch::Scratch;
+use crate::tty::Tty;
 
 /// Runs a script that is given on standard input.
 fn lab(scratch: &Scratch, user: User, flags: &[&str], script: &str) -> Ran {
@@ -214,6 +215,50 @@ fn the_childs_own_malloc_is_seen_at_work() {
     // A wrong address is a fault like any other.
     let ran = lab(&scratch, User::Same, &["-q"], "free 16\nexpect SIGSEGV MAPERR at 8\np = malloc 10\n");
     assert_eq!((ran.shell_status(), ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn the_prompt_outlives_its_child_and_remembers_its_lines() {
+    let scratch = Scratch::new("lab-prompt");
+    if is_other_kernel(&scratch) {
+        return;
+    }
+    let program = vmatlas().to_str().expect("a plain path");
+    let state = scratch.folder().join("state");
+    let state = format!("XDG_STATE_HOME={}", state.display());
+    let words = ["env", &state, "TERM=xterm", program, "lab"];
+    let mut tty = Tty::start(&scratch, User::Same, &words);
+    tty.wait_for("main 1>");
+    // Several lines at once, as a paste gives them.
+    tty.keys("p = malloc 100\rfree p\rfree p\r");
+    tty.wait_for("SIGABRT");
+    tty.wait_for("a new child begins");
+    tty.wait_for("main 4>");
+    tty.keys("mmap 4K rq private anon\r");
+    tty.wait_for("letters of rwx");
+    tty.wait_for("main 5>");
+    tty.keys("brk +4K\r");
+    tty.wait_for("[heap]");
+    tty.keys("quit\r");
+    assert!(tty.end().success());
+    // Another session has the lines of the first; its folder is the user's alone.
+    let kept = scratch.folder().join("state/vmatlas/lab_history");
+    let kept = fs::read_to_string(&kept).expect("the lines");
+    assert!(kept.starts_with("p = malloc 100\nfree p\n") && kept.contains("brk +4K\n"), "{kept}");
+    let mut tty = Tty::start(&scratch, User::Same, &words);
+    tty.wait_for("main 1>");
+    tty.keys("\x1b[A\x1b[A\r");
+    tty.wait_for("[heap]");
+    tty.keys("\x04");
+    assert!(tty.end().success());
+    // Where nothing can be kept, the prompt works as well.
+    let nowhere = ["env", "XDG_STATE_HOME=/proc/none", program, "lab"];
+    let mut tty = Tty::start(&scratch, User::Same, &nowhere);
+    tty.wait_for("main 1>");
+    tty.keys("brk +4K\r");
+    tty.wait_for("[heap]");
+    tty.keys("\x04");
+    assert!(tty.end().success());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `vmatlas lab`.
 
 mod from;
+mod history;
 mod json;
 mod prompt;
 mod script;

@@ -9,6 +9,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{Context, Editor, Helper};
 
+use super::history::Past;
 use crate::cli::{Common, LabArgs};
 use crate::exit::{DIVERGED, FAILED};
 use crate::screen::{self, Style};
@@ -48,6 +49,10 @@ pub(super) fn act(args: &LabArgs, common: Common) -> anyhow::Result<ExitCode> {
     let on = session.on();
     let mut editor: Editor<Words, DefaultHistory> = Editor::new()?;
     editor.set_helper(Some(Words { names: Vec::new() }));
+    let past = Past::find();
+    for line in past.lines() {
+        let _kept = editor.add_history_entry(line);
+    }
     let sides = match on {
         On::Both => "on the twin and on a real child, compared after every line",
         On::Twin => "on the twin",
@@ -69,7 +74,9 @@ pub(super) fn act(args: &LabArgs, common: Common) -> anyhow::Result<ExitCode> {
         if line.trim().is_empty() {
             continue;
         }
-        let _kept = editor.add_history_entry(line.as_str());
+        if editor.add_history_entry(line.as_str()).unwrap_or(false) {
+            past.add(&line);
+        }
         number += 1;
         let report = session.line(number, &line);
         show(&report, &session, style)?;
