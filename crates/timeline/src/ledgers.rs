@@ -1,11 +1,16 @@
 //! The ledgers of all memories: fed by events, held against the kernel at checkpoints.
 
+use std::sync::Arc;
+
 use abi::{AddrRange, Call, Errno, Tid, VirtAddr};
-use recording::{CallEvent, CallInput, CallResult, Checkpoint, FaultSource, MmId, PageRun, Reason, TimeNs};
+use recording::{
+    CallEvent, CallInput, CallResult, Checkpoint, FaultSource, MmId, PageRun, PageState, Reason, TimeNs,
+};
 
 use crate::ledger::{Asked, Beside, Done, EVERYWHERE, Ledger, Moving, PageSums, Sight, Touch};
-use crate::memory::{Memory, UnderWay};
+use crate::memory::{Memory, PagesRead, UnderWay};
 use crate::processes::ProcessNo;
+use crate::still::Still;
 use crate::world::{Place, World};
 
 /// A memory whose threads run on is read within so much time, where the recording does not tell when it began: what was
@@ -90,6 +95,21 @@ impl World {
             let sums = ledger.sums(twin.space(), runs, &checkpoint.counters);
             memory.sums = Some((place.time, Box::new(sums)));
         }
+    }
+
+    /// A memory held still with the pages that are there by the events until now, rather than those that were read last: where
+    /// every fault since was seen.
+    pub fn with_pages_now(&self, still: Still) -> Still {
+        let sees_all = self.header.sources.faults == FaultSource::All && self.counts.faults.is_every();
+        let Some(memory) = self.memories.get(&still.mm).filter(|memory| sees_all && !memory.has_gaps) else {
+            return still;
+        };
+        let (Some(ledger), Some(read)) = (&memory.ledger, &memory.pages) else { return still };
+        let is_huge = |run: &&PageRun| run.state.contains(PageState::HUGE.with(PageState::PRESENT));
+        let huge: Vec<AddrRange> = read.runs.iter().filter(is_huge).map(|run| run.range).collect();
+        let runs: Arc<[PageRun]> = ledger.page_runs(&huge).into();
+        let resident_bytes = crate::pages::resident(&runs);
+        still.with_pages(PagesRead { event: read.event, time: self.now, runs, resident_bytes })
     }
 
     /// Keeps what the pages of a memory that ends came to.

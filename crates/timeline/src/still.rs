@@ -58,6 +58,13 @@ impl Still {
         }
     }
 
+    /// The same with other pages.
+    pub(crate) fn with_pages(mut self, pages: PagesRead) -> Self {
+        self.sample.resident_bytes = pages.resident_bytes;
+        self.pages = Some(pages);
+        self
+    }
+
     /// The lines of its map.
     pub fn rows(&self) -> Vec<recording::MapRow> {
         self.twin.as_ref().map(Twin::rows).unwrap_or_default()

@@ -449,6 +449,12 @@ fn notes(snapshot: &Snapshot, total: &MapSums, kernel: Option<&MapSums>, facts: 
     };
     let mut notes = Vec::new();
     match (at(snapshot.moment), at(snapshot.pages_moment)) {
+        (Some(map), Some(_)) if snapshot.moment == snapshot.pages_moment => {
+            notes.push(meaning(format!(
+                "from a recording: map and pages by the twin at {map}; what lies beside touched pages of files is \
+                 taken to have come along"
+            )));
+        }
         (Some(map), Some(pages)) => notes.push(meaning(format!(
             "from a recording: the map by the twin at {map}, RSS as of the page checkpoint at {pages}"
         ))),

@@ -6,6 +6,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, VmFlags};
 use recording::{Counters, PageRun, PageState, TimeNs};
 
+use super::reading::{Changed, cut};
 use super::{Kind, Ledger, May, Stretch, Toucher};
 
 /// First touchers listed.
@@ -91,6 +92,37 @@ impl Ledger {
             }
         }
         totals
+    }
+
+    /// What is there, in the words of a checkpoint. What the kernel alone decides is taken to have come and not to have gone: pages
+    /// of files beside those touched, pages given up. `huge` is what was of huge pages when they were read.
+    pub fn page_runs(&self, huge: &[AddrRange]) -> Vec<PageRun> {
+        let mut all = Vec::with_capacity(self.runs.len());
+        for (range, stretch) in self.runs.iter() {
+            let may = stretch.may;
+            let state = if may.contains(May::ANON) {
+                PageState::PRESENT
+            } else if may.contains(May::FILE) {
+                PageState::PRESENT.with(PageState::FILE)
+            } else if may == May::ZERO {
+                PageState::PRESENT.with(PageState::ZERO)
+            } else if may == May::SWAP {
+                PageState::SWAPPED
+            } else if may == May::GUARD {
+                PageState::GUARD
+            } else {
+                continue;
+            };
+            if !may.contains(May::ANON) {
+                all.push(PageRun { range, state });
+                continue;
+            }
+            all.extend(cut(range, huge).into_iter().map(|(range, in_huge)| {
+                let state = if in_huge == Changed::Yes { state.with(PageState::HUGE) } else { state };
+                PageRun { range, state }
+            }));
+        }
+        all
     }
 
     /// Sums up a memory whose pages the kernel has just told.

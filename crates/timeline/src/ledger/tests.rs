@@ -250,3 +250,25 @@ fn what_changed_while_it_was_read_is_not_taken_over() {
     assert_eq!((held.compared, held.predicted, held.resynced[&Reason::Mapping]), (4, 3, 1));
     assert_eq!(world.ledger.totals().anonymous, 4 * PAGE_SIZE);
 }
+
+#[test]
+fn what_is_there_now_is_told_as_a_checkpoint_would() {
+    let mut world = World::new();
+    world.map(0, 8, Prot::RW, MapFlags::NONE);
+    world.fault(1, Access::Read);
+    for at in 2..5 {
+        world.fault(at, Access::Write);
+    }
+    world.advise(6, 7, Advice::GUARD_INSTALL);
+    let runs = world.ledger.page_runs(&[range(3, 4)]);
+    let of = |from, to, state| PageRun { range: range(from, to), state };
+    let own = PageState::PRESENT;
+    let expected = [
+        of(1, 2, own.with(PageState::ZERO)),
+        of(2, 3, own),
+        of(3, 4, own.with(PageState::HUGE)),
+        of(4, 5, own),
+        of(6, 7, PageState::GUARD),
+    ];
+    assert_eq!(runs, expected);
+}

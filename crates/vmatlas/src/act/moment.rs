@@ -38,6 +38,7 @@ pub(super) fn read(
 ) -> anyhow::Result<Found> {
     let shown = || path.display().to_string();
     let mut seeker = with_states(path, seeker, within).with_context(shown)?;
+    let at_peak = at.is_none_or(|at| at == At::Peak);
     let (at, mm) = match (at.unwrap_or(At::Peak), within.process) {
         (At::Peak, None) => match seeker.peak() {
             Some((events, mm)) => (At::Event(events), Some(mm)),
@@ -65,6 +66,8 @@ pub(super) fn read(
         // Everything had ended long before the last events.
         return of_run(target, path, last_of_all);
     }
+    // The peak is of a moment when pages were read.
+    let still = still.map(|still| if at_peak { still } else { world.with_pages_now(still) });
     let still = still.with_context(|| match within.process {
         Some(pid) => format!("{target}: process {pid} does not live at that moment"),
         None => format!("{target}: no memory lives at that moment"),
