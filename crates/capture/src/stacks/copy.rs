@@ -210,6 +210,21 @@ impl StackCopies {
         }
     }
 
+    /// The thread's next call from a moment on, if its copy is there already: its time, and a copy of the copy.
+    pub(crate) fn next_call(
+        &self,
+        tid: Tid,
+        from: TimeNs,
+        but: Option<TimeNs>,
+    ) -> Option<(TimeNs, Option<RawStack>)> {
+        self.with(|shared| {
+            let of_thread = shared.raw.keys().filter(|(of, time)| *of == tid && *time >= from);
+            let time = of_thread.map(|(_, time)| *time).min()?;
+            let raw = if but == Some(time) { None } else { shared.raw.get(&(tid, time)) };
+            Some((time, raw.map(RawStack::again)))
+        })
+    }
+
     /// Takes the copy that belongs to a call.
     pub(crate) fn take(&self, tid: Tid, time: TimeNs) -> Option<RawStack> {
         self.with(|shared| {
@@ -262,6 +277,13 @@ impl RawStack {
     /// The bytes copied.
     fn len(&self) -> usize {
         self.bytes.len() + self.second.as_ref().map_or(0, |(_, bytes)| bytes.len())
+    }
+
+    fn again(&self) -> Self {
+        let Self { registers, sp, bytes, second } = self;
+        let mut piece = Piece::default();
+        piece.room(bytes.len()).copy_from_slice(bytes);
+        Self { registers: *registers, sp: *sp, bytes: piece, second: second.clone() }
     }
 
     /// Where the call was made from: the instruction, the word on top of the stack, which is most often the address its

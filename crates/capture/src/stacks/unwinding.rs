@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use abi::{Pid, VirtAddr};
-use recording::{Body, ChainEnds, Event, MmId, SpawnKind, StackId, Symbols};
+use abi::{Pid, Tid, VirtAddr};
+use recording::{Body, ChainEnds, Event, MmId, SpawnKind, StackId, Symbols, TimeNs};
 use stacks::{Chain, CodeMap, End, FRAMES_MAX, StackCopy, Unwinder};
 
 use super::copy::{RawFault, StackCopies};
@@ -43,6 +43,41 @@ impl FaultChains {
     }
 }
 
+/// The whole stacks of calls that threads make next.
+#[derive(Debug, Default)]
+struct Ahead {
+    wholes: Wholes,
+    /// The calls whose stacks these are.
+    of: NumberMap<Tid, TimeNs>,
+}
+
+impl Ahead {
+    /// Unwinds the stack of the next call of a thread, if that was copied already and is not known yet.
+    fn see(
+        &mut self,
+        waiting: &StackCopies,
+        unwinder: &mut Unwinder,
+        code: &CodeMap,
+        (tid, from): (Tid, TimeNs),
+    ) -> &mut Wholes {
+        match waiting.next_call(tid, from, self.of.get(&tid).copied()) {
+            None => {
+                self.of.remove(&tid);
+                self.wholes.forget(tid);
+            }
+            Some((time, Some(raw))) => {
+                let stack = StackCopy::new(raw.sp, &raw.bytes);
+                let chain = unwinder.unwind(code, &raw.registers, &stack);
+                self.wholes.forget(tid);
+                self.wholes.keep(tid, &chain);
+                self.of.insert(tid, time);
+            }
+            Some((_, None)) => {}
+        }
+        &mut self.wholes
+    }
+}
+
 /// Gives events their chains.
 #[derive(Debug)]
 pub(crate) struct Unwinding {
@@ -56,6 +91,7 @@ pub(crate) struct Unwinding {
     of_kernel: Vec<Arc<[VirtAddr]>>,
     of_faults: FaultChains,
     wholes: Wholes,
+    ahead: Ahead,
     pids: Vec<Pid>,
     wanted: Stacks,
 }
@@ -73,6 +109,7 @@ impl Unwinding {
             of_kernel: Vec::new(),
             of_faults: FaultChains::default(),
             wholes: Wholes::default(),
+            ahead: Ahead::default(),
             pids: Vec::new(),
             wanted,
         }
@@ -118,7 +155,15 @@ impl Unwinding {
         let frames = if let (Some(RawFault { raw, chain: of_kernel }), Some(code)) = (copied, code) {
             let stack = StackCopy::new(raw.sp, &raw.bytes);
             let mut chain = self.unwinder.unwind(code, &raw.registers, &stack);
-            let joined = self.wholes.join(event.tid, &mut chain);
+            let unwinder = &mut self.unwinder;
+            let same = |one, other| unwinder.is_same_function(code, one, other);
+            let mut joined = self.wholes.join(event.tid, &mut chain, same);
+            if matches!(chain.end, End::Cut { .. }) {
+                let ahead = self.ahead.see(&self.waiting, &mut self.unwinder, code, (event.tid, event.time));
+                let unwinder = &mut self.unwinder;
+                let same = |one, other| unwinder.is_same_function(code, one, other);
+                joined = ahead.join(event.tid, &mut chain, same);
+            }
             if matches!(chain.end, End::Cut { .. }) {
                 lead_on(&mut self.unwinder, code, &mut chain, &of_kernel);
             }
@@ -162,7 +207,8 @@ impl Unwinding {
         let last = chain.stack.last().copied().unwrap_or(raw.sp);
         self.waiting.ended(event.tid, &raw, last, chain.end);
         self.waiting.take_back(raw);
-        let joined = self.wholes.join(event.tid, &mut chain);
+        let same = |one, other| self.unwinder.is_same_function(code, one, other);
+        let joined = self.wholes.join(event.tid, &mut chain, same);
         self.wholes.keep(event.tid, &chain);
         note(&mut self.ends, chain.end, joined);
         let (id, fresh) = self.intern(event, &chain.frames);

@@ -47,27 +47,18 @@ impl Wholes {
         known.drain(..own);
     }
 
-    /// Leads a chain on that ends where its copy does; tells whether it could.
-    pub(super) fn join(&mut self, tid: Tid, chain: &mut Chain) -> bool {
-        if !matches!(chain.end, End::Cut { .. }) {
-            return false;
-        }
+    /// Leads a chain on that ends where its copy does, by the thread's last whole stack; tells whether it could.
+    /// `is_same` tells whether two addresses lie in one function.
+    pub(super) fn join(
+        &mut self,
+        tid: Tid,
+        chain: &mut Chain,
+        is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
+    ) -> bool {
+        let End::Cut { missing } = chain.end else { return false };
         let Some(known) = self.of.get(&tid) else { return false };
-        let Some(last) = chain.stack.last() else { return false };
-        let at = known.partition_point(|(_, sp)| sp < last);
-        // The innermost frame is an instruction that changes all the time, no return address.
-        let copied = chain.frames.len().min(chain.stack.len()) - 1;
-        if copied < ALIKE || at + 1 < ALIKE || at >= known.len() {
-            return false;
-        }
-        let is_alike = (0..ALIKE).all(|back| {
-            let no = copied - back;
-            known[at - back] == (chain.frames[no], chain.stack[no])
-        });
-        if !is_alike || chain.frames.len() + known.len() - at > FRAMES_MAX {
-            return false;
-        }
-        for (frame, sp) in &known[at + 1..] {
+        let Some(outer) = outer(known, chain, missing, is_same) else { return false };
+        for (frame, sp) in outer {
             chain.frames.push(*frame);
             chain.stack.push(*sp);
         }
@@ -90,6 +81,36 @@ impl Wholes {
     }
 }
 
+/// The callers of a cut chain's last frame, as a whole stack has them.
+fn outer<'a>(
+    known: &'a [Frame],
+    chain: &Chain,
+    missing: VirtAddr,
+    is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
+) -> Option<&'a [Frame]> {
+    let (last, sp) = (*chain.frames.last()?, *chain.stack.last()?);
+    let at = known.partition_point(|(_, known)| *known < sp);
+    let copied = chain.frames.len().min(chain.stack.len()) - 1;
+    // The innermost frame is an instruction that changes all the time, no return address.
+    let returns = copied >= ALIKE && at + 1 >= ALIKE && at < known.len();
+    let is_alike = returns
+        && (0..ALIKE).all(|back| {
+            let no = copied - back;
+            known[at - back] == (chain.frames[no], chain.stack[no])
+        });
+    // Or the same function has the same frame, and stands elsewhere in its code by now.
+    let has_same_frame = || {
+        let ((frame, start), (_, end)) = (known.get(at)?, known.get(at + 1)?);
+        let is_frame = *start == sp && sp <= missing && missing < *end;
+        let inside = |no: usize, addr: VirtAddr| VirtAddr(addr.0.wrapping_sub(u64::from(no > 0)));
+        (is_frame && is_same(inside(copied, last), inside(at, *frame))).then_some(())
+    };
+    if !is_alike {
+        has_same_frame()?;
+    }
+    known.get(at + 1..).filter(|outer| chain.frames.len() + outer.len() <= FRAMES_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +126,10 @@ mod tests {
         chain(frames, End::Cut { missing: VirtAddr(0) })
     }
 
+    fn never(_: VirtAddr, _: VirtAddr) -> bool {
+        false
+    }
+
     fn wholes() -> Wholes {
         let mut wholes = Wholes::default();
         wholes.keep(TID, &chain(&[(1, 0x10), (2, 0x20), (3, 0x30), (4, 0x40), (5, 0x50)], End::Root));
@@ -115,12 +140,12 @@ mod tests {
     fn a_cut_chain_goes_on_where_both_stand_at_the_same_place() {
         let mut wholes = wholes();
         let mut found = cut(&[(9, 0x08), (8, 0x18), (2, 0x20), (3, 0x30)]);
-        assert!(wholes.join(TID, &mut found));
+        assert!(wholes.join(TID, &mut found, never));
         let expected = [(9, 0x08), (8, 0x18), (2, 0x20), (3, 0x30), (4, 0x40), (5, 0x50)];
         assert_eq!(found, chain(&expected, End::Root));
         // What was joined is the last whole stack.
         let mut again = cut(&[(9, 0x04), (8, 0x18), (2, 0x20)]);
-        assert!(wholes.join(TID, &mut again));
+        assert!(wholes.join(TID, &mut again, never));
         assert_eq!(again.frames.len(), 6);
     }
 
@@ -137,12 +162,25 @@ mod tests {
             &[(3, 0x30)],
         ] {
             let mut found = cut(frames);
-            assert!(!wholes().join(TID, &mut found), "{frames:?}");
+            assert!(!wholes().join(TID, &mut found, never), "{frames:?}");
             assert_eq!(found, cut(frames));
-            assert!(!wholes().join(Tid(8), &mut found));
+            assert!(!wholes().join(Tid(8), &mut found, never));
         }
         let mut lost = chain(&[(9, 0x08), (2, 0x20), (3, 0x30)], End::Lost);
-        assert!(!wholes().join(TID, &mut lost));
+        assert!(!wholes().join(TID, &mut lost, never));
+    }
+
+    #[test]
+    fn a_frame_of_the_same_function_has_its_callers_wherever_it_stands() {
+        let at = |missing, frame| chain(&[frame], End::Cut { missing: VirtAddr(missing) });
+        let mut found = at(0x38, (33, 0x30));
+        assert!(!wholes().join(TID, &mut found, never));
+        let same = |one: VirtAddr, other: VirtAddr| (one.0, other.0) == (33, 2);
+        assert!(wholes().join(TID, &mut found, same));
+        assert_eq!(found, chain(&[(33, 0x30), (4, 0x40), (5, 0x50)], End::Root));
+        for (missing, sp) in [(0x48, 0x30), (0x28, 0x30), (0x38, 0x28), (0x58, 0x50)] {
+            assert!(!wholes().join(TID, &mut at(missing, (33, sp)), |_, _| true), "{missing:x} {sp:x}");
+        }
     }
 
     #[test]
@@ -151,8 +189,8 @@ mod tests {
         wholes.fork(TID, Tid(9));
         wholes.forget(TID);
         let frames = [(9, 0x08), (2, 0x20), (3, 0x30)];
-        assert!(!wholes.join(TID, &mut cut(&frames)));
-        assert!(wholes.join(Tid(9), &mut cut(&frames)));
+        assert!(!wholes.join(TID, &mut cut(&frames), never));
+        assert!(wholes.join(Tid(9), &mut cut(&frames), never));
     }
 
     #[test]

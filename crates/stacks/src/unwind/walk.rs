@@ -125,6 +125,17 @@ impl Unwinder {
         }
     }
 
+    /// Tells whether two addresses lie in one function, by the call frame information of its file.
+    pub fn is_same_function(&mut self, code: &CodeMap, one: VirtAddr, other: VirtAddr) -> bool {
+        let mut function = |addr| {
+            let (object, at) = code.locate(addr)?;
+            let function = self.rule(object, at).ok()??.function;
+            Some((object.id(), function))
+        };
+        let one = function(one);
+        one.is_some() && one == function(other)
+    }
+
     /// Tells whether the function that an address returns to keeps a frame pointer there, by what is known of it.
     pub fn keeps_frame_pointer(&mut self, code: &CodeMap, addr: VirtAddr) -> bool {
         let Some((object, at)) = code.locate(inside_call(addr)) else {

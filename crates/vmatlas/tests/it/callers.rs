@@ -113,10 +113,10 @@ fn rust_and_cpp_with_inlining() {
     let scratch = Scratch::new("chains-rust");
     let Some(program) = build(&scratch, "generic.rs", &[]) else { return };
     for chain in own(&recorded(&scratch, &program, &[])) {
-        let own = chain.iter().filter(|name| name.contains("generic::"));
+        let mut own = chain.iter().filter(|name| name.contains("generic::"));
         let visit = own.clone().next().expect("the innermost of them");
         assert_eq!(visit, "<generic::Walker as generic::Visit>::visit");
-        assert_eq!(own.last().map(String::as_str), Some("generic::main"), "{chain:?}");
+        assert_eq!(own.next_back().map(String::as_str), Some("generic::main"), "{chain:?}");
     }
     let scratch = Scratch::new("chains-cpp");
     let Some(program) = build(&scratch, "inlined.cpp", &[]) else { return };
