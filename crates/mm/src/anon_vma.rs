@@ -22,7 +22,7 @@ pub struct AnonChain {
     /// Linux: `anon_vma`: where new pages go.
     pub own: AnonVmaId,
     /// Linux: `anon_vma_chain`, the oldest first; `None` where it holds `own` alone.
-    pub links: Option<Arc<[AnonVmaId]>>,
+    pub links: Option<Arc<Vec<AnonVmaId>>>,
 }
 
 impl AnonChain {
@@ -122,7 +122,7 @@ impl AnonVmas {
                 }
             });
         }
-        let mut links: Vec<_> = parent.links().into();
+        let mut links = parent.links().to_vec();
         let own = match reused {
             Some(own) => {
                 self.update(own, |node| node.active += 1);
@@ -135,7 +135,7 @@ impl AnonVmas {
                 own
             }
         };
-        let links = (links.len() > 1).then(|| links.into());
+        let links = (links.len() > 1).then(|| Arc::new(links));
         AnonChain { own, links }
     }
 

@@ -51,7 +51,7 @@ impl<M: Memory> Op<'_, M> {
     }
 
     fn shrink_heap(&mut self, range: AddrRange, to: VirtAddr) -> Result<(), Refusal> {
-        if self.space.vmas.range(range).next().is_none() {
+        if self.space.vmas.is_free(range) {
             return Err(Refusal::BrkNotHeap);
         }
         self.unmap(range)?;

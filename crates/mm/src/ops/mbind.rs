@@ -85,7 +85,7 @@ impl<M: Memory> Op<'_, M> {
             return self.take_over(input);
         }
         let holes_allowed = policy.is_none();
-        let nothing = self.space.vmas.range(range).next().is_none();
+        let nothing = self.space.vmas.is_free(range);
         if nothing || (!holes_allowed && !self.is_mapped_whole(range)) {
             return Err(Refusal::MbindHole);
         }

@@ -42,7 +42,7 @@ impl<M: Memory> Op<'_, M> {
         let len = self.sys.file_size(segment);
         if rounded != VirtAddr::NULL && !remap {
             let range = AddrRange::from_len(rounded, len).ok_or(Refusal::ShmAddress)?;
-            if self.space.vmas.range(range).next().is_some() {
+            if !self.space.vmas.is_free(range) {
                 return Err(Refusal::ShmAddress);
             }
         }

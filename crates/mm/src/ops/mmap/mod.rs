@@ -161,8 +161,8 @@ impl<M: Memory> Op<'_, M> {
     /// Checks that `MAP_FIXED_NOREPLACE` replaces nothing, and tells whether anything would.
     fn check_replace(&self, range: AddrRange, flags: MapFlags) -> Result<Place, Refusal> {
         if flags.contains(MapFlags::FIXED_NOREPLACE) {
-            let mut there = self.space.vmas.range(range);
-            return if there.next().is_some() { Err(Refusal::WouldReplace) } else { Ok(Place::Free) };
+            let is_free = self.space.vmas.is_free(range);
+            return if is_free { Ok(Place::Free) } else { Err(Refusal::WouldReplace) };
         }
         // Where the kernel placed it was not searched for.
         let searched = !flags.contains(MapFlags::FIXED) && self.placed.is_none();

@@ -34,7 +34,7 @@ impl<M: Memory> Op<'_, M> {
     /// Linux: `mm/mremap.c: vma_expandable`.
     fn has_room(&self, vma: &Vma, delta: u64) -> bool {
         let Some(end) = vma.range.end.checked_add(delta) else { return false };
-        let free = self.space.vmas.range(AddrRange { start: vma.range.end, end }).next().is_none();
+        let free = self.space.vmas.is_free(AddrRange { start: vma.range.end, end });
         free && end <= self.sys.profile.task_size && self.check_min_addr(vma.range.start).is_ok()
     }
 

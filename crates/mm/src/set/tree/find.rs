@@ -30,6 +30,12 @@ impl<V: Entry> Tree<V> {
         self.slot_ending_after(addr).map(|slot| slot.entry())
     }
 
+    /// Tells whether no entry shares an address with `range`. It reads no entry.
+    pub fn is_free(&self, range: AddrRange) -> bool {
+        let slot = self.slot_ending_after(range.start);
+        range.is_empty() || slot.is_none_or(|Slot { leaf, index }| leaf.ranges.start(index) >= range.end)
+    }
+
     /// Returns the last entry that starts before `addr`.
     pub fn last_starting_before(&self, addr: VirtAddr) -> Option<&V> {
         self.slot_starting_before(addr).map(|slot| slot.entry())

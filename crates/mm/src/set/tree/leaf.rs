@@ -86,6 +86,7 @@ impl<V: Entry> Leaf<V> {
     /// The leaf has room for [`PARTS_MOST`] more.
     pub(super) fn divide(&mut self, index: usize, parts: usize, mut cut: impl FnMut(usize, &mut V, &mut V)) {
         let before = self.gaps_beside(index, index + 1);
+        self.ranges.open(index + 1, parts - 1);
         for part in 1..parts {
             let below = index + part - 1;
             let (lower, upper) = self.values.duplicate(below);
@@ -96,7 +97,7 @@ impl<V: Entry> Leaf<V> {
                 "{lower} {upper}"
             );
             self.ranges.set(below, lower);
-            self.ranges.insert(below + 1, upper);
+            self.ranges.set(below + 1, upper);
         }
         self.replace_gaps(before, self.gaps_beside(index, index + parts));
     }
@@ -113,9 +114,7 @@ impl<V: Entry> Leaf<V> {
         let count = last - index - 1;
         let before = self.gaps_beside(index, last);
         self.ranges.remove(index + 1, count);
-        for _ in 0..count {
-            self.values.remove(index + 1, &mut gone);
-        }
+        self.values.remove_run(index + 1, count, &mut gone);
         let value = self.values.get_mut(index);
         grow(value);
         let range = value.range();

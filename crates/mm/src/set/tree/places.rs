@@ -94,6 +94,18 @@ impl<V> Places<V> {
         result
     }
 
+    /// Removes `count` values from `index` on after each has been looked at.
+    pub(super) fn remove_run(&mut self, index: usize, count: usize, mut look: impl FnMut(&V)) {
+        for index in index..index + count {
+            look(self.get(index));
+            let place = self.place(index);
+            self.free |= 1 << place;
+            self.values[place] = None;
+        }
+        self.order.copy_within(index + count.., index);
+        self.len -= count;
+    }
+
     /// Moves the values from `at` on to places of their own.
     pub(super) fn split_off(&mut self, at: usize) -> Self {
         let mut right = Self::new();

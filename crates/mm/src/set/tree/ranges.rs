@@ -61,10 +61,17 @@ impl<const N: usize> Ranges<N> {
 
     /// Inserts a range at `index` and shifts those behind it; the place at the end must be unused.
     pub(super) fn insert(&mut self, index: usize, range: AddrRange) {
-        debug_assert!(self.ends[N - 1] == UNUSED, "the node has room");
-        self.starts.copy_within(index..N - 1, index + 1);
-        self.ends.copy_within(index..N - 1, index + 1);
+        self.open(index, 1);
         self.set(index, range);
+    }
+
+    /// Shifts the ranges from `index` on by `count` places, which are to be set next; as many at the end must be
+    /// unused.
+    #[inline]
+    pub(super) fn open(&mut self, index: usize, count: usize) {
+        debug_assert!(self.ends[N - count] == UNUSED, "the node has room for {count} more");
+        self.starts.copy_within(index..N - count, index + count);
+        self.ends.copy_within(index..N - count, index + count);
     }
 
     /// Removes `count` ranges at `index` and shifts those behind them.
