@@ -13,7 +13,7 @@ use mm::{Mutation, Shown};
 
 const USAGE: &str =
     "usage: fuzz_kernel fuzz --seconds N [--seed S] [--threads T] [--program I] [--divergences N] \
-[--corpus FOLDER]
+[--corpus FOLDER] [--seen FILE]
        fuzz_kernel show --seed S --program I
        fuzz_kernel replay --file FILE
        fuzz_kernel contents --seconds N [as fuzz]
@@ -25,6 +25,7 @@ struct Args {
     plan: Plan,
     calls: Option<usize>,
     corpus: Option<PathBuf>,
+    seen: Option<PathBuf>,
     file: PathBuf,
 }
 
@@ -87,6 +88,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             "--divergences" => args.plan.divergences_max = number()? as usize,
             "--calls" => args.calls = Some(number()? as usize),
             "--corpus" => args.corpus = Some(value.into()),
+            "--seen" => args.seen = Some(value.into()),
             "--file" => args.file = value.into(),
             _ => return Err(format!("no option {word}")),
         }
@@ -111,6 +113,9 @@ fn campaign(args: &Args) -> Done {
         );
     }
     let summary = fuzz::run(plan, &report).map_err(|error| error.to_string())?;
+    if let Some(path) = &args.seen {
+        fs::write(path, summary.seen.to_string()).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     print_summary(plan, &summary, begin.elapsed());
     let is_whole = summary.counted.calls > 0 && summary.failures.is_empty();
     Ok(Verdict::from(is_whole && summary.divergences == 0))
@@ -125,7 +130,7 @@ fn contents(args: &Args) -> Done {
         save(args.corpus.as_ref(), &format!("contents-{seed}-{}.prog", finding.index), &text);
     };
     let summary = fuzz::run_contents(&args.plan, &report).map_err(|error| error.to_string())?;
-    let Summary { counted, programs, divergences, failures } = &summary;
+    let Summary { counted, seen: _, programs, divergences, failures } = &summary;
     for (index, why) in failures {
         println!("not run to its end: --seed {seed} --program {index}: {why}");
     }
@@ -154,7 +159,7 @@ fn save(folder: Option<&PathBuf>, name: &str, text: &str) {
 }
 
 fn print_summary(plan: &Plan, summary: &Summary, time: Duration) {
-    let Summary { counted, programs, divergences, failures } = summary;
+    let Summary { counted, seen: _, programs, divergences, failures } = summary;
     for (index, why) in failures {
         println!("not run to its end: --seed {} --program {index}: {why}", plan.seed);
     }

@@ -16,6 +16,12 @@ pub enum Mutation {
     AccountIgnored,
     /// The page offsets need not continue.
     OffsetIgnored,
+    /// A merge ignores that the open files differ.
+    FileIgnored,
+    /// A merge ignores that the NUMA policies differ.
+    PolicyIgnored,
+    /// A merge ignores that the userfaultfds differ.
+    UserfaultfdIgnored,
     /// A free range is not checked against the guard gap of the stack above.
     StackGapIgnored,
     /// A hint is rounded up instead of down.
@@ -71,6 +77,9 @@ impl Mutation {
         Self::ForkIgnored,
         Self::AccountIgnored,
         Self::OffsetIgnored,
+        Self::FileIgnored,
+        Self::PolicyIgnored,
+        Self::UserfaultfdIgnored,
         Self::StackGapIgnored,
         Self::HintRoundedUp,
         Self::NoHugeAlignment,
@@ -129,6 +138,9 @@ impl Profile {
             MergeBar::ForkChild => self.mutated(Mutation::ForkIgnored),
             MergeBar::Flags(flags) => flags == VmFlags::ACCOUNT && self.mutated(Mutation::AccountIgnored),
             MergeBar::Offset => self.mutated(Mutation::OffsetIgnored),
+            MergeBar::File => self.mutated(Mutation::FileIgnored),
+            MergeBar::Policy => self.mutated(Mutation::PolicyIgnored),
+            MergeBar::Userfaultfd => self.mutated(Mutation::UserfaultfdIgnored),
             _ => false,
         }
     }

@@ -14,6 +14,7 @@ use super::line::{Privilege, Program};
 use super::origin::Direction;
 use super::rng::Rng;
 use super::run::{Counted, Depth, Flags, Run, Stop};
+use super::seen::Seen;
 use super::shrink;
 use super::world::World;
 
@@ -52,6 +53,8 @@ pub enum Shorten {
 pub struct Summary {
     /// What was done on both sides.
     pub counted: Counted,
+    /// Which calls, flags and refusals that was.
+    pub seen: Seen,
     /// Programs.
     pub programs: u64,
     /// Programs that diverged.
@@ -161,13 +164,14 @@ impl Shared<'_> {
         let crowd = is_crowded(index).then(|| generator.crowd(&run));
         let begun = crowd.map_or(Ok(()), |line| run.line(line));
         let end = begun.and_then(|()| generator.drive(&mut run)).and_then(|()| run.finish());
-        let (counted, program) = (run.counted, run.program());
+        let (counted, program, seen) = (run.counted, run.program(), std::mem::take(&mut run.seen));
         if end.is_err() && run.abandon().is_err() {
             worlds.drop_world(direction);
         }
         if let Ok(mut summary) = self.summary.lock() {
             summary.programs += 1;
             summary.counted.add(counted);
+            summary.seen.add(&seen);
             match &end {
                 Err(Stop::Diverged(_)) => summary.divergences += 1,
                 Err(Stop::Failed(error)) => {

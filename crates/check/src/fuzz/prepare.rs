@@ -49,7 +49,7 @@ pub fn call_and_input(
     live: &mut Live,
     process: Process,
     act: &Act,
-    (segments, uffd): (&[Segment], Option<(Fd, Uffd)>),
+    (segments, uffds): (&[Segment], &[(Fd, Uffd)]),
     mut input: Input,
 ) -> Result<(Call, Input), FuzzError> {
     let call = match act {
@@ -71,7 +71,7 @@ pub fn call_and_input(
             let nodemask = live.put_words(process, &[*nodes])?;
             Call::Mbind { addr: *addr, len: *len, mode: *mode, nodemask, maxnode: 65, flags: *flags }
         }
-        Act::Pointed { call, arg, words } => pointed(live, process, (*call, *arg, words), uffd, &mut input)?,
+        Act::Pointed { call, arg, words } => pointed(live, process, (*call, *arg, words), uffds, &mut input)?,
         Act::Attach { segment, addr, flags } => {
             let known = segments.get(*segment);
             input.segment = known.map(|segment| Arc::clone(&segment.map));
@@ -102,12 +102,13 @@ pub fn drop_privileges(live: &mut Live, process: Process) -> Result<(), FuzzErro
     Ok(())
 }
 
-/// Puts the words where the process can read them, sets the argument that points to them, and tells the twin.
+/// Puts the words where the process can read them, sets the argument that points to them, and tells the twin. The
+/// descriptor of a call on a userfaultfd is the number of one of the process's.
 fn pointed(
     live: &mut Live,
     process: Process,
     (call, arg, words): (Call, usize, &[u64]),
-    uffd: Option<(Fd, Uffd)>,
+    uffds: &[(Fd, Uffd)],
     input: &mut Input,
 ) -> Result<Call, FuzzError> {
     let pointer = live.put_words(process, words)?;
@@ -115,9 +116,11 @@ fn pointed(
     if let Some(slot) = args.get_mut(arg) {
         *slot = pointer.0;
     }
-    if let (Call::UffdIoctl { .. }, Some((fd, uffd))) = (call, uffd) {
+    if let Call::UffdIoctl { fd: number, .. } = call
+        && let Some((fd, uffd)) = usize::try_from(number.0).ok().and_then(|number| uffds.get(number))
+    {
         args[0] = fd.0 as u64;
-        input.uffd = Some(uffd);
+        input.uffd = Some(*uffd);
     }
     if let Call::ProcessMadvise { .. } = call {
         let ranges = words.chunks_exact(2).map(|pair| {

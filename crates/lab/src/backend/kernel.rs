@@ -129,7 +129,7 @@ impl Kernel {
         &mut self,
         thread: ThreadNo,
         act: &fuzz::Act,
-        known: (&[fuzz::Segment], Option<(Fd, Uffd)>),
+        known: (&[fuzz::Segment], &[(Fd, Uffd)]),
         input: Input,
     ) -> Result<(Call, Input, Answer), LabError> {
         let process = self.process(thread);

@@ -169,7 +169,7 @@ impl Session {
             let child = MemoryNo(self.world.processes.len());
             let number = ThreadNo(self.world.threads.len());
             let name = bind.map_or_else(|| format!("child{}", child.0), |name| name.text.clone());
-            self.world.processes.push(Process { uffd: None, ..self.process(memory).clone() });
+            self.world.processes.push(Process { uffds: Vec::new(), ..self.process(memory).clone() });
             let stack = self.thread().stack.clone();
             self.world.threads.push(Thread { name, memory: child, stack, ended: false });
             let name = Name { text: self.world.threads[number.0].name.clone(), span: Span::default() };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abi::{Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
-use check::fuzz::{Act, Direction, Furnished, Origin, Privilege};
+use check::fuzz::{Act, Direction, Furnished, Origin, Privilege, UFFDS_MAX};
 use live::Setup;
 use mm::{Caps, DescriptionId, FileKind, Input, MapFile, ObjectId, OpenMode, System};
 
@@ -81,9 +81,11 @@ impl Session {
         };
         match act {
             Act::Uffd { features } => {
-                let id = self.world.processes.len() as u64 + thread.0 as u64;
-                if self.world.processes[memory.0].uffd.is_none() {
-                    self.world.processes[memory.0].uffd = kernel.uffd(thread, id, *features)?;
+                let of_process = self.world.processes.len() as u64 + thread.0 as u64;
+                let uffds = &mut self.world.processes[memory.0].uffds;
+                if uffds.len() < UFFDS_MAX {
+                    let id = (uffds.len() as u64) << 32 | of_process;
+                    uffds.extend(kernel.uffd(thread, id, *features)?);
                 }
                 shown.push(Shown::Text("userfaultfd(UFFD_USER_MODE_ONLY), ioctl(UFFDIO_API)".into()));
                 Ok(())
@@ -106,7 +108,7 @@ impl Session {
                 let before = self.rows(memory)?;
                 let Some(kernel) = &mut self.kernel else { return Ok(()) };
                 let input = self.twin.as_ref().map_or_else(Input::default, Twin::input);
-                let known = (&*self.segments, self.world.processes[memory.0].uffd);
+                let known = (&*self.segments, &*self.world.processes[memory.0].uffds);
                 let (call, input, answer) = kernel.raw(thread, act, known, input)?;
                 let descriptors = &self.world.processes[memory.0].descriptors;
                 let said = self.twin.as_mut().map(|twin| twin.raw(memory, call, input, descriptors, &answer));

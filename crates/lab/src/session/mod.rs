@@ -60,8 +60,8 @@ struct Thread {
 struct Process {
     descriptors: Vec<Descriptor>,
     heap: Heap,
-    /// Its userfaultfd, in the fuzzer's world.
-    uffd: Option<(Fd, Uffd)>,
+    /// Its userfaultfds, in the fuzzer's world.
+    uffds: Vec<(Fd, Uffd)>,
 }
 
 /// An open file description.

@@ -66,7 +66,7 @@ impl Session {
         let world = World {
             names: Names::default(),
             threads: vec![first],
-            processes: vec![Process { descriptors: Vec::new(), heap, uffd: None }],
+            processes: vec![Process { descriptors: Vec::new(), heap, uffds: Vec::new() }],
             present: ThreadNo(0),
             files: Vec::new(),
             opens: Vec::new(),

@@ -67,6 +67,8 @@ impl Choice<'_> {
             Kind::Bind => self.bind(),
             Kind::Name => self.name(),
             Kind::Prctl => self.prctl(),
+            Kind::SetMm => Some(self.set_mm()),
+            Kind::ArchPrctl => self.arch_prctl(),
             Kind::Personality => self.personality(),
             Kind::Truncate => self.truncate(),
             Kind::Pkey => self.pkey(),
@@ -111,9 +113,10 @@ impl Choice<'_> {
     fn mprotect(&mut self) -> Option<Act> {
         let (addr, len) = self.range();
         let mut prot = self.prot();
-        match self.rng.below(20) {
-            0 | 1 => prot = prot | Prot::GROWSDOWN,
-            2 => prot = prot | Prot::GROWSUP,
+        match self.rng.below(40) {
+            0..4 => prot = prot | Prot::GROWSDOWN,
+            4 | 5 => prot = prot | Prot::GROWSUP,
+            6 => prot = prot | Prot::GROWSDOWN | Prot::GROWSUP,
             _ => {}
         }
         Some(Act::Call(Call::Mprotect { addr, len, prot }))
@@ -173,7 +176,11 @@ impl Choice<'_> {
 
     fn madvise(&mut self) -> Option<Act> {
         let (addr, len) = self.range();
-        let advice = self.rng.pick(ADVICE);
+        let mut advice = self.rng.pick(ADVICE);
+        if !self.caps.sys_admin && self.rng.percent(2) {
+            // Whoever may do it would take the machine's memory out of use.
+            advice = self.rng.pick(&[Advice::HWPOISON, Advice::SOFT_OFFLINE]);
+        }
         if self.is_vital(addr, len) || self.is_much(addr, len) {
             return None;
         }

@@ -7,7 +7,7 @@ mod map;
 mod rare;
 
 use abi::{Call, Fd, MapFlags, Prot, VirtAddr};
-use mm::{AddressSpace, Vma};
+use mm::{AddressSpace, Caps, Vma};
 
 use super::line::{Act, Line, Privilege};
 use super::rng::Rng;
@@ -62,6 +62,8 @@ pub(crate) enum Kind {
     Bind,
     Name,
     Prctl,
+    SetMm,
+    ArchPrctl,
     Personality,
     Truncate,
     Pkey,
@@ -92,6 +94,8 @@ const KINDS: &[(u64, Kind)] = &[
     (12, Kind::Bind),
     (8, Kind::Name),
     (5, Kind::Prctl),
+    (3, Kind::SetMm),
+    (2, Kind::ArchPrctl),
     (2, Kind::Personality),
     (12, Kind::Truncate),
     (5, Kind::Pkey),
@@ -182,7 +186,8 @@ impl Generator {
             taste: self.taste,
             space: &actor.space,
             locks: actor.locks,
-            has_uffd: actor.uffd.is_some(),
+            caps: run.caps,
+            uffds: actor.uffds.len(),
             processes: living.len(),
             files: run.file_count(),
             vital: live::Live::vital(),
@@ -216,7 +221,9 @@ pub(crate) struct Choice<'a> {
     pub(crate) taste: Taste,
     pub(crate) space: &'a AddressSpace,
     pub(crate) locks: Locks,
-    pub(crate) has_uffd: bool,
+    pub(crate) caps: Caps,
+    /// How many userfaultfds the process has.
+    pub(crate) uffds: usize,
     /// How many processes live.
     pub(crate) processes: usize,
     pub(crate) files: usize,

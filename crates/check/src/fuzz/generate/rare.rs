@@ -1,11 +1,12 @@
 //! Arguments of the calls that few programs make.
 
-use abi::{Advice, Call, Fd, VirtAddr};
+use abi::{Advice, Call, Fd, PrctlOp, VirtAddr};
 use mm::{FileKind, Uffd};
 
 use super::Choice;
 use super::calls::ADVICE;
 use crate::fuzz::line::Act;
+use crate::fuzz::run::UFFDS_MAX;
 
 /// `PIDFD_SELF_THREAD_GROUP`.
 const SELF: Fd = Fd(-10_001);
@@ -72,9 +73,37 @@ impl Choice<'_> {
         Some(Act::Pointed { call, arg: 1, words })
     }
 
+    /// A field of `PR_SET_MM` that is refused to everybody, or to those without privileges: one that is set needs to
+    /// know all others.
+    pub(super) fn set_mm(&mut self) -> Act {
+        const MAP: u64 = 14;
+        let addr = self.rng.pick(&[0, 0x1000, 1 << 47, u64::MAX]);
+        let (arg2, arg3, arg4) = match self.rng.below(10) {
+            0 => (MAP, addr, self.rng.pick(&[0, 8, 200])),
+            1 => (99, addr, 0),
+            2 => (12, addr, 4096),
+            3 if !self.caps.sys_resource => (7, self.space.layout().brk.0, 0),
+            _ => (1 + self.rng.below(11), addr, 0),
+        };
+        let arg3 = if self.caps.sys_resource && arg3 == 0x1000 { 0 } else { arg3 };
+        let arg5 = u64::from(self.rng.percent(10));
+        Act::Call(Call::Prctl { op: PrctlOp::SET_MM, arg2, arg3, arg4, arg5 })
+    }
+
+    /// Operations that are refused: a vdso is mapped already, or this kernel has none such.
+    pub(super) fn arch_prctl(&mut self) -> Option<Act> {
+        use abi::ArchPrctlOp as Op;
+        let ops =
+            [Op::MAP_VDSO_X32, Op::MAP_VDSO_32, Op::MAP_VDSO_64, Op::ENABLE_TAGGED_ADDR, Op::SHSTK_ENABLE];
+        let op = self.rng.pick(&ops);
+        let is_mapped = self.space.vmas().any(|vma| matches!(vma.backing, mm::Backing::Kernel(_)));
+        let arg = self.address().0;
+        (is_mapped || op == Op::MAP_VDSO_X32).then_some(Act::Call(Call::ArchPrctl { op, arg }))
+    }
+
     /// Only write protection is asked for: a fault that nobody handles would wait for ever.
     pub(super) fn uffd(&mut self) -> Option<Act> {
-        if !self.has_uffd {
+        if self.uffds == 0 || self.uffds < UFFDS_MAX && self.rng.percent(20) {
             return Some(Act::Uffd { features: self.rng.pick(&[0, Uffd::WP_ASYNC]) });
         }
         let (addr, len) = self.range();
@@ -87,7 +116,8 @@ impl Choice<'_> {
             true => (REGISTER, vec![addr.0, len, mode, 0]),
             false => (UNREGISTER, vec![addr.0, len]),
         };
-        let call = Call::UffdIoctl { fd: Fd(0), request, arg: VirtAddr::NULL };
+        let number = self.rng.below(self.uffds as u64) as i32;
+        let call = Call::UffdIoctl { fd: Fd(number), request, arg: VirtAddr::NULL };
         Some(Act::Pointed { call, arg: 2, words })
     }
 }

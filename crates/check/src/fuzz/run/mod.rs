@@ -12,6 +12,7 @@ use crate::fuzz::divergence::{Divergence, What};
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Act, Line, Privilege, Program};
 use crate::fuzz::prepare;
+use crate::fuzz::seen::Seen;
 use crate::fuzz::world::World;
 
 /// Why a run stopped before its end.
@@ -82,10 +83,13 @@ pub(crate) struct Actor {
     pub(crate) space: AddressSpace,
     /// Whether `mlockall` made it lock what it maps.
     pub(crate) locks: Locks,
-    /// Its userfaultfd, once it made one.
-    pub(crate) uffd: Option<(Fd, Uffd)>,
+    /// Its userfaultfds: up to [`UFFDS_MAX`].
+    pub(crate) uffds: Vec<(Fd, Uffd)>,
     parent: usize,
 }
+
+/// How many userfaultfds a process makes: of two, neighbours are told apart.
+pub const UFFDS_MAX: usize = 2;
 
 /// Whether new mappings are locked, so that long ones would take much memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,7 +136,8 @@ pub(crate) struct Run<'w> {
     pub(crate) actors: Vec<Option<Actor>>,
     pub(crate) lines: Vec<Line>,
     pub(crate) counted: Counted,
-    caps: Caps,
+    pub(crate) seen: Seen,
+    pub(crate) caps: Caps,
     privilege: Privilege,
     pending: Vec<Pending>,
     pending_of: usize,
@@ -156,9 +161,10 @@ impl<'w> Run<'w> {
         Ok(Self {
             world,
             system,
-            actors: vec![Some(Actor { process, space, locks: Locks::Asked, uffd: None, parent: 0 })],
+            actors: vec![Some(Actor { process, space, locks: Locks::Asked, uffds: Vec::new(), parent: 0 })],
             lines: Vec::new(),
             counted: Counted::default(),
+            seen: Seen::default(),
             caps,
             privilege,
             pending: Vec::new(),
@@ -272,11 +278,11 @@ impl<'w> Run<'w> {
     fn make_uffd(&mut self, who: usize, features: u64) -> Result<(), Stop> {
         self.flush()?;
         let id = self.lines.len() as u64;
-        let Some(actor) = self.actors[who].as_mut().filter(|actor| actor.uffd.is_none()) else {
+        let Some(actor) = self.actors[who].as_mut().filter(|actor| actor.uffds.len() < UFFDS_MAX) else {
             return Ok(());
         };
         self.world.live.recycle(actor.process);
-        actor.uffd = prepare::make_uffd(&mut self.world.live, actor.process, id, features)?;
+        actor.uffds.extend(prepare::make_uffd(&mut self.world.live, actor.process, id, features)?);
         Ok(())
     }
 
@@ -321,6 +327,7 @@ impl<'w> Run<'w> {
         if outcome.result.is_ok() {
             actor.note_locks(call);
         }
+        self.seen.note(call, outcome.why.refused);
         self.counted.calls += 1;
         self.push(who, Step::Call(call), Expected::Result(outcome.result), outcome.why)
     }
@@ -337,6 +344,7 @@ impl<'w> Run<'w> {
         }
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
         let outcome = actor.space.call(&mut self.system, call, &input);
+        self.seen.note(call, outcome.why.refused);
         self.counted.calls += 1;
         self.counted.asked += 1;
         self.push_reads(who, ticket, Expected::Result(outcome.result), outcome.why)
@@ -347,10 +355,10 @@ impl<'w> Run<'w> {
         let Some(actor) = &self.actors[who] else {
             return Err(FuzzError::Setup("a process that is gone".into()).into());
         };
-        let (process, uffd) = (actor.process, actor.uffd);
+        let (process, uffds) = (actor.process, &actor.uffds);
         let input = Input { caps: self.caps, ..Input::default() };
         let World { live, segments, .. } = &mut *self.world;
-        let (call, mut input) = prepare::call_and_input(live, process, act, (segments, uffd), input)?;
+        let (call, mut input) = prepare::call_and_input(live, process, act, (segments, uffds), input)?;
         if let Call::Mmap { fd, .. } = call {
             input.file = self.file_input(fd);
         }
@@ -399,7 +407,7 @@ impl<'w> Run<'w> {
                     process,
                     space,
                     locks: Locks::Asked,
-                    uffd: None,
+                    uffds: Vec::new(),
                     parent: who,
                 }));
                 Ok(())
