@@ -19,7 +19,7 @@ const RECTS_MAX: usize = 300_000;
 /// A recording of fewer events is read whole before a draft of it would be seen.
 const EVENTS_WORTH_A_DRAFT: u64 = 300_000;
 /// Moments looked at for the first draft, and for the next.
-const LOOKS: [usize; 2] = [16, 96];
+const LOOKS: [usize; 2] = [10, 40];
 
 /// A recording that is being read, or has been.
 pub(super) struct RecordingSite {
