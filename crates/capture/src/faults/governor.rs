@@ -126,8 +126,8 @@ impl Governor {
         self.purse_ns = (self.purse_ns + passed / SHARE).saturating_sub(spent).clamp(-BURST_NS, BURST_NS);
         let spent_on_stacks = records.saturating_mul(self.stacks_cost_ns(self.density));
         // Once too small, always: larger ones suffice, which says nothing about small ones.
-        self.has_deep |= pieces == Pieces::TooSmall && !matches!(self.wanted.budget, Budget::OneIn(_));
-        let with_stacks = if self.has_deep { Density::Deep } else { Density::Stacks };
+        let may_be_deep = !matches!(self.wanted.budget, Budget::OneIn(_));
+        self.has_deep |= pieces == Pieces::TooSmall && may_be_deep;
         self.stacks_purse_ns = (self.stacks_purse_ns + passed / STACKS_SHARE)
             .saturating_sub(spent_on_stacks)
             .clamp(-STACKS_BURST_NS, STACKS_BURST_NS);
@@ -141,11 +141,15 @@ impl Governor {
             Density::Stacks | Density::Deep if self.stacks_purse_ns < 0 => {
                 self.change(Density::Every, now_ns);
             }
-            Density::Stacks if with_stacks == Density::Deep => self.change(Density::Deep, now_ns),
+            Density::Stacks if self.has_deep => self.change(Density::Deep, now_ns),
             Density::Every if self.wanted.stacks == FaultStacks::Copied => {
                 if held >= HOLD_NS && self.stacks_purse_ns > STACKS_BURST_NS / 2 {
-                    self.change(with_stacks, now_ns);
+                    // A few large pieces tell first whether small ones would do.
+                    self.change(if may_be_deep { Density::Deep } else { Density::Stacks }, now_ns);
                 }
+            }
+            Density::Deep if !self.has_deep && held >= HOLD_NS && self.stacks_purse_ns >= STACKS_BURST_NS => {
+                self.change(Density::Stacks, now_ns);
             }
             Density::Stacks | Density::Deep | Density::Every => {}
             Density::Sparse => {

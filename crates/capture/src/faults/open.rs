@@ -20,7 +20,7 @@ const RING_PAGES_MIN: usize = 8;
 /// Stack copied at each fault, by the size of the ring; where only one in many is recorded; and of one in many where
 /// stacks are deep.
 const STACK_BYTES_MIN: u64 = 1 << 10;
-const STACK_BYTES_MAX: u64 = 4 << 10;
+pub(crate) const STACK_BYTES_MAX: u64 = 4 << 10;
 const STACK_BYTES_SPARSE: u64 = 16 << 10;
 const STACK_BYTES_DEEP: u64 = 32 << 10;
 const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";

@@ -11,7 +11,7 @@ use stacks::{End, Registers};
 use sys::perf::UserStack;
 
 use super::second;
-use crate::faults::Pieces;
+use crate::faults::{Pieces, STACK_BYTES_MAX};
 use crate::hash::NumberMap;
 
 /// Stack copied at a call where that is known to do, and where nothing is known.
@@ -38,6 +38,7 @@ const SPARE_BYTES_MAX: usize = 64 << 10;
 /// What was long ago counts half after so many copies of faults; fewer than so many tell nothing.
 const ENDS_MAX: u32 = 1024;
 const ENDS_MIN: u32 = 64;
+const LARGE_WEIGHT: u32 = 8;
 /// Copies are too small where more than one in so many is cut.
 const CUT_SHARE: u32 = 20;
 /// Files of threads held open.
@@ -159,12 +160,16 @@ impl StackCopies {
         id.0 & COPIED != 0
     }
 
-    /// A fault's copy has led to its thread's first function, or not.
-    pub(crate) fn fault_ended(&self, end: End) {
+    /// The chain of a fault ended: of so many bytes copied it has used so many. A large copy tells whether a small one
+    /// would have done, and counts for several, as there are few.
+    pub(crate) fn fault_ended(&self, copied: usize, used: u64, end: End) {
+        let is_large = copied as u64 > STACK_BYTES_MAX;
+        let weight = if is_large { LARGE_WEIGHT } else { 1 };
+        let is_cut = matches!(end, End::Cut { .. }) || is_large && used > STACK_BYTES_MAX;
         self.with(|shared| {
-            shared.unwound += 1;
-            shared.cut += u32::from(matches!(end, End::Cut { .. }));
-            if shared.unwound == ENDS_MAX {
+            shared.unwound += weight;
+            shared.cut += if is_cut { weight } else { 0 };
+            if shared.unwound >= ENDS_MAX {
                 (shared.unwound, shared.cut) = (shared.unwound / 2, shared.cut / 2);
             }
         });

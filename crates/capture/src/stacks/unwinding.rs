@@ -168,7 +168,8 @@ impl Unwinding {
                 lead_on(&mut self.unwinder, code, &mut chain, &of_kernel);
             }
             self.wholes.keep(event.tid, &chain);
-            self.waiting.fault_ended(chain.end);
+            let used = chain.stack.last().map_or(0, |last| last.0.saturating_sub(raw.sp.0));
+            self.waiting.fault_ended(raw.bytes.len(), used, chain.end);
             note(&mut self.fault_ends, chain.end, joined);
             self.waiting.take_back(raw);
             chain.frames
