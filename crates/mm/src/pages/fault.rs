@@ -112,7 +112,8 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Linux: `mm/memory.c: do_wp_page`.
     fn write_protected(&mut self, start: VirtAddr, page: u64, pte: Pte) {
         self.space.pages.faults.minor += 1;
-        let shared = self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::MAYSHARE));
+        let flags = self.space.vmas.find(start).map_or(VmFlags::NONE, |vma| vma.flags);
+        let shared = flags.contains(VmFlags::MAYSHARE);
         let kept_zero = pte.is_zero_page() && self.sys.profile.mutated(Mutation::ZeroPageKept);
         if shared {
             self.sys.pool.meta_mut(pte.frame()).dirty = true;
@@ -121,7 +122,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.install(page, pte.writable().dirty().young());
             return;
         }
-        self.copy_on_write(page, pte);
+        self.copy_on_write(page, pte, flags);
     }
 
     /// Tells whether an anonymous frame is this process's alone: then it need not be copied.
@@ -143,7 +144,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     }
 
     /// Linux: `mm/memory.c: wp_page_copy`.
-    fn copy_on_write(&mut self, page: u64, pte: Pte) {
+    fn copy_on_write(&mut self, page: u64, pte: Pte, flags: VmFlags) {
         let fill = if pte.is_zero_page() { Fill::Zeroes } else { Fill::Copy(pte.frame()) };
         let frame = self.sys.pool.take(Holds::Anon, fill);
         if !pte.is_zero_page() {
@@ -152,6 +153,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.sys.pool.unmap(pte.frame());
         }
         self.own(frame);
+        self.sys.pool.meta_mut(frame).lazy_free = flags.contains(VmFlags::DROPPABLE);
         self.install(page, Pte::of(frame).writable().dirty());
     }
 
@@ -165,7 +167,8 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let present = Pte::of(pte.frame());
         let alone = meta.exclusive || meta.maps == 1 && meta.swaps == 0;
         meta.exclusive = alone;
-        let may_write = self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
+        let flags = self.space.vmas.find(start).map_or(VmFlags::NONE, |vma| vma.flags);
+        let may_write = flags.contains(VmFlags::WRITE);
         let Table { rss, faults, .. } = &mut self.space.pages;
         rss.swap -= 1;
         rss.anon += 1;
@@ -176,7 +179,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
             if alone {
                 self.install(page, present.writable().dirty());
             } else {
-                self.copy_on_write(page, present);
+                self.copy_on_write(page, present, flags);
             }
         }
     }
@@ -329,7 +332,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         self.install(page, Pte::of(frame));
         self.space.pages.faults.minor += 1;
         if access == Access::Write {
-            self.copy_on_write(page, Pte::of(frame));
+            self.copy_on_write(page, Pte::of(frame), flags);
         }
     }
 
