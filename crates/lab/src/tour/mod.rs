@@ -77,7 +77,7 @@ impl Chapter {
         let blocks = self.blocks();
         let mut pages = Vec::new();
         for (number, block) in blocks.iter().enumerate() {
-            let head = format!("{} · {} of {}", self.title(), number + 1, blocks.len());
+            let head = format!("{}, {} of {}", self.title(), number + 1, blocks.len());
             let mut page = vec![Line::of(Role::Strong, head), Line::default()];
             page.extend(
                 wrapped(block.why.trim(), columns).into_iter().map(|line| Line::of(Role::Plain, line)),
