@@ -68,6 +68,11 @@ impl Report {
         assert_eq!(proof["resyncs"], 0, "the kernel's map replaced the twin's: {proof:#}");
     }
 
+    /// Tells whether the twin and the kernel differ where events were lost.
+    pub(crate) fn differs_for_losses(&self) -> bool {
+        self.list("/proof/differences").iter().any(|difference| difference["reason"] == "events were lost")
+    }
+
     /// Demands the same of a program whose threads make memory calls at the same time: where the order in which the
     /// kernel took them could not be told, that must be said of each difference.
     pub(crate) fn assert_held_but_for_races(&self) {
