@@ -125,8 +125,10 @@ fn recordings_predict_the_pages_of_real_programs() {
             assert_eq!(number("all/anonymous_resynced"), 0, "{words:?}: {pages:#}");
             assert_eq!(number("at_exit/anonymous_predicted"), number("at_exit/anonymous_compared"));
         }
-        // What the report adds up is the kernel's own sum.
-        assert_eq!(report.at("/resident/residue"), 0, "{words:?}: {}", report.at("/resident"));
+        // What the report adds up is the kernel's own sum, unless that was read a moment later than the pages.
+        if number("totals_moving") == 0 {
+            assert_eq!(report.at("/resident/residue"), 0, "{words:?}: {}", report.at("/resident"));
+        }
     });
 }
 
