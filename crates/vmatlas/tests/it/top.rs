@@ -40,6 +40,10 @@ impl<'a> Terminal<'a> {
             screen.contains(text).then_some(screen)
         })
     }
+
+    fn hides(&self, text: &str) {
+        until(text, || (!self.tmux(&["capture-pane", "-p"]).contains(text)).then_some(()));
+    }
 }
 
 impl Drop for Terminal<'_> {
@@ -81,6 +85,8 @@ fn a_process_is_watched_in_a_terminal() {
     terminal.press("?");
     terminal.shows("keys");
     terminal.press("Escape");
+    // A key that follows at once would be taken for one pressed together with Alt.
+    terminal.hides(" keys ");
     let _ = child.kill();
     let _ = child.wait();
     terminal.press("g");
