@@ -36,6 +36,12 @@ const LIBRARIES: &[(&str, &str)] = &[
 /// Where they are.
 const LIBRARY_FOLDERS: &[&str] = &["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/lib"];
 
+/// Modules of Python that read what is exported, by the names that PyPI has for them too.
+const MODULES: &[&str] = &["duckdb", "jsonschema"];
+
+/// A program and the crate that holds it; it is run, never linked.
+const TOOLS: &[(&str, &str)] = &[("inferno-flamegraph", "inferno")];
+
 /// Installs what is missing, where this user may, and returns what is missing still.
 pub(crate) fn install() -> Vec<String> {
     let mut packages: Vec<&str> = missing().map(|(_, package)| package).collect();
@@ -49,7 +55,31 @@ pub(crate) fn install() -> Vec<String> {
             println!("== could not install all of them (no apt-get, no network or not root)");
         }
     }
-    missing().map(|(program, package)| format!("{program} (package {package})")).collect()
+    let of_python: Vec<&str> = missing_modules().collect();
+    if !of_python.is_empty() {
+        // Debian's Python wants to be told that its own packages are not meant; others ignore it.
+        let install = format!("python3 -m pip install --quiet {}", of_python.join(" "));
+        Command::words(&install).env("PIP_BREAK_SYSTEM_PACKAGES", "1").succeeds();
+    }
+    for (_, name) in missing_tools() {
+        Command::words(&format!("cargo install --quiet --locked {name}")).succeeds();
+    }
+    let packaged = missing().map(|(program, package)| format!("{program} (package {package})"));
+    let modules = missing_modules().map(|module| format!("{module} (a module of Python)"));
+    let tools = missing_tools().map(|(program, name)| format!("{program} (crate {name})"));
+    packaged.chain(modules).chain(tools).collect()
+}
+
+fn missing_modules() -> impl Iterator<Item = &'static str> {
+    let found = |module: &str| {
+        let import = [format!("import {module}")];
+        Command::words("python3 -c").args(&import).succeeds()
+    };
+    MODULES.iter().copied().filter(move |module| !found(module))
+}
+
+fn missing_tools() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TOOLS.iter().copied().filter(|(program, _)| !on_path(program))
 }
 
 fn missing() -> impl Iterator<Item = (&'static str, &'static str)> {
