@@ -67,7 +67,9 @@ impl World {
         let Some(twin) = &memory.twin else { return };
         let touch = Touch { time: place.time, tid: place.tid, stack: None };
         match memory.ledger.as_mut() {
-            None => memory.ledger = Some(Ledger::adopt(runs, touch)),
+            None => {
+                memory.ledger = Some(Ledger::adopt_among(self.touchers.clone(), runs, touch));
+            }
             Some(ledger) => {
                 let sight = if memory.is_unmodelled {
                     Sight::Unmodelled

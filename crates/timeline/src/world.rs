@@ -11,6 +11,7 @@ use crate::counts::Counts;
 use crate::curve::{Curve, Sample};
 use crate::forks::{Fork, Forks};
 use crate::growth::Growths;
+use crate::ledger::Touchers;
 use crate::ledgers::MemorySums;
 use crate::memory::Memory;
 use crate::peak::Peaks;
@@ -48,6 +49,8 @@ pub struct World {
     pub(crate) page_sums: Vec<MemorySums>,
     /// What forks shared; after a seek of those made since.
     pub(crate) forks: Forks,
+    /// Who made pages come, in all memories.
+    pub(crate) touchers: Touchers,
 }
 
 /// Where an event stands in the recording.
@@ -81,6 +84,7 @@ impl World {
             is_lossy: false,
             page_sums: Vec::new(),
             forks: Forks::default(),
+            touchers: Touchers::default(),
         }
     }
 

@@ -20,8 +20,6 @@ pub(crate) mod touchers;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use abi::{AddrRange, Tid, VirtAddr};
 use mm::{AddressSpace, Backing, FileKind, VmFlags, Vma};
 use recording::{MmId, PageRun, StackId, TimeNs};
@@ -37,7 +35,7 @@ pub use touchers::{How, Toucher, ToucherId};
 
 use reading::Reading;
 use runs::Runs;
-use touchers::Touchers;
+pub(crate) use touchers::Touchers;
 
 /// When something was touched, by whom, from where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,7 +52,7 @@ pub struct Touch {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
     pub(crate) runs: Runs,
-    pub(crate) touchers: Arc<Touchers>,
+    pub(crate) touchers: Touchers,
     pub(crate) reading: Reading,
 }
 
@@ -102,7 +100,12 @@ impl Kind {
 impl Ledger {
     /// Begins with what the kernel says is there.
     pub fn adopt(kernel: &[PageRun], touch: Touch) -> Self {
-        let mut ledger = Self::default();
+        Self::adopt_among(Touchers::default(), kernel, touch)
+    }
+
+    /// The same with the list of touchers that other memories have too.
+    pub(crate) fn adopt_among(touchers: Touchers, kernel: &[PageRun], touch: Touch) -> Self {
+        let mut ledger = Self { touchers, ..Self::default() };
         let by = ledger.toucher(touch, How::Before);
         for run in kernel {
             let may = May::told(run.state);
@@ -176,9 +179,9 @@ impl Ledger {
         self.touchers.get(by)
     }
 
-    fn toucher(&mut self, touch: Touch, how: How) -> ToucherId {
+    fn toucher(&self, touch: Touch, how: How) -> ToucherId {
         let Touch { time: _, tid, stack } = touch;
-        Arc::make_mut(&mut self.touchers).id(Toucher { tid, stack, how })
+        self.touchers.id(Toucher { tid, stack, how })
     }
 
     /// From here on the kernel's word on the memory is read, while its threads run on; until the next [`Ledger::hold`].

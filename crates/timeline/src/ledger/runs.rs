@@ -81,6 +81,13 @@ impl Runs {
         self.0.iter().map(|(from, (to, stretch))| (bytes(*from, *to), stretch))
     }
 
+    /// Takes runs that are in order, each with its first page and the one after its last; `None` if they are not.
+    pub(crate) fn of_sorted(runs: Vec<(u64, (u64, Stretch))>) -> Option<Self> {
+        let is_sorted = runs.is_sorted_by(|(_, (end, _)), (start, _)| end <= start);
+        let are_whole = runs.iter().all(|(start, (end, _))| start < end);
+        (is_sorted && are_whole).then(|| Self(runs.into_iter().collect()))
+    }
+
     /// How many runs there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

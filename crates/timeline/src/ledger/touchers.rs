@@ -1,6 +1,7 @@
 //! Who made pages come, each told once.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use abi::Tid;
 use recording::StackId;
@@ -35,28 +36,60 @@ pub enum How {
     Found,
 }
 
-/// The list.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Touchers {
+/// The list, one for all memories of a recording: it only grows, so that an id is for ever, in every state kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Touchers(Arc<RwLock<List>>);
+
+#[derive(Debug, Default)]
+struct List {
     all: Vec<Toucher>,
     known: HashMap<Toucher, ToucherId>,
 }
 
+/// Alike as far as both have come.
+impl PartialEq for Touchers {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.all().iter().zip(other.all()).all(|(one, two)| *one == two)
+    }
+}
+
 impl Touchers {
-    pub(crate) fn id(&mut self, toucher: Toucher) -> ToucherId {
-        let next = ToucherId(self.all.len() as u32);
-        let all = &mut self.all;
-        *self.known.entry(toucher).or_insert_with(|| {
+    pub(crate) fn id(&self, toucher: Toucher) -> ToucherId {
+        if let Some(id) = self.read().known.get(&toucher) {
+            return *id;
+        }
+        let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let next = ToucherId(list.all.len() as u32);
+        let List { all, known } = &mut *list;
+        *known.entry(toucher).or_insert_with(|| {
             all.push(toucher);
             next
         })
     }
 
     pub(crate) fn get(&self, id: ToucherId) -> Option<Toucher> {
-        self.all.get(id.0 as usize).copied()
+        self.read().all.get(id.0 as usize).copied()
     }
 
-    pub(crate) fn all(&self) -> &[Toucher] {
-        &self.all
+    pub(crate) fn all(&self) -> Vec<Toucher> {
+        self.read().all.clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.read().all.len()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, List> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FromIterator<Toucher> for Touchers {
+    fn from_iter<T: IntoIterator<Item = Toucher>>(all: T) -> Self {
+        let touchers = Self::default();
+        all.into_iter().for_each(|toucher| {
+            touchers.id(toucher);
+        });
+        touchers
     }
 }

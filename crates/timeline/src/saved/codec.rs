@@ -27,6 +27,12 @@ impl Out {
         self.bytes.push(value as u8);
     }
 
+    /// A number that is near another.
+    pub(crate) fn difference(&mut self, value: u64, other: u64) {
+        let difference = value.wrapping_sub(other).cast_signed();
+        self.number(((difference << 1) ^ (difference >> 63)).cast_unsigned());
+    }
+
     /// A list.
     pub(crate) fn list<'a, T: Saved + 'a>(&mut self, items: impl ExactSizeIterator<Item = &'a T>) {
         self.number(items.len() as u64);
@@ -54,6 +60,13 @@ impl<'a> In<'a> {
             }
         }
         None
+    }
+
+    /// A number that is near another.
+    pub(crate) fn difference(&mut self, other: u64) -> Option<u64> {
+        let folded = self.number()?;
+        let difference = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
+        Some(other.wrapping_add_signed(difference))
     }
 
     /// A count of things of which each takes at least one byte.

@@ -10,13 +10,14 @@ use recording::{ExecEvent, Header, MmId, ObjectEvent, TimeNs};
 use super::codec::{In, Out, Saved, saved};
 use super::memory::MemoryState;
 use super::processes::ProcessesState;
+use crate::ledger::Touchers;
 use crate::memory::{Memory, PagesRead};
 use crate::processes::{Process, Processes};
 use crate::twin::Shared;
 use crate::world::World;
 
 /// Raised when anything of what follows changes: states of another version are passed over.
-const VERSION: u64 = 5;
+const VERSION: u64 = 6;
 
 /// The state of all processes after some event.
 struct WorldState {
@@ -46,11 +47,12 @@ pub(crate) struct Table {
     processes: Vec<Process>,
     objects: Vec<ObjectEvent>,
     execs: Vec<(u64, Arc<ExecEvent>)>,
+    touchers: Touchers,
 }
 
 saved! {
     WorldState { version, events, now, is_lossy, shared, limits, objects, processes, memories }
-    Table { version, first, moments, events, peak, processes, objects, execs }
+    Table { version, first, moments, events, peak, processes, objects, execs, touchers }
 }
 
 impl World {
@@ -94,7 +96,10 @@ impl World {
             twins.push(memory.twin.take());
         }
         let (shared, twins) = Shared::of_parts(header, shared, twins)?;
-        for (memory, twin) in memories.into_iter().zip(twins) {
+        for (mut memory, twin) in memories.into_iter().zip(twins) {
+            if let Some(ledger) = memory.ledger.take() {
+                memory.ledger = Some(ledger.with_touchers(&table.touchers)?);
+            }
             let exec = match memory.exec_event {
                 None => None,
                 Some(event) => Some(table.exec(event)?.clone()),
@@ -107,6 +112,7 @@ impl World {
             world.memories.insert(id, Memory { exec, ..Memory::of_state(memory, twin, pages) });
         }
         world.shared = shared;
+        world.touchers = table.touchers.clone();
         world.counts.events = events;
         world.now = now;
         world.is_lossy = is_lossy;
@@ -137,6 +143,7 @@ impl Table {
             processes: world.processes.all().to_vec(),
             objects: world.objects.clone(),
             execs: world.execs.clone(),
+            touchers: world.touchers.clone(),
         }
     }
 
