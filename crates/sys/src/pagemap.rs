@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn touched_pages_are_seen() {
-        let mut memory = vec![0u8; 64 * 4096];
+        // So large that it is a mapping of its own: memory that malloc hands out again has been touched.
+        let mut memory = vec![0u8; (64 + 8192) * 4096];
         let first = (memory.as_ptr() as u64).next_multiple_of(4096);
         let offset = (first - memory.as_ptr() as u64) as usize;
         for page in [3, 4, 5, 9] {

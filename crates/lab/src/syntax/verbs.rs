@@ -62,7 +62,7 @@ verbs! {
     "free" false "ADDR" "gives a block of malloc back" "free p";
     "maps" false "" "shows the map" "maps";
     "pages" false "ADDR LEN" "shows the state of each page" "pages a 64K";
-    "why" false "" "shows the reasons of the last answer, which only the twin can tell" "why";
+    "why" false "" "shows the reasons of the last answer, which the twin can tell" "why";
     "frames" false "" "shows the frames on the present stack" "frames";
     "elf" false "" "shows the program headers and sections of the process's executable" "elf";
     "names" false "" "shows the names and what they mean" "names";
