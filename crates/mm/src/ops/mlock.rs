@@ -13,7 +13,7 @@ use crate::flags::VmFlags;
 use crate::merge::existing::Change;
 use crate::mutation::Mutation;
 use crate::op::Op;
-use crate::pages::Memory;
+use crate::pages::{Keeps, Memory};
 use crate::why::Refusal;
 
 /// Rounds out to pages as the kernel does, wrapping.
@@ -132,8 +132,10 @@ impl<M: Memory> Op<'_, M> {
         let locked = &mut self.space.counters.locked_vm;
         if !new.contains(VmFlags::LOCKED) {
             *locked = locked.wrapping_sub(piece.range.pages());
+            M::kept(self, piece.range, Keeps::No);
         } else if !old.contains(VmFlags::LOCKED) {
             *locked = locked.wrapping_add(piece.range.pages());
+            M::kept(self, piece.range, Keeps::Yes);
         }
         Ok(())
     }

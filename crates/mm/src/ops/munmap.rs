@@ -11,7 +11,7 @@ use abi::{AddrRange, VirtAddr};
 use super::Answer;
 use crate::flags::VmFlags;
 use crate::op::Op;
-use crate::pages::Memory;
+use crate::pages::{Keeps, Memory};
 use crate::space::AddressSpace;
 use crate::vma::Vma;
 use crate::why::Refusal;
@@ -147,9 +147,12 @@ impl<M: Memory> Op<'_, M> {
                 sys.uncharge(pages);
             }
             guards.remove(vma.range);
-            (vma.range, vma.backing.clone())
+            (vma.range, vma.backing.clone(), vma.flags)
         });
-        if let Some((range, backing)) = gone {
+        if let Some((range, backing, flags)) = gone {
+            if flags.contains(VmFlags::LOCKED) {
+                M::kept(self, range, Keeps::No);
+            }
             M::unmapped(self, range, &backing);
         }
     }

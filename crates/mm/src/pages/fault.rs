@@ -13,6 +13,7 @@ use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::cache::{self, Found, IoError};
 use super::frames::{Fill, FrameId, Frames, Holds};
+use super::lock::Keeps;
 use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use super::{Pages, Table};
@@ -82,7 +83,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     fn fault_anonymous(&mut self, page: u64, access: Access, flags: VmFlags) {
         let pte = if access == Access::Write {
             let frame = self.sys.pool.take(Holds::Anon, Fill::Zeroes);
-            self.own(frame);
+            self.own(frame, flags);
             self.sys.pool.meta_mut(frame).lazy_free = flags.contains(VmFlags::DROPPABLE);
             let pte = Pte::of(frame).dirty();
             if flags.contains(VmFlags::WRITE) { pte.writable() } else { pte }
@@ -94,8 +95,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
     }
 
     /// Counts a new anonymous frame: this process's alone.
-    fn own(&mut self, frame: FrameId) {
+    fn own(&mut self, frame: FrameId, flags: VmFlags) {
         let meta = self.sys.pool.meta_mut(frame);
+        meta.locks = u32::from(flags.contains(VmFlags::LOCKED));
         meta.maps = 1;
         meta.exclusive = true;
         self.space.pages.rss.anon += 1;
@@ -150,9 +152,12 @@ impl<F: Frames> Op<'_, Pages<F>> {
         if !pte.is_zero_page() {
             let holds = self.sys.pool.meta(pte.frame()).holds;
             self.space.pages.rss.remove(holds);
+            if flags.contains(VmFlags::LOCKED) {
+                self.sys.pool.meta_mut(pte.frame()).keep(Keeps::No);
+            }
             self.sys.pool.unmap(pte.frame());
         }
-        self.own(frame);
+        self.own(frame, flags);
         self.sys.pool.meta_mut(frame).lazy_free = flags.contains(VmFlags::DROPPABLE);
         self.install(page, Pte::of(frame).writable().dirty());
     }
@@ -226,7 +231,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.install(page, pte.writable().dirty());
         } else {
             let copy = self.sys.pool.take(Holds::Anon, Fill::Copy(frame));
-            self.own(copy);
+            self.own(copy, flags);
             self.install(page, Pte::of(copy).writable().dirty());
         }
         Ok(())

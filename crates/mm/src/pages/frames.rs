@@ -58,6 +58,8 @@ pub(crate) struct Meta {
     /// Whether the kernel's queues may remember an access that no entry shows: known of anonymous pages only.
     /// Linux: `PG_referenced`.
     pub(crate) marked: bool,
+    /// Locked mappings of an anonymous page. Linux: `mlock_count`; not 0: `PG_unevictable`.
+    pub(crate) locks: u32,
 }
 
 /// What is kept of frames: [`States`], or also [`Contents`].

@@ -8,6 +8,7 @@ use abi::{AddrRange, VirtAddr};
 
 use super::cache::IoError;
 use super::frames::{Frames, Pool};
+use super::lock::Keeps;
 use super::{NoPages, Pages, Table};
 use crate::file::{Backing, MapFile, ObjectId};
 use crate::flags::VmFlags;
@@ -158,6 +159,13 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     {
     }
 
+    /// The pages of a range of a mapping are locked in memory from here on, or no longer.
+    fn kept(_op: &mut Op<'_, Self>, _range: AddrRange, _keeps: Keeps)
+    where
+        Self: super::Memory,
+    {
+    }
+
     /// A part of a mapping has a new protection; the mapping that has it now is at its start.
     fn protected(_op: &mut Op<'_, Self>, _range: AddrRange)
     where
@@ -264,6 +272,10 @@ impl<F: Frames> Hooks for Pages<F> {
 
     fn moved(op: &mut Op<'_, Self>, from: AddrRange, to: VirtAddr) {
         op.move_pages(from, to);
+    }
+
+    fn kept(op: &mut Op<'_, Self>, range: AddrRange, keeps: Keeps) {
+        op.keep_pages(range, keeps);
     }
 
     fn protected(op: &mut Op<'_, Self>, range: AddrRange) {

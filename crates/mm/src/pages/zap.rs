@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
 use super::frames::{Frames, Holds, Pool};
+use super::lock::{Keeps, keep_range};
 use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use super::{Pages, Rss, Table};
 use crate::file::{MapFile, ObjectId};
+use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::set::VmaSet;
 use crate::vma::Vma;
@@ -56,6 +58,9 @@ pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, pool: &mut Pool<F>)
 
 /// Ends the memory of a process.
 pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>) {
+    for vma in vmas.iter().filter(|vma| vma.flags.contains(VmFlags::LOCKED)) {
+        keep_range(&table, pool, vma.range, Keeps::No);
+    }
     let Table { mut tree, mut rss, faults: _, tlb: _, key_rights: _, seen: _ } = table;
     tree.walk_mut(0..PageTable::PAGES, |_, ptes| {
         ptes.iter_mut().for_each(|pte| clear(pte, &mut rss, pool));
@@ -139,7 +144,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                     // Only a page that is dirty by itself must be this process's alone.
                     if !meta.dirty || meta.maps == 1 {
                         meta.dirty = false;
-                        meta.lazy_free = true;
+                        meta.lazy_free |= meta.locks == 0;
                         *pte = pte.old().clean();
                     }
                 }

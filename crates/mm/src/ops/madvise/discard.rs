@@ -7,7 +7,7 @@ use crate::flags::VmFlags;
 use crate::input::Basis;
 use crate::op::Op;
 use crate::ops::piece::Piece;
-use crate::pages::Memory;
+use crate::pages::{Keeps, Memory};
 use crate::why::Refusal;
 
 /// Up to here every file system of [`FileKind::Regular`] has offsets; past it the answer is the file system's.
@@ -48,6 +48,9 @@ impl<M: Memory> Op<'_, M> {
         if advice == Advice::FREE {
             M::freed(self, piece.range);
         } else {
+            if vma.flags.contains(VmFlags::LOCKED) {
+                M::kept(self, piece.range, Keeps::No);
+            }
             M::dropped(self, piece.range);
         }
         Ok(())
