@@ -64,7 +64,7 @@ verbs! {
     "pages" false "ADDR LEN" "shows the state of each page" "pages a 64K";
     "why" false "" "shows the reasons of the last answer, which the twin can tell" "why";
     "frames" false "" "shows the frames on the present stack" "frames";
-    "elf" false "" "shows the program headers and sections of the process's executable" "elf";
+    "elf" false "" "shows the program headers and sections of the executable" "elf";
     "names" false "" "shows the names and what they mean" "names";
     "expect" false "ok|ERRNO|SIGNAL|VALUE|\"BYTES\"|zeros|maps ...|pages ...|why \"TEXT\"" "judges the line before it" "expect maps a 12K: rw 4K, hole 4K, r 4K";
     "repeat" false "COUNT LINE" "does a line several times, until it answers an errno or a signal" "repeat 100 call f 4K";
