@@ -29,8 +29,7 @@ impl Out {
 
     /// A number that is near another.
     pub(crate) fn difference(&mut self, value: u64, other: u64) {
-        let difference = value.wrapping_sub(other).cast_signed();
-        self.number(((difference << 1) ^ (difference >> 63)).cast_unsigned());
+        self.number(folded(value, other));
     }
 
     /// A list.
@@ -64,9 +63,7 @@ impl<'a> In<'a> {
 
     /// A number that is near another.
     pub(crate) fn difference(&mut self, other: u64) -> Option<u64> {
-        let folded = self.number()?;
-        let difference = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
-        Some(other.wrapping_add_signed(difference))
+        Some(unfolded(self.number()?, other))
     }
 
     /// A count of things of which each takes at least one byte.
@@ -78,6 +75,18 @@ impl<'a> In<'a> {
     pub(crate) fn is_at_end(&self) -> bool {
         self.left.is_empty()
     }
+}
+
+/// The difference to another number, its sign in the lowest bit: small in both directions.
+const fn folded(value: u64, other: u64) -> u64 {
+    let difference = value.wrapping_sub(other).cast_signed();
+    ((difference << 1) ^ (difference >> 63)).cast_unsigned()
+}
+
+/// The number with that difference to another.
+const fn unfolded(folded: u64, other: u64) -> u64 {
+    let difference = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
+    other.wrapping_add_signed(difference)
 }
 
 /// A value that can be written and read back.
@@ -193,16 +202,12 @@ impl Saved for bool {
 /// The difference to the address before, zigzagged; whole pages are the common case.
 impl Saved for VirtAddr {
     fn put(&self, out: &mut Out) {
-        let difference = self.0.wrapping_sub(out.last).cast_signed();
-        out.last = self.0;
-        let folded = ((difference << 1) ^ (difference >> 63)).cast_unsigned();
         // A multiple of 4096 has its twelve low bits free: turned to the top they vanish.
-        out.number(folded.rotate_right(12));
+        out.number(folded(self.0, out.last).rotate_right(12));
+        out.last = self.0;
     }
     fn get(input: &mut In<'_>) -> Option<Self> {
-        let folded = input.number()?.rotate_left(12);
-        let difference = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
-        input.last = input.last.wrapping_add_signed(difference);
+        input.last = unfolded(input.number()?.rotate_left(12), input.last);
         Some(Self(input.last))
     }
 }
