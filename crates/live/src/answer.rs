@@ -4,7 +4,7 @@ use std::fmt;
 
 use abi::{Errno, VirtAddr};
 
-use crate::session::Process;
+use crate::ticket::Process;
 
 /// What became of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

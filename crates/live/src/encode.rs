@@ -5,8 +5,9 @@ use sys::puppet::{Puppet, RawStep};
 
 use crate::error::LiveError;
 use crate::seat::{Shares, nr};
-use crate::session::{Kind, Live, Process};
+use crate::session::Live;
 use crate::step::{Step, Text};
+use crate::ticket::{Kind, Process};
 
 /// `_IOWR('f', 16, struct pm_scan_arg)`.
 const PAGEMAP_SCAN: u64 = 0xc060_6610;

@@ -21,18 +21,23 @@
 //! Invariant: it knows no twin and no policy: it does what it is told and says what happened.
 
 mod answer;
+mod answers;
+mod birth;
 mod encode;
+mod end;
 mod error;
 mod pages;
 mod seat;
 mod session;
 mod setup;
 mod step;
+mod ticket;
 
 pub use answer::{Answer, Fault};
 pub use error::LiveError;
 pub use pages::PageRun;
-pub use session::{Live, Process, Ticket};
+pub use session::Live;
 pub use setup::Setup;
 pub use step::{Step, Text};
 pub use sys::puppet::{Library, LibraryCall, hash_page};
+pub use ticket::{Process, Ticket};

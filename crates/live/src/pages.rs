@@ -4,7 +4,8 @@ use abi::{AddrRange, VirtAddr};
 use proc_text::PagemapEntry;
 
 use crate::error::LiveError;
-use crate::session::{Live, Ticket};
+use crate::session::Live;
+use crate::ticket::Ticket;
 
 /// Pages in the same state, as `PAGEMAP_SCAN` tells them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
