@@ -8,6 +8,7 @@ mod damage;
 mod elf_file;
 mod random;
 mod recording_file;
+mod saved_map;
 mod texts;
 
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ const RESIDENT_MAX_KIB: u64 = 512 << 10;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(target) = target(&arguments) else {
-        eprintln!("usage: vmatlas-fuzz core|elf|recording|texts [--seconds N] [--seed S]");
+        eprintln!("usage: vmatlas-fuzz core|elf|map|recording|texts [--seconds N] [--seed S]");
         return ExitCode::from(2);
     };
     let seconds = number(&arguments, "--seconds").unwrap_or(10);
@@ -46,6 +47,7 @@ fn target(arguments: &[String]) -> Option<fn(&mut Random)> {
     match arguments.first()?.as_str() {
         "core" => Some(core_file::target),
         "elf" => Some(elf_file::target),
+        "map" => Some(saved_map::target),
         "recording" => Some(recording_file::target),
         "texts" => Some(texts::target),
         _ => None,

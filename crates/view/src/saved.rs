@@ -2,10 +2,12 @@
 
 use abi::{AddrRange, VirtAddr};
 use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 use snapshot::{Group, Kind};
 
 use crate::json::MAP_SCHEMA;
 use crate::map::MapView;
+use crate::words::printable;
 
 /// Reads a map back.
 ///
@@ -21,10 +23,12 @@ pub fn read_map(text: &[u8]) -> Result<MapView, String> {
     if schema.schema != MAP_SCHEMA {
         return Err(format!(
             "not a saved map: its schema is {}, not {MAP_SCHEMA}",
-            crate::words::printable(schema.schema.as_bytes())
+            printable(schema.schema.as_bytes())
         ));
     }
-    let mut view: MapView = serde_json::from_slice(text).map_err(error)?;
+    let mut json: Value = serde_json::from_slice(text).map_err(error)?;
+    make_printable(&mut json);
+    let mut view: MapView = serde_json::from_value(json).map_err(error)?;
     for row in &mut view.kinds {
         let kind = kind_of(row.kind);
         (row.name, row.group_name) = kind.map_or(("", ""), |kind| (kind.name(), kind.group().name()));
@@ -37,6 +41,16 @@ pub fn read_map(text: &[u8]) -> Result<MapView, String> {
         }
     }
     Ok(view)
+}
+
+/// A map that somebody else saved may hold what would steer a terminal. The depth is what `serde_json` reads.
+fn make_printable(json: &mut Value) {
+    match json {
+        Value::String(text) => *text = printable(text.as_bytes()),
+        Value::Array(values) => values.iter_mut().for_each(make_printable),
+        Value::Object(fields) => fields.values_mut().for_each(make_printable),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn kind_of(slug: &str) -> Option<Kind> {
@@ -100,6 +114,11 @@ mod tests {
         }
         let other = String::from_utf8(text).expect("UTF-8").replace("\"heap\"", "\"hope\"");
         assert!(read_map(other.as_bytes()).is_err());
+        let hostile =
+            String::from_utf8(saved(&MapView::new(MapFacts::default(), &snapshot, Detail::Mappings)));
+        let hostile = hostile.expect("UTF-8").replace("[heap]", "\\u001b[2J");
+        let view = read_map(hostile.as_bytes()).expect("JSON of a map");
+        assert!(!view.mappings[0].name.contains('\x1b'), "{view:?}");
         assert!(read_map(b"{\"schema\": \"vmatlas.elf/1\"}").expect_err("another").contains("vmatlas.elf/1"));
     }
 }
