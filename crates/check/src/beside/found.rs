@@ -32,6 +32,9 @@ pub struct Found {
     /// Calls where other threads' faults or calls may have come before or after: the answer was right for one
     /// of the orders.
     pub order_uncertain: u64,
+    /// Stretches of a map that were not compared at a call, for a call of another thread may have been half done
+    /// there; that call's own end compares them.
+    pub ranges_left_out: u64,
     /// Processes seen.
     pub processes: u64,
     /// Threads seen, first ones included.

@@ -22,6 +22,7 @@ pub(super) fn report(kernel: &str, found: &Found) -> Vec<u8> {
         "ranges_compared": found.ranges_compared,
         "unmodelled": unmodelled,
         "order_uncertain": found.order_uncertain,
+        "ranges_left_out": found.ranges_left_out,
         "processes": found.processes,
         "threads": found.threads,
         "inputs": found.inputs,

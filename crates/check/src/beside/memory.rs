@@ -12,6 +12,7 @@ use timeline::{Difference, compare, touched};
 
 use super::found::{Divergence, Found, Kept};
 use super::kernel::KernelMap;
+use super::orders::OpenCalls;
 use super::pages::Pages;
 use super::scene;
 
@@ -62,7 +63,7 @@ pub struct Caller {
 
 /// One memory: its twin, and the kernel's files on it.
 pub struct Memory {
-    twin: Twin,
+    pub(super) twin: Twin,
     kernel: KernelMap,
     calls_since_whole: u64,
     last_whole: Instant,
@@ -77,13 +78,36 @@ pub struct UnderWay {
     pub call: Call,
     /// What the kernel reads besides its registers.
     pub input: CallInput,
+    /// What the twin answered where the call's effect was seen before its end was; the twin has done it then.
+    pub early: Option<Early>,
+}
+
+/// The twin's word on a call whose effect was seen before its end.
+#[derive(Clone, Debug)]
+pub struct Early {
+    /// Its word.
+    pub predicted: Predicted,
+    /// The ranges that the call changes.
+    pub ranges: [Option<AddrRange>; 2],
+}
+
+/// The end of a call.
+pub struct Ending<'a> {
+    /// Who made it.
+    pub caller: Caller,
+    /// The call.
+    pub done: UnderWay,
+    /// What the kernel answered.
+    pub kernel: i64,
+    /// The calls of other threads that are under way.
+    pub others: &'a mut HashMap<Tid, UnderWay>,
 }
 
 /// What a call came to: the twin's word, and whether it was the kernel's.
-struct Answered {
-    predicted: Predicted,
-    ranges: [Option<AddrRange>; 2],
-    agrees: bool,
+pub(super) struct Answered {
+    pub(super) predicted: Predicted,
+    pub(super) ranges: [Option<AddrRange>; 2],
+    pub(super) agrees: bool,
 }
 
 impl Memory {
@@ -199,32 +223,31 @@ impl Memory {
         &mut self,
         shared: &mut Shared,
         found: &mut Found,
-        caller: Caller,
-        done: &UnderWay,
-        kernel: i64,
+        mut ending: Ending<'_>,
         every: Every,
     ) -> io::Result<()> {
+        let (done, kernel) = (&ending.done, ending.kernel);
         // Costs nothing by size: what the call then changes is copied.
         let first = self.twin.clone();
-        let before = (caller.company == Company::Others).then(|| (first.clone(), shared.clone()));
+        let has_company = ending.caller.company == Company::Others;
+        let before = has_company.then(|| (first.clone(), shared.clone()));
         let Some(mut answered) = self.answer(shared, found, done, kernel) else {
             *found.unmodelled.entry(done.call.name().to_owned()).or_default() += 1;
             return self.resync(shared);
         };
         let mut maps = self.compare(found, &answered, every)?;
-        if let Some((twin, was)) = before.filter(|_| !answered.agrees || !maps.is_empty()) {
-            // Another thread's first write may have come before the call.
-            let tried = (std::mem::replace(&mut self.twin, twin), std::mem::replace(shared, was));
-            self.learn_anonymous(shared)?;
-            let again = self.answer(shared, found, done, kernel);
-            let differences = self.compare_whole(found)?;
-            match again {
-                Some(again) if again.agrees && differences.is_empty() => {
+        if let Some(before) = before.filter(|_| !answered.agrees || !maps.is_empty()) {
+            let tried = (std::mem::replace(&mut self.twin, before.0), std::mem::replace(shared, before.1));
+            match self.try_orders(shared, found, &mut ending)? {
+                Some(again) => {
                     found.order_uncertain += 1;
-                    (answered, maps) = (again, differences);
+                    (answered, maps) = (again, Vec::new());
                 }
-                _ => (self.twin, *shared) = tried,
+                None => (self.twin, *shared) = tried,
             }
+        }
+        if answered.agrees && !maps.is_empty() {
+            maps = self.leave_out(shared, found, &ending, maps);
         }
         if answered.agrees && maps.is_empty() {
             found.predicted += u64::from(answered.predicted.input.is_none());
@@ -233,6 +256,7 @@ impl Memory {
             }
             return Ok(());
         }
+        let Ending { caller, done, kernel, others: _ } = ending;
         let kept = Kept { answer: raw(&answered.predicted), why: answered.predicted.why };
         found.diverge(Divergence {
             pid: caller.pid,
@@ -251,7 +275,7 @@ impl Memory {
         self.resync(shared)
     }
 
-    /// Compares the whole map where no call is under way: at exec, fork, exit, the end.
+    /// Compares the whole map at exec, fork, exit, the end; `open` are calls whose end nobody has seen.
     ///
     /// # Errors
     /// Whatever the operating system says.
@@ -260,12 +284,12 @@ impl Memory {
         shared: &mut Shared,
         found: &mut Found,
         caller: Caller,
-        cut_off: &[UnderWay],
+        open: OpenCalls<'_>,
     ) -> io::Result<()> {
         self.enter(shared, found)?;
         let mut maps = self.compare_whole(found)?;
         if !maps.is_empty() {
-            maps = self.try_cut_off(shared, found, cut_off, maps)?;
+            maps = self.try_open(shared, found, open, maps)?;
         }
         if !maps.is_empty() {
             found.diverge(Divergence {
@@ -283,37 +307,19 @@ impl Memory {
         Ok(())
     }
 
-    /// Tries the calls whose end nobody saw, for their threads were killed inside: the kernel did each or did not.
-    fn try_cut_off(
-        &mut self,
-        shared: &mut Shared,
-        found: &mut Found,
-        cut_off: &[UnderWay],
-        mut maps: Vec<Difference>,
-    ) -> io::Result<Vec<Difference>> {
-        for UnderWay { call, input } in cut_off {
-            let before = (self.twin.clone(), shared.clone());
-            self.twin.call(shared, *call, input, Told::Nothing);
-            let differences = self.compare_whole(found)?;
-            if differences.len() < maps.len() {
-                found.input("call cut off by a signal", 1);
-                maps = differences;
-            } else {
-                (self.twin, *shared) = before;
-            }
-        }
-        Ok(maps)
-    }
-
     /// Does the call on the twin; `None` if it is not modelled.
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         shared: &mut Shared,
         found: &mut Found,
         done: &UnderWay,
         kernel: i64,
     ) -> Option<Answered> {
-        let UnderWay { call, input } = done;
+        let UnderWay { call, input, early } = done;
+        if let Some(Early { predicted, ranges }) = early {
+            let agrees = raw(predicted) == kernel;
+            return Some(Answered { predicted: *predicted, ranges: *ranges, agrees });
+        }
         let brk = self.twin.brk();
         let mut predicted = self.twin.call(shared, *call, input, Told::Answer(kernel))?;
         let mut agrees = raw(&predicted) == kernel;
@@ -369,7 +375,7 @@ impl Memory {
         Ok(true)
     }
 
-    fn compare_whole(&mut self, found: &mut Found) -> io::Result<Vec<Difference>> {
+    pub(super) fn compare_whole(&mut self, found: &mut Found) -> io::Result<Vec<Difference>> {
         self.calls_since_whole = 0;
         self.last_whole = Instant::now();
         let kernel = self.kernel.rows()?;
@@ -388,7 +394,7 @@ impl Memory {
         self.learn_anonymous(shared)
     }
 
-    fn learn_anonymous(&mut self, shared: &mut Shared) -> io::Result<()> {
+    pub(super) fn learn_anonymous(&mut self, shared: &mut Shared) -> io::Result<()> {
         let open = self.twin.without_anon_vma();
         for range in self.kernel.with_anonymous_pages(open)? {
             self.twin.learn_anonymous(shared, range);
@@ -397,7 +403,7 @@ impl Memory {
     }
 }
 
-fn raw(predicted: &Predicted) -> i64 {
+pub(super) fn raw(predicted: &Predicted) -> i64 {
     match predicted.result {
         Ok(value) => value.cast_signed(),
         Err(errno) => -i64::from(errno.0),

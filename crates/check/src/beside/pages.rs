@@ -25,11 +25,13 @@ pub(super) struct Pages {
 
 /// When pages are looked at.
 #[derive(Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct Look<'a> {
     pub(super) pid: Pid,
     pub(super) now: TimeNs,
     pub(super) company: Company,
     pub(super) sight: Sight,
+    /// The ranges of calls that were cut off: each may have brought some of its pages.
+    pub(super) cut_off: &'a [AddrRange],
 }
 
 /// Every address of a program.
@@ -87,11 +89,12 @@ impl Pages {
         &mut self,
         space: &AddressSpace,
         found: &mut Found,
-        look: Look,
+        look: Look<'_>,
         after: Option<Call>,
     ) -> io::Result<()> {
         self.scan()?;
         let moving = match look.company {
+            Company::Alone if !look.cut_off.is_empty() => Moving::Told(look.cut_off),
             Company::Alone => Moving::Still,
             Company::Others => Moving::Since(self.last),
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use abi::{Pid, Resource, Tid, VirtAddr};
+use abi::{AddrRange, Pid, Resource, Tid, VirtAddr};
 use capture::faults::FaultWatch;
 use capture::stack_table::StackTable;
 use capture::{At, Observer, Order};
@@ -16,7 +16,8 @@ use timeline::twin::Shared;
 
 use super::descriptions::Descriptions;
 use super::found::{Divergence, Found};
-use super::memory::{Caller, Company, Every, Known, Memory, UnderWay};
+use super::memory::{Caller, Company, Ending, Every, Known, Memory, UnderWay};
+use super::orders::OpenCalls;
 use super::pages::{Look, Pages};
 
 /// Watches a program: its memories with their twins.
@@ -111,7 +112,20 @@ impl Program {
 
     /// Holds the pages of a memory against the kernel's; `after` is the call that was just done.
     fn look(&mut self, caller: Caller, mm: MmId, sight: Sight, after: Option<abi::Call>) -> io::Result<()> {
-        let look = Look { pid: caller.pid, now: self.now(), company: caller.company, sight };
+        self.look_but_for(caller, mm, sight, after, &[])
+    }
+
+    /// The same, leaving out what calls that were cut off are about.
+    fn look_but_for(
+        &mut self,
+        caller: Caller,
+        mm: MmId,
+        sight: Sight,
+        after: Option<abi::Call>,
+        cut_off: &[AddrRange],
+    ) -> io::Result<()> {
+        let now = self.now();
+        let look = Look { pid: caller.pid, now, company: caller.company, sight, cut_off };
         let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory) else { return Ok(()) };
         let Some(mut pages) = memory.pages.take() else { return Ok(()) };
         let looked = pages.look(memory.space(), &mut self.found, look, after);
@@ -215,12 +229,27 @@ impl Program {
         };
         let descriptions = parent.descriptions.fork();
         let mut child = Beside { memory, descriptions, under_way: HashMap::new() };
-        child.memory.check_whole(&mut self.shared, &mut self.found, caller, &[])?;
+        let open = OpenCalls::UnderWay(&parent.under_way);
+        child.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
         if let Some(pages) = &parent.memory.pages {
             child.memory.pages = Some(pages.fork(spawn.child_pid, child.memory.space(), now)?);
         }
         self.memories.insert(spawn.child_mm, child);
         self.look(caller, spawn.child_mm, self.sight(), None)
+    }
+
+    /// The last thread of a memory ends: what is there now is the last that can be compared.
+    fn ends(&mut self, tid: Tid, mm: MmId) -> io::Result<()> {
+        let pid = self.threads.get(&tid).map_or(Pid(tid.0), |(pid, _)| *pid);
+        let caller = self.caller(pid, tid, mm);
+        self.take_faults();
+        let Some(beside) = self.memories.get_mut(&mm) else { return Ok(()) };
+        let cut_off = std::mem::take(&mut beside.under_way);
+        let ranges = beside.memory.ranges_of(&self.shared, cut_off.values());
+        let open = OpenCalls::CutOff(&cut_off);
+        beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
+        let still = Caller { company: Company::Alone, ..caller };
+        self.look_but_for(still, mm, self.sight(), None, &ranges)
     }
 
     fn exit(&mut self, tid: Tid) {
@@ -272,7 +301,7 @@ impl Program {
             }
         }
         beside.descriptions.let_go(beside.memory.gone_after(event.call));
-        beside.under_way.insert(at.tid, UnderWay { call: event.call, input });
+        beside.under_way.insert(at.tid, UnderWay { call: event.call, input, early: None });
         self.look(self.caller(at.pid, at.tid, at.mm), at.mm, self.sight(), None)
     }
 
@@ -285,7 +314,8 @@ impl Program {
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };
         let Some(done) = beside.under_way.remove(&at.tid) else { return Ok(()) };
         let brk = beside.memory.brk();
-        beside.memory.leave(&mut self.shared, &mut self.found, caller, &done, kernel, self.every)?;
+        let ending = Ending { caller, done: done.clone(), kernel, others: &mut beside.under_way };
+        beside.memory.leave(&mut self.shared, &mut self.found, ending, self.every)?;
         self.look_after(caller, at.mm, &done, kernel, brk)
     }
 
@@ -311,20 +341,7 @@ impl Observer for Program {
             Body::Exec(exec) => self.exec(tid, mm, &exec),
             Body::Spawn(spawn) => self.spawn(tid, mm, &spawn),
             Body::Unmodelled(event) => self.unmodelled(mm, event),
-            Body::Checkpoint(checkpoint) if checkpoint.reason == Reason::Exit => {
-                let pid = self.threads.get(&tid).map_or(Pid(tid.0), |(pid, _)| *pid);
-                let caller = self.caller(pid, tid, mm);
-                self.take_faults();
-                let checked = match self.memories.get_mut(&mm) {
-                    Some(beside) => {
-                        let cut_off: Vec<UnderWay> = beside.under_way.drain().map(|(_, call)| call).collect();
-                        beside.memory.check_whole(&mut self.shared, &mut self.found, caller, &cut_off)
-                    }
-                    None => Ok(()),
-                };
-                let still = Caller { company: Company::Alone, ..caller };
-                checked.and_then(|()| self.look(still, mm, self.sight(), None))
-            }
+            Body::Checkpoint(checkpoint) if checkpoint.reason == Reason::Exit => self.ends(tid, mm),
             Body::Limit { resource, limit } => {
                 if let Some(beside) = self.memories.get_mut(&mm)
                     && beside.memory.set_limit(resource, limit) == Known::No

@@ -28,6 +28,7 @@ struct Found {
     ranges_compared: u64,
     unmodelled: Vec<Unmodelled>,
     order_uncertain: u64,
+    ranges_left_out: u64,
     processes: u64,
     threads: u64,
     inputs: std::collections::BTreeMap<String, u64>,
@@ -107,6 +108,13 @@ fn text(found: &Found, ended: &Ended, saved: &[String]) -> String {
     let inputs: Vec<String> = found.inputs.iter().map(|(name, count)| format!("{name} {count}")).collect();
     if !inputs.is_empty() {
         lines.push(format!("inputs read where no rule decides: {}", inputs.join(", ")));
+    }
+    if found.ranges_left_out > 0 {
+        lines.push(format!(
+            "{} stretches of maps were left out at a call, for another thread was inside one about them; its end \
+             compared them",
+            found.ranges_left_out
+        ));
     }
     if ended.left > 0 {
         lines.push(format!(

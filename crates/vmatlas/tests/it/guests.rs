@@ -51,6 +51,7 @@ guests! {
     mmap_loop: Dynamic, status 0, "done\n", looped;
     no_new_privs: Dynamic, status 0, "no new privileges\n", |report| held_in(report, 1, 1);
     odd_names: Dynamic, status 0, "6 names\n", |report| held_with(report, "shared_file", 6 * 4096);
+    overlapping: Dynamic, status 0, "overlapped\n", |report| raced_in(report, 1, 2);
     recursion: Dynamic, status 0, "10000\n", stack_growth_is_seen;
     set_user: Dynamic, status 0, "root: no\n", held;
     stop_cont: Dynamic, status 0, "10 stops, 10 times continued, status 7\n", |report| held_in(report, 2, 2);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::guest::{Build, guest};
-use crate::programs::rustc_for_all;
+use crate::list::rustc_for_all;
 use crate::recording::Report;
 use crate::run::{Run, User, has, is_full, is_root, users, vmatlas};
 use crate::scratch::Scratch;

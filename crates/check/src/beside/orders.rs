@@ -1,0 +1,195 @@
+//! Calls of several threads at the same time: in which order the kernel did them.
+//!
+//! ```text
+//! thread 1   |--munmap-----------------------|   its end is not seen yet
+//! thread 2            |--mprotect--|             compared here: was the munmap done before, after, or not at all?
+//! ```
+//! The twin does each order on a copy; one that gives the kernel's answer and its whole map is taken. Where none does
+//! because a call is half done, its ranges are left out and counted: its end compares them.
+
+use std::collections::HashMap;
+use std::io;
+
+use abi::{AddrRange, Tid};
+use timeline::twin::{Shared, Told};
+use timeline::{Difference, touched};
+
+use super::found::Found;
+use super::memory::{Answered, Early, Ending, Memory, UnderWay};
+
+/// At most so many calls of others are put into all orders; more are not done at all or all before.
+const OTHERS_MAX: usize = 4;
+
+/// Calls whose end nobody has seen.
+#[derive(Clone, Copy)]
+pub enum OpenCalls<'a> {
+    /// There are none.
+    None,
+    /// Their threads were killed inside: the kernel did each or did not.
+    CutOff(&'a HashMap<Tid, UnderWay>),
+    /// They are under way, while a process forks.
+    UnderWay(&'a HashMap<Tid, UnderWay>),
+}
+
+/// When a call of another thread took effect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    Before,
+    After,
+    NotYet,
+}
+
+/// Whether first writes that were seen only after a call are taken to have come before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FirstWrites {
+    Before,
+    After,
+}
+
+impl Memory {
+    /// Tries what may have come before the call: first writes of other threads, and their calls that are under way.
+    /// The one order that agrees with the kernel in everything is taken; if none does, all stays as it was.
+    pub(super) fn try_orders(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        ending: &mut Ending<'_>,
+    ) -> io::Result<Option<Answered>> {
+        let before = (self.twin.clone(), shared.clone());
+        let others: Vec<Tid> = ending
+            .others
+            .iter()
+            .filter(|(_, other)| other.early.is_none())
+            .map(|(tid, _)| *tid)
+            .take(OTHERS_MAX)
+            .collect();
+        for order in orders(others.len()) {
+            for writes in [FirstWrites::Before, FirstWrites::After] {
+                (self.twin, *shared) = before.clone();
+                if writes == FirstWrites::Before {
+                    self.learn_anonymous(shared)?;
+                }
+                let early = self.do_early(shared, ending, &others, &order, When::Before);
+                let Some(answered) = self.answer(shared, found, &ending.done, ending.kernel) else {
+                    continue;
+                };
+                let late = self.do_early(shared, ending, &others, &order, When::After);
+                let (Some(early), Some(late)) = (early, late) else { continue };
+                if answered.agrees && self.compare_whole(found)?.is_empty() {
+                    for (tid, early) in early.into_iter().chain(late) {
+                        if let Some(other) = ending.others.get_mut(&tid) {
+                            other.early = Some(early);
+                        }
+                    }
+                    return Ok(Some(answered));
+                }
+            }
+        }
+        (self.twin, *shared) = before;
+        Ok(None)
+    }
+
+    /// Does those of the others' calls that have this place in the order; `None` where one can't be told before its
+    /// end, for what it answers is an input.
+    fn do_early(
+        &mut self,
+        shared: &mut Shared,
+        ending: &Ending<'_>,
+        others: &[Tid],
+        order: &[When],
+        place: When,
+    ) -> Option<Vec<(Tid, Early)>> {
+        let placed = others.iter().zip(order).filter(|(_, when)| **when == place);
+        let mut done = Vec::new();
+        for (tid, _) in placed {
+            let UnderWay { call, input, early: _ } = ending.others.get(tid)?;
+            let brk = self.twin.brk();
+            let predicted = self.twin.call(shared, *call, input, Told::Nothing)?;
+            if predicted.input.is_some() {
+                return None;
+            }
+            let ranges = touched(*call, predicted.result.ok(), brk);
+            done.push((*tid, Early { predicted, ranges }));
+        }
+        Some(done)
+    }
+
+    /// Leaves out the differences where calls under way may be half done.
+    pub(super) fn leave_out(
+        &self,
+        shared: &Shared,
+        found: &mut Found,
+        ending: &Ending<'_>,
+        maps: Vec<Difference>,
+    ) -> Vec<Difference> {
+        let open = ending.others.values().filter(|other| other.early.is_none());
+        let half_done = self.ranges_of(shared, open);
+        let is_out = |one: &Difference| half_done.iter().any(|range| range.overlaps(one.range));
+        let (out, maps): (Vec<_>, Vec<_>) = maps.into_iter().partition(is_out);
+        if maps.is_empty() {
+            found.order_uncertain += 1;
+            found.ranges_left_out += out.len() as u64;
+            return maps;
+        }
+        maps.into_iter().chain(out).collect()
+    }
+
+    /// The ranges that calls are about, if each is the next.
+    pub(super) fn ranges_of<'a>(
+        &self,
+        shared: &Shared,
+        calls: impl Iterator<Item = &'a UnderWay>,
+    ) -> Vec<AddrRange> {
+        let ranges = |UnderWay { call, input, early }: &UnderWay| {
+            if let Some(early) = early {
+                return early.ranges;
+            }
+            let (mut twin, mut shared) = (self.twin.clone(), shared.clone());
+            let brk = twin.brk();
+            let result = twin.call(&mut shared, *call, input, Told::Nothing);
+            touched(*call, result.and_then(|predicted| predicted.result.ok()), brk)
+        };
+        calls.flat_map(ranges).flatten().collect()
+    }
+
+    /// Tries the calls whose end nobody has seen; returns the differences that stay.
+    pub(super) fn try_open(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        open: OpenCalls<'_>,
+        mut maps: Vec<Difference>,
+    ) -> io::Result<Vec<Difference>> {
+        let calls = match open {
+            OpenCalls::None => return Ok(maps),
+            OpenCalls::CutOff(calls) | OpenCalls::UnderWay(calls) => calls,
+        };
+        for UnderWay { call, input, .. } in calls.values().filter(|call| call.early.is_none()) {
+            let before = (self.twin.clone(), shared.clone());
+            self.twin.call(shared, *call, input, Told::Nothing);
+            let differences = self.compare_whole(found)?;
+            if differences.len() < maps.len() {
+                match open {
+                    OpenCalls::UnderWay(_) => found.order_uncertain += 1,
+                    _ => found.input("call cut off by a signal", 1),
+                }
+                maps = differences;
+            } else {
+                (self.twin, *shared) = before;
+            }
+        }
+        Ok(maps)
+    }
+}
+
+/// All places that so many calls may have, most likely first: none done.
+fn orders(calls: usize) -> Vec<Vec<When>> {
+    let mut orders = vec![Vec::new()];
+    for _ in 0..calls {
+        let longer = |order: &Vec<When>| {
+            [When::NotYet, When::Before, When::After].map(|when| [order.as_slice(), &[when]].concat())
+        };
+        orders = orders.iter().flat_map(longer).collect();
+    }
+    orders
+}
