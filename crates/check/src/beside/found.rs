@@ -5,7 +5,7 @@ use std::fmt;
 
 use abi::{AddrRange, Call, Pid, Tid};
 use mm::Why;
-use recording::MapRow;
+use recording::{ExecEvent, MapRow};
 use timeline::Difference;
 use timeline::ledger::{Held, May};
 
@@ -25,6 +25,8 @@ pub struct Found {
     pub diverged: u64,
     /// Whole maps compared.
     pub maps_compared: u64,
+    /// Execs whose map is what the files of program and interpreter say; they count as maps compared.
+    pub execs_predicted: u64,
     /// Changed ranges with their neighbours compared.
     pub ranges_compared: u64,
     /// Calls that affect memory and are not predicted, by name.
@@ -110,6 +112,23 @@ pub struct Divergence {
     pub maps: Vec<Difference>,
     /// A program that may show it outside of the process.
     pub program: Option<fuzz::Program>,
+}
+
+impl Divergence {
+    /// One of a map just after exec.
+    pub(super) fn at_exec(exec: &ExecEvent, at_call: u64) -> Self {
+        let tid = Tid(exec.pid.0);
+        Self {
+            pid: exec.pid,
+            tid,
+            at_call,
+            call: None,
+            twin: None,
+            kernel: None,
+            maps: Vec::new(),
+            program: None,
+        }
+    }
 }
 
 impl Found {

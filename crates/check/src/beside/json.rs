@@ -19,6 +19,7 @@ pub(super) fn report(kernel: &str, found: &Found) -> Vec<u8> {
         "predicted": found.predicted,
         "diverged": found.diverged,
         "maps_compared": found.maps_compared,
+        "execs_predicted": found.execs_predicted,
         "ranges_compared": found.ranges_compared,
         "unmodelled": unmodelled,
         "order_uncertain": found.order_uncertain,

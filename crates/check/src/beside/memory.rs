@@ -10,6 +10,7 @@ use recording::{CallInput, ExecEvent, MapRow, MmId};
 use timeline::twin::{Corrected, Predicted, Shared, Told, Twin};
 use timeline::{Difference, compare, touched};
 
+use super::exec;
 use super::found::{Divergence, Found, Kept};
 use super::kernel::KernelMap;
 use super::orders::OpenCalls;
@@ -111,20 +112,31 @@ pub(super) struct Answered {
 }
 
 impl Memory {
-    /// Takes a memory over just after exec.
+    /// Takes a memory over just after exec, after comparing it with what exec must map by its files.
     ///
     /// # Errors
     /// Whatever the operating system says.
     pub fn adopt(
         shared: &mut Shared,
+        found: &mut Found,
         mm: MmId,
-        pid: Pid,
-        exec: Option<&ExecEvent>,
+        exec: &ExecEvent,
         limits: &HashMap<Resource, Rlimit>,
     ) -> io::Result<Self> {
-        let mut kernel = KernelMap::open(pid)?;
+        let mut kernel = KernelMap::open(exec.pid)?;
         let (rows, flags) = kernel.rows_with_flags()?;
-        let twin = Twin::adopt(shared, mm, exec, limits, &rows, &flags);
+        match exec::predict(shared, mm, exec, limits, (&rows, &flags)) {
+            exec::Predicted::Unknown => found.input("mappings made at exec", 1),
+            exec::Predicted::Compared(maps) => {
+                found.maps_compared += 1;
+                if maps.is_empty() {
+                    found.execs_predicted += 1;
+                } else {
+                    found.diverge(Divergence { maps, ..Divergence::at_exec(exec, found.calls) });
+                }
+            }
+        }
+        let twin = Twin::adopt(shared, mm, Some(exec), limits, &rows, &flags);
         let mut memory = Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now(), pages: None };
         memory.learn_anonymous(shared)?;
         Ok(memory)

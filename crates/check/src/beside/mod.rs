@@ -10,6 +10,7 @@
 //! errno, an address or a boundary that a rule decides.
 
 mod descriptions;
+mod exec;
 mod found;
 mod json;
 mod kernel;

@@ -183,7 +183,7 @@ impl Program {
             .into_iter()
             .filter_map(|resource| Some((resource, sys::process::limit(exec.pid, resource).ok()?)))
             .collect();
-        let mut memory = Memory::adopt(&mut self.shared, mm, exec.pid, Some(exec), &limits)?;
+        let mut memory = Memory::adopt(&mut self.shared, &mut self.found, mm, exec, &limits)?;
         if self.pages == PagesWanted::Yes {
             self.take_faults();
             memory.pages = Some(Pages::adopt(exec.pid, self.now())?);

@@ -22,6 +22,18 @@ pub(super) fn twin(
     rows: &[MapRow],
     flags: &[VmFlags],
 ) -> Twin {
+    let of_memory = limits_of(limits);
+    let layout = layout(exec, &of_memory, rows, shared.guard_bytes);
+    let known = flags.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let adopted = rows.iter().zip(known).map(|(row, flags)| adopted(row, flags));
+    let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, adopted);
+    space.set_settings(settings(exec));
+    // Of a process that ran already, any free place may lie above its highest mapping.
+    let base = if exec.is_some() { Base::Known } else { Base::ToBeLearned };
+    Twin { mm, space, paths: Arc::new(paths(rows)), nameless: Arc::default(), base, uffds: BTreeMap::new() }
+}
+
+pub(super) fn limits_of(limits: &HashMap<Resource, Rlimit>) -> Limits {
     let mut of_memory = Limits::default();
     for (resource, limit) in limits {
         match *resource {
@@ -32,19 +44,16 @@ pub(super) fn twin(
             _ => {}
         }
     }
-    let layout = layout(exec, &of_memory, rows, shared.guard_bytes);
-    let known = flags.iter().copied().map(Some).chain(std::iter::repeat(None));
-    let adopted = rows.iter().zip(known).map(|(row, flags)| adopted(row, flags));
-    let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, adopted);
+    of_memory
+}
+
+pub(super) fn settings(exec: Option<&ExecEvent>) -> Settings {
     let personality = Personality(exec.map_or(0, |exec| exec.personality));
-    space.set_settings(Settings {
+    Settings {
         persona: personality.0 as u32,
         read_implies_exec: personality.contains(Personality::READ_IMPLIES_EXEC),
         ..Settings::default()
-    });
-    // Of a process that ran already, any free place may lie above its highest mapping.
-    let base = if exec.is_some() { Base::Known } else { Base::ToBeLearned };
-    Twin { mm, space, paths: Arc::new(paths(rows)), nameless: Arc::default(), base, uffds: BTreeMap::new() }
+    }
 }
 
 impl Twin {
@@ -65,11 +74,11 @@ impl Twin {
     }
 }
 
-fn paths(rows: &[MapRow]) -> BTreeMap<FileId, Bytes> {
+pub(super) fn paths(rows: &[MapRow]) -> BTreeMap<FileId, Bytes> {
     rows.iter().filter(|row| row.file.ino != 0).map(|row| (row.file, row.name.clone())).collect()
 }
 
-fn layout(exec: Option<&ExecEvent>, limits: &Limits, rows: &[MapRow], guard_bytes: u64) -> Layout {
+pub(super) fn layout(exec: Option<&ExecEvent>, limits: &Limits, rows: &[MapRow], guard_bytes: u64) -> Layout {
     let named = |name: &[u8]| rows.iter().find(|row| *row.name == *name).map(|row| row.range);
     let heap = named(b"[heap]");
     let stack = named(b"[stack]");

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod correct;
+mod exec;
 mod input;
 mod parts;
 mod profile;
@@ -19,6 +20,7 @@ use mm::{Access, AddressSpace, Basis, Input, System, Touch, Uffd, VmFlags, Vma, 
 use recording::{Bytes, CallInput, ExecEvent, Header, MapRow, MmId};
 
 pub use correct::Corrected;
+pub use exec::{ExecUnknown, Loaded};
 pub(crate) use parts::Parts;
 
 /// What the twins of all memories share: the kernel's settings, what is promised, who asks.

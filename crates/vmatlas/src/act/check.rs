@@ -25,6 +25,7 @@ struct Found {
     predicted: u64,
     diverged: u64,
     maps_compared: u64,
+    execs_predicted: u64,
     ranges_compared: u64,
     unmodelled: Vec<Unmodelled>,
     order_uncertain: u64,
@@ -135,14 +136,15 @@ fn text(found: &Found, ended: &Ended, saved: &[String]) -> String {
         ));
     }
     lines.push(format!(
-        "twin: {}/{} calls identical to Linux {}, {} diverged; {} maps and {} ranges compared; {} processes, {} \
-         threads; {} calls in uncertain order",
+        "twin: {}/{} calls identical to Linux {}, {} diverged; {} maps and {} ranges compared, {} execs \
+         predicted; {} processes, {} threads; {} calls in uncertain order",
         found.predicted,
         found.calls,
         found.kernel,
         found.diverged,
         found.maps_compared,
         found.ranges_compared,
+        found.execs_predicted,
         found.processes,
         found.threads,
         found.order_uncertain,

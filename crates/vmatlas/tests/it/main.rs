@@ -15,6 +15,7 @@ mod counted;
 mod disk;
 mod doctor;
 mod ends;
+mod execs;
 mod guest;
 mod guests;
 mod inherited;
