@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use abi::{Errno, VirtAddr};
+use abi::{Errno, PAGE_SIZE, VirtAddr};
 
 use crate::flags::VmFlags;
 
@@ -247,6 +247,44 @@ pub enum MergeBar {
 }
 
 impl MergeBar {
+    /// Returns its number, from 1 on, and the flags that differ.
+    const fn number(self) -> (u64, VmFlags) {
+        let number = match self {
+            Self::Flags(flags) => return (1, flags),
+            Self::NotAdjacent => 2,
+            Self::Special => 3,
+            Self::Policy => 4,
+            Self::File => 5,
+            Self::Userfaultfd => 6,
+            Self::Name => 7,
+            Self::AnonVma => 8,
+            Self::ForkChild => 9,
+            Self::Offset => 10,
+            Self::SidesDiffer => 11,
+            Self::MayNotDelete => 12,
+        };
+        (number, VmFlags::NONE)
+    }
+
+    /// Returns the rule of a number; `None` for 0.
+    fn of_number(number: u64, flags: VmFlags) -> Option<Self> {
+        let all = [
+            Self::Flags(flags),
+            Self::NotAdjacent,
+            Self::Special,
+            Self::Policy,
+            Self::File,
+            Self::Userfaultfd,
+            Self::Name,
+            Self::AnonVma,
+            Self::ForkChild,
+            Self::Offset,
+            Self::SidesDiffer,
+            Self::MayNotDelete,
+        ];
+        all.into_iter().find(|bar| bar.number().0 == number)
+    }
+
     /// Returns the kernel's file and function of the rule.
     pub const fn function(self) -> &'static str {
         match self {
@@ -320,12 +358,38 @@ impl fmt::Display for MergeNote {
 /// The most notes that one answer keeps.
 const NOTES: usize = 6;
 
+/// A note in two words: an answer is made at every call, and mostly nobody reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Packed {
+    /// The address, which is a page's, with the side in its lowest bit and the rule above that.
+    place: u64,
+    /// The flags of [`MergeBar::Flags`].
+    flags: VmFlags,
+}
+
+impl Packed {
+    fn of(note: MergeNote) -> Self {
+        let MergeNote { at, side, bar } = note;
+        debug_assert!(at.is_page_aligned(), "{at} is where a mapping starts");
+        let (rule, flags) = bar.map_or((0, VmFlags::NONE), MergeBar::number);
+        Self { place: at.0 | rule << 1 | u64::from(side == Side::Right), flags }
+    }
+
+    fn note(self) -> MergeNote {
+        let Self { place, flags } = self;
+        let side = if place & 1 == 0 { Side::Left } else { Side::Right };
+        let bar = MergeBar::of_number((place % PAGE_SIZE) >> 1, flags);
+        MergeNote { at: VirtAddr(place).page_down(), side, bar }
+    }
+}
+
 /// Why a call answered what it answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Why {
     /// The check that refused, if one did.
     pub refused: Option<Refusal>,
-    notes: [Option<MergeNote>; NOTES],
+    count: u8,
+    notes: [Packed; NOTES],
     /// How many more merges were looked at than are kept in the notes.
     pub more: u32,
 }
@@ -333,14 +397,23 @@ pub struct Why {
 impl Why {
     /// Returns what became of the first merges looked at, in order.
     pub fn merges(&self) -> impl Iterator<Item = MergeNote> + '_ {
-        self.notes.iter().flatten().copied()
+        self.notes[..usize::from(self.count)].iter().map(|packed| packed.note())
     }
 
     pub(crate) fn note(&mut self, at: VirtAddr, side: Side, bar: Option<MergeBar>) {
-        match self.notes.iter_mut().find(|slot| slot.is_none()) {
-            Some(slot) => *slot = Some(MergeNote { at, side, bar }),
+        match self.notes.get_mut(usize::from(self.count)) {
+            Some(slot) => {
+                *slot = Packed::of(MergeNote { at, side, bar });
+                self.count += 1;
+            }
             None => self.more += 1,
         }
+    }
+}
+
+impl fmt::Debug for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Why({self})")
     }
 }
 
