@@ -15,36 +15,58 @@ use alloc::sync::Arc;
 
 use abi::{AddrRange, VirtAddr};
 
-use super::{Neighbour, Proposal, move_start, sides_bar};
+use super::{Proposal, move_start, sides_bar};
+use crate::anon_vma::AnonChain;
 use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::pages::Memory;
+use crate::profile::Profile;
+use crate::set::Spot;
+use crate::space::may_split;
 use crate::vma::{Extra, Vma};
-use crate::why::{MergeBar, Refusal, Side};
+use crate::why::{MergeBar, Refusal, Side, Why};
 
 /// New attributes of a part of a mapping.
 pub(crate) struct Change {
-    pub(crate) flags: VmFlags,
-    pub(crate) extra: Option<Arc<Extra>>,
+    flags: VmFlags,
+    extra: NewExtra,
+}
+
+/// The rare attributes after a change.
+enum NewExtra {
+    Same,
+    Other(Option<Arc<Extra>>),
 }
 
 impl Change {
     /// Other flags, all else as it is.
-    pub(crate) fn flags(vma: &Vma, flags: VmFlags) -> Self {
-        Self { flags, extra: vma.extra.clone() }
+    pub(crate) fn flags(flags: VmFlags) -> Self {
+        Self { flags, extra: NewExtra::Same }
+    }
+
+    /// Other rare attributes, and these flags.
+    pub(crate) fn extra(flags: VmFlags, extra: Option<Arc<Extra>>) -> Self {
+        Self { flags, extra: NewExtra::Other(extra) }
     }
 
     fn apply(self, vma: &mut Vma) {
         let Self { flags, extra } = self;
         vma.flags = flags;
-        vma.extra = extra;
+        if let NewExtra::Other(extra) = extra {
+            vma.extra = extra;
+        }
     }
 }
 
-/// What a change will do to the mapping and its neighbours.
-struct Plan {
-    left: Option<Neighbour>,
-    right: Option<Neighbour>,
+/// What a merge will do: with which neighbours.
+struct Merge {
+    /// Where the one below starts.
+    left: Option<VirtAddr>,
+    right: Option<AddrRange>,
+    /// The anon_vmas that the mapping that stays takes over.
+    inherits: Option<AnonChain>,
+    /// The flags that it keeps of those that go.
+    sticky: VmFlags,
 }
 
 impl<M: Memory> Op<'_, M> {
@@ -56,119 +78,144 @@ impl<M: Memory> Op<'_, M> {
     /// [`Refusal::Splits`]; a split at the range's start may have happened.
     ///
     /// # Preconditions
-    /// `range` is a part of `vma`, which is in the set.
-    pub(crate) fn modify(
-        &mut self,
-        vma: &Vma,
-        range: AddrRange,
-        change: Change,
-    ) -> Result<VirtAddr, Refusal> {
-        let plan = self.plan_change(vma, range, &change);
-        if plan.left.is_some() || plan.right.is_some() {
-            let above = plan.left.as_ref().and(plan.right.as_ref()).map_or(VmFlags::NONE, |vma| vma.flags);
-            let sticky = change.flags.with(above).sticky();
-            let start = self.merge_change(vma, range, plan);
-            self.keep_sticky(start, sticky);
-            return Ok(start);
+    /// `range` is a part of one mapping.
+    pub(crate) fn modify(&mut self, range: AddrRange, change: Change) -> Result<VirtAddr, Refusal> {
+        let Some(spot) = self.space.vmas.spot(range.start) else { return Ok(range.start) };
+        let whole = spot.entry().range;
+        let beside = whole.start == range.start || whole.end == range.end;
+        if beside && let Some(merge) = plan_merge(&self.sys.profile, &mut self.why, &spot, range, &change) {
+            return Ok(self.merge_change(range, whole, merge));
         }
-        if range == vma.range {
+        if range == whole {
             self.space.vmas.update(range.start, |vma| change.apply(vma));
             return Ok(range.start);
         }
-        self.may_carve(vma, range)?;
-        self.carve(vma, range, |part| change.apply(part));
+        let map_count = self.space.map_count();
+        match may_carve(&self.sys.profile, map_count, spot.entry(), range) {
+            Ok(()) => self.carve(whole, range, |part| change.apply(part)),
+            Err((refusal, below)) => {
+                if below == Cut::Made {
+                    self.split_unasked(whole.start, range.start);
+                }
+                return Err(refusal);
+            }
+        }
         Ok(range.start)
     }
 
-    /// Checks that a part may be split off a mapping. Where only its upper end may not be split, the split at
-    /// its start happens.
-    ///
-    /// Linux: `mm/vma.c: vma_modify`, `split_vma`.
-    fn may_carve(&mut self, vma: &Vma, part: AddrRange) -> Result<(), Refusal> {
-        let below = u64::from(part.start > vma.range.start);
-        if below > 0 {
-            self.may_split(vma, part.start, 0)?;
+    fn merge_change(&mut self, range: AddrRange, vma: AddrRange, merge: Merge) -> VirtAddr {
+        let Merge { left, right, inherits, sticky } = merge;
+        let is_whole = range == vma;
+        let target = left.or(right.map(|right| right.start)).unwrap_or(vma.start);
+        if inherits.is_some() {
+            self.inherit_anon(target, inherits.as_ref());
         }
-        if part.end < vma.range.end
-            && let Err(refusal) = self.may_split(vma, part.end, below)
-        {
-            if below > 0 {
-                self.split_unasked(vma.range.start, part.start);
+        let start = match (left, right) {
+            (Some(left), Some(right)) => {
+                self.extend_over(left, right.end);
+                left
             }
-            return Err(refusal);
-        }
-        Ok(())
-    }
-
-    fn plan_change(&mut self, vma: &Vma, range: AddrRange, change: &Change) -> Plan {
-        let at_left = range.start == vma.range.start;
-        let at_right = range.end == vma.range.end;
-        let proposal = Proposal {
-            range,
-            pgoff: vma.pgoff_at(range.start),
-            flags: change.flags,
-            backing: &vma.backing,
-            anon: vma.anon.as_ref(),
-            forked: vma.anon.as_ref(),
-            extra: change.extra.as_ref(),
-        };
-        let nothing = Plan { left: None, right: None };
-        if change.flags.intersects(VmFlags::SPECIAL) || !(at_left || at_right) {
-            return nothing;
-        }
-        let stops = |bar: &MergeBar| !self.sys.profile.waives(*bar);
-        let [left, right] = self.space.vmas.touching(range);
-        let mut left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.left_bar(vma, stops));
-        let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.right_bar(vma, stops));
-        if let (None, None, Some(left), Some(right)) = (left_bar, right_bar, left, right) {
-            right_bar = sides_bar(left, right, stops)
-                .or_else(|| (!right.backing.may_be_deleted()).then_some(MergeBar::MayNotDelete));
-        }
-        if at_left && at_right && !vma.backing.may_be_deleted() {
-            left_bar = left_bar.or(Some(MergeBar::MayNotDelete));
-            right_bar = right_bar.or(Some(MergeBar::MayNotDelete));
-        }
-        let plan = Plan {
-            left: left.filter(|_| left_bar.is_none()).map(Neighbour::of),
-            right: right.filter(|_| right_bar.is_none()).map(Neighbour::of),
-        };
-        for (side, bar) in [(Side::Left, left_bar), (Side::Right, right_bar)] {
-            if bar != Some(MergeBar::NotAdjacent) {
-                self.why.note(range.start, side, bar);
-            }
-        }
-        plan
-    }
-
-    fn merge_change(&mut self, vma: &Vma, range: AddrRange, plan: Plan) -> VirtAddr {
-        let whole = range == vma.range;
-        match plan {
-            Plan { left: Some(left), right: Some(right) } => {
-                left.inherits(self, right.anon.as_ref().or(vma.anon.as_ref()));
-                self.extend_over(left.range.start, right.range.end);
-                left.range.start
-            }
-            Plan { left: Some(left), right: None } => {
-                left.inherits(self, vma.anon.as_ref());
-                if whole {
-                    self.extend_over(left.range.start, range.end);
+            (Some(left), None) => {
+                if is_whole {
+                    self.extend_over(left, range.end);
                 } else {
-                    self.space.vmas.update(vma.range.start, |vma| move_start(vma, range.end));
-                    self.space.vmas.update(left.range.start, |left| left.range.end = range.end);
+                    self.space.vmas.update(vma.start, |vma| move_start(vma, range.end));
+                    self.space.vmas.update(left, |left| left.range.end = range.end);
                 }
-                left.range.start
+                left
             }
-            Plan { left: None, right: Some(right) } => {
-                right.inherits(self, vma.anon.as_ref());
-                if whole {
-                    self.swallow(vma.range.start);
+            (None, Some(right)) => {
+                if is_whole {
+                    self.swallow(vma.start);
                 } else {
-                    self.space.vmas.update(vma.range.start, |vma| vma.range.end = range.start);
+                    self.space.vmas.update(vma.start, |vma| vma.range.end = range.start);
                 }
-                self.space.vmas.update(right.range.start, |right| move_start(right, range.start));
+                self.space.vmas.update(right.start, |right| move_start(right, range.start));
                 range.start
             }
-            Plan { left: None, right: None } => range.start,
+            (None, None) => range.start,
+        };
+        self.keep_sticky(start, sticky);
+        start
+    }
+}
+
+/// Whether a split that comes before a refused one was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Made,
+    None,
+}
+
+/// Checks that a part may be split off a mapping. Where only its upper end may not be split, the split at its start
+/// is made.
+///
+/// Linux: `mm/vma.c: vma_modify`, `split_vma`.
+fn may_carve(profile: &Profile, map_count: u64, vma: &Vma, part: AddrRange) -> Result<(), (Refusal, Cut)> {
+    let below = u64::from(part.start > vma.range.start);
+    if below > 0 {
+        may_split(profile, map_count, vma, part.start).map_err(|refusal| (refusal, Cut::None))?;
+    }
+    if part.end < vma.range.end {
+        let before = if below > 0 { Cut::Made } else { Cut::None };
+        may_split(profile, map_count + below, vma, part.end).map_err(|refusal| (refusal, before))?;
+    }
+    Ok(())
+}
+
+/// Looks with which neighbours a part of a mapping merges once it is changed, and says why it does not with the others.
+fn plan_merge(
+    profile: &Profile,
+    why: &mut Why,
+    spot: &Spot<'_, Vma>,
+    range: AddrRange,
+    change: &Change,
+) -> Option<Merge> {
+    if change.flags.intersects(VmFlags::SPECIAL) {
+        return None;
+    }
+    let vma = spot.entry();
+    let (at_left, at_right) = (range.start == vma.range.start, range.end == vma.range.end);
+    let left = if at_left { spot.below() } else { None };
+    let right = if at_right { spot.above() } else { None };
+    let proposal = Proposal {
+        range,
+        pgoff: vma.pgoff_at(range.start),
+        flags: change.flags,
+        backing: &vma.backing,
+        anon: vma.anon.as_ref(),
+        forked: vma.anon.as_ref(),
+        extra: match &change.extra {
+            NewExtra::Same => vma.extra.as_ref(),
+            NewExtra::Other(extra) => extra.as_ref(),
+        },
+    };
+    let stops = |bar: &MergeBar| !profile.waives(*bar);
+    let mut left_bar = left.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.left_bar(vma, stops));
+    let mut right_bar = right.map_or(Some(MergeBar::NotAdjacent), |vma| proposal.right_bar(vma, stops));
+    if let (None, None, Some(left), Some(right)) = (left_bar, right_bar, left, right) {
+        right_bar = sides_bar(left, right, stops)
+            .or_else(|| (!right.backing.may_be_deleted()).then_some(MergeBar::MayNotDelete));
+    }
+    if at_left && at_right && !vma.backing.may_be_deleted() {
+        left_bar = left_bar.or(Some(MergeBar::MayNotDelete));
+        right_bar = right_bar.or(Some(MergeBar::MayNotDelete));
+    }
+    for (side, bar) in [(Side::Left, left_bar), (Side::Right, right_bar)] {
+        if bar != Some(MergeBar::NotAdjacent) {
+            why.note(range.start, side, bar);
         }
     }
+    let (left, right) = (left.filter(|_| left_bar.is_none()), right.filter(|_| right_bar.is_none()));
+    let target = left.or(right)?;
+    let both = left.and(right);
+    Some(Merge {
+        left: left.map(|left| left.range.start),
+        right: right.map(|right| right.range),
+        inherits: match target.anon {
+            Some(_) => None,
+            None => both.and_then(|right| right.anon.as_ref()).or(vma.anon.as_ref()).cloned(),
+        },
+        sticky: change.flags.with(both.map_or(VmFlags::NONE, |right| right.flags)).sticky(),
+    })
 }

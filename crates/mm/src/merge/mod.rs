@@ -51,9 +51,18 @@ impl Proposal<'_> {
     /// Checks whether a neighbour has the same attributes.
     ///
     /// Linux: `mm/vma.c: is_mergeable_vma`.
+    #[inline]
     fn attributes_bar(&self, vma: &Vma) -> Option<MergeBar> {
-        let [policy, uffd, name] = extra_bar(vma.extra.as_ref(), self.extra);
         let differ = VmFlags(vma.flags.0 ^ self.flags.0).without(VmFlags::STICKY);
+        let is_plain = vma.extra.is_none() && self.extra.is_none();
+        if is_plain && differ == VmFlags::NONE && vma.backing.same_file(self.backing) {
+            return None;
+        }
+        self.other_attributes_bar(vma, differ)
+    }
+
+    fn other_attributes_bar(&self, vma: &Vma, differ: VmFlags) -> Option<MergeBar> {
+        let [policy, uffd, name] = extra_bar(vma.extra.as_ref(), self.extra);
         if policy {
             Some(MergeBar::Policy)
         } else if differ != VmFlags::NONE {
@@ -108,26 +117,6 @@ impl Proposal<'_> {
             .filter(&stops)
             .or_else(|| self.anon_bar(right).filter(&stops))
             .or_else(|| offset.then_some(MergeBar::Offset).filter(&stops))
-    }
-}
-
-/// What a merge must know of a neighbour.
-struct Neighbour {
-    range: AddrRange,
-    flags: VmFlags,
-    anon: Option<AnonChain>,
-}
-
-impl Neighbour {
-    fn of(vma: &Vma) -> Self {
-        Self { range: vma.range, flags: vma.flags, anon: vma.anon.clone() }
-    }
-
-    /// Gives it the anon_vmas of another, if it has none.
-    fn inherits<M: Memory>(&self, op: &mut Op<'_, M>, source: Option<&AnonChain>) {
-        if self.anon.is_none() {
-            op.inherit_anon(self.range.start, source);
-        }
     }
 }
 

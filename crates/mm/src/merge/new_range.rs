@@ -6,9 +6,9 @@
 //! both    AAA***BBB  -> AAAAAAAAA      B is deleted, its anon_vma goes to A if A has none
 //! ```
 
-use abi::VirtAddr;
+use abi::{AddrRange, VirtAddr};
 
-use super::{Neighbour, Proposal, move_start, sides_bar};
+use super::{Proposal, move_start, sides_bar};
 use crate::anon_vma::AnonChain;
 use crate::flags::VmFlags;
 use crate::op::Op;
@@ -24,10 +24,15 @@ pub(crate) enum Expansion {
     LeftOnly,
 }
 
-/// What the merge of a new range will do.
+/// What the merge of a new range will do: with which neighbours.
 struct Plan {
+    /// Where the one below starts.
     left: Option<VirtAddr>,
-    right: Option<Neighbour>,
+    right: Option<AddrRange>,
+    /// The anon_vmas that the one below takes over from the one above.
+    inherits: Option<AnonChain>,
+    /// The flags that the mapping keeps of what goes into it.
+    sticky: VmFlags,
 }
 
 impl<M: Memory> Op<'_, M> {
@@ -44,42 +49,36 @@ impl<M: Memory> Op<'_, M> {
         expansion: Expansion,
         copied: Option<&AnonChain>,
     ) -> Option<VirtAddr> {
-        let plan = self.plan_new(range, expansion);
-        let sticky = match &plan {
-            Plan { left: Some(_), right: Some(right) } => range.flags.with(right.flags).sticky(),
-            _ => range.flags.sticky(),
-        };
-        let merged = match (plan.left, plan.right) {
-            (None, None) => None,
+        let Plan { left, right, inherits, sticky } = self.plan_new(range, expansion)?;
+        let start = match (left, right) {
+            (None, None) => return None,
             (Some(left), None) => {
                 self.inherit_anon(left, copied);
                 self.space.vmas.update(left, |vma| vma.range.end = range.range.end);
-                Some(left)
+                left
             }
             (None, Some(right)) => {
-                self.inherit_anon(right.range.start, copied);
-                self.space.vmas.update(right.range.start, |vma| move_start(vma, range.range.start));
-                Some(range.range.start)
+                self.inherit_anon(right.start, copied);
+                self.space.vmas.update(right.start, |vma| move_start(vma, range.range.start));
+                range.range.start
             }
             (Some(left), Some(right)) => {
-                self.inherit_anon(left, right.anon.as_ref());
+                self.inherit_anon(left, inherits.as_ref());
                 self.inherit_anon(left, copied);
-                self.extend_over(left, right.range.end);
-                Some(left)
+                self.extend_over(left, right.end);
+                left
             }
         };
-        if let Some(start) = merged {
-            self.keep_sticky(start, sticky);
-        }
-        merged
+        self.keep_sticky(start, sticky);
+        Some(start)
     }
 
-    fn plan_new(&mut self, range: &Proposal<'_>, expansion: Expansion) -> Plan {
+    fn plan_new(&mut self, range: &Proposal<'_>, expansion: Expansion) -> Option<Plan> {
         let at = range.range.start;
         let stops = |bar: &MergeBar| !self.sys.profile.waives(*bar);
         if range.flags.intersects(VmFlags::SPECIAL) {
             self.why.note(at, Side::Left, Some(MergeBar::Special));
-            return Plan { left: None, right: None };
+            return None;
         }
         let [left, right] = self.space.vmas.touching(range.range);
         let right = right.filter(|_| expansion == Expansion::Both);
@@ -89,15 +88,19 @@ impl<M: Memory> Op<'_, M> {
             right_bar = sides_bar(left, right, stops)
                 .or_else(|| (!right.backing.may_be_deleted()).then_some(MergeBar::MayNotDelete));
         }
-        let plan = Plan {
-            left: left.filter(|_| left_bar.is_none()).map(|vma| vma.range.start),
-            right: right.filter(|_| right_bar.is_none()).map(Neighbour::of),
-        };
         for (side, bar) in [(Side::Left, left_bar), (Side::Right, right_bar)] {
             if bar != Some(MergeBar::NotAdjacent) {
                 self.why.note(at, side, bar);
             }
         }
-        plan
+        let (left, right) = (left.filter(|_| left_bar.is_none()), right.filter(|_| right_bar.is_none()));
+        left.or(right)?;
+        let joined = left.and(right);
+        Some(Plan {
+            left: left.map(|left| left.range.start),
+            right: right.map(|right| right.range),
+            inherits: joined.and_then(|right| right.anon.clone()),
+            sticky: range.flags.with(joined.map_or(VmFlags::NONE, |right| right.flags)).sticky(),
+        })
     }
 }

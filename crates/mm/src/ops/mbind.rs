@@ -144,7 +144,7 @@ impl<M: Memory> Op<'_, M> {
             return Ok(());
         }
         let extra = Extra::changed(vma.extra.as_ref(), |extra| extra.policy = policy.cloned());
-        self.modify(vma, piece.range, Change { flags: vma.flags, extra })?;
+        self.modify(piece.range, Change::extra(vma.flags, extra))?;
         Ok(())
     }
 

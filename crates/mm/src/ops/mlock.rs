@@ -128,7 +128,7 @@ impl<M: Memory> Op<'_, M> {
         if new == old || !piece.vma.supports_mlock() {
             return Ok(());
         }
-        self.modify(&piece.vma, piece.range, Change::flags(&piece.vma, new))?;
+        self.modify(piece.range, Change::flags(new))?;
         let locked = &mut self.space.counters.locked_vm;
         if !new.contains(VmFlags::LOCKED) {
             *locked = locked.wrapping_sub(piece.range.pages());

@@ -23,6 +23,29 @@ const CHARGED: VmFlags = VmFlags(
     VmFlags::ACCOUNT.0 | VmFlags::WRITE.0 | VmFlags::HUGETLB.0 | VmFlags::SHARED.0 | VmFlags::NORESERVE.0,
 );
 
+/// What a change of protection asks of a mapping.
+#[derive(Clone, Copy)]
+struct Target {
+    range: AddrRange,
+    flags: VmFlags,
+    untouched: Untouched,
+}
+
+/// Whether a mapping is private anonymous memory that was never touched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Untouched {
+    Yes,
+    No,
+}
+
+impl Target {
+    fn of(vma: &Vma) -> Self {
+        let is_untouched = vma.anon.is_none() && vma.is_anonymous();
+        let untouched = if is_untouched { Untouched::Yes } else { Untouched::No };
+        Self { range: vma.range, flags: vma.flags, untouched }
+    }
+}
+
 impl<M: Memory> Op<'_, M> {
     /// Changes the protection of a range.
     ///
@@ -63,26 +86,31 @@ impl<M: Memory> Op<'_, M> {
     }
 
     /// Finds the first mapping of the range; `PROT_GROWSDOWN` starts where it starts.
-    fn protected_range(&self, range: AddrRange, grows: Prot) -> Result<(Vma, AddrRange), Refusal> {
-        let first = self.space.vmas.range(range).next().ok_or(Refusal::ProtectHole)?;
+    #[inline]
+    fn protected_range(&self, range: AddrRange, grows: Prot) -> Result<(Target, AddrRange), Refusal> {
+        let first = self.space.vmas.near(range.start).ok_or(Refusal::ProtectHole)?;
+        if first.range.start >= range.end {
+            return Err(Refusal::ProtectHole);
+        }
         if grows == Prot::GROWSDOWN {
             if !first.flags.contains(VmFlags::GROWSDOWN) {
                 return Err(Refusal::DoesNotGrow);
             }
-            return Ok((first.clone(), AddrRange { start: first.range.start, ..range }));
+            return Ok((Target::of(first), AddrRange { start: first.range.start, ..range }));
         }
         if first.range.start > range.start {
             return Err(Refusal::ProtectHole);
         }
         // No mapping grows upwards on this processor.
-        if grows == Prot::GROWSUP { Err(Refusal::DoesNotGrow) } else { Ok((first.clone(), range)) }
+        if grows == Prot::GROWSUP { Err(Refusal::DoesNotGrow) } else { Ok((Target::of(first), range)) }
     }
 
-    fn protect_all(&mut self, mut vma: Vma, range: AddrRange, prot: Prot, key: Option<i32>) -> Answer {
+    #[inline]
+    fn protect_all(&mut self, mut target: Target, range: AddrRange, prot: Prot, key: Option<i32>) -> Answer {
         let mut at = range.start;
         loop {
-            let part = AddrRange { start: at, end: vma.range.end.min(range.end) };
-            let start = self.protect_part(&vma, part, prot, key)?;
+            let part = AddrRange { start: at, end: target.range.end.min(range.end) };
+            let start = self.protect_part(target, part, prot, key)?;
             if part.end == range.end {
                 return Ok(0);
             }
@@ -91,22 +119,23 @@ impl<M: Memory> Op<'_, M> {
             if at >= range.end {
                 return Ok(0);
             }
-            vma = self.space.vmas.find(at).ok_or(Refusal::ProtectHole)?.clone();
+            target = self.space.vmas.find(at).map(Target::of).ok_or(Refusal::ProtectHole)?;
         }
     }
 
     fn protect_part(
         &mut self,
-        vma: &Vma,
+        target: Target,
         part: AddrRange,
         mut prot: Prot,
         key: Option<i32>,
     ) -> Result<VirtAddr, Refusal> {
-        let may_exec = vma.flags.contains(VmFlags::MAYEXEC);
+        let old = target.flags;
+        let may_exec = old.contains(VmFlags::MAYEXEC);
         if self.space.settings.read_implies_exec && prot.contains(Prot::READ) && may_exec {
             prot = prot | Prot::EXEC;
         }
-        let mut flags = vma.flags.without(VmFlags::ACCESS) | VmFlags::of_prot(prot);
+        let mut flags = old.without(VmFlags::ACCESS) | VmFlags::of_prot(prot);
         if let Some(key) = key
             && key != -1
         {
@@ -115,20 +144,25 @@ impl<M: Memory> Op<'_, M> {
         if flags.0 & !(flags.0 >> 4) & VmFlags::ACCESS.0 != 0 {
             return Err(Refusal::MayNotAccess);
         }
-        self.space.deny_write_exec(vma.flags, flags)?;
-        self.protect_flags(vma, part, flags)
+        self.space.deny_write_exec(old, flags)?;
+        self.protect_flags(target, part, flags)
     }
 
     /// Gives a part of a mapping new access flags.
     ///
     /// Linux: `mm/mprotect.c: mprotect_fixup`.
-    fn protect_flags(&mut self, vma: &Vma, part: AddrRange, mut flags: VmFlags) -> Result<VirtAddr, Refusal> {
-        let old = vma.flags;
+    fn protect_flags(
+        &mut self,
+        target: Target,
+        part: AddrRange,
+        mut flags: VmFlags,
+    ) -> Result<VirtAddr, Refusal> {
+        let old = target.flags;
         if old.contains(VmFlags::SEALED) {
             return Err(Refusal::Sealed);
         }
         if flags == old {
-            return Ok(vma.range.start);
+            return Ok(target.range.start);
         }
         let pages = part.pages();
         let mut charged = 0;
@@ -143,10 +177,10 @@ impl<M: Memory> Op<'_, M> {
                 charged = pages;
                 flags = flags | VmFlags::ACCOUNT;
             }
-        } else if old.contains(VmFlags::ACCOUNT) && vma.is_anonymous() && vma.anon.is_none() {
+        } else if old.contains(VmFlags::ACCOUNT) && target.untouched == Untouched::Yes {
             flags = flags.without(VmFlags::ACCOUNT);
         }
-        let start = match self.modify(vma, part, Change::flags(vma, flags)) {
+        let start = match self.modify(part, Change::flags(flags)) {
             Ok(start) => {
                 M::protected(self, part);
                 start
@@ -163,8 +197,7 @@ impl<M: Memory> Op<'_, M> {
         if old.0 & lock.0 == VmFlags::LOCKED.0 && flags.contains(VmFlags::WRITE) {
             self.populate(part);
         }
-        self.space.counters.remove(old, pages);
-        self.space.counters.add(flags, pages);
+        self.space.counters.recount(old, flags, pages);
         Ok(start)
     }
 

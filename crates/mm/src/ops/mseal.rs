@@ -27,8 +27,7 @@ impl<M: Memory> Op<'_, M> {
             rest.start = piece.range.end;
             let flags = piece.vma.flags;
             if !flags.contains(VmFlags::SEALED) {
-                let change = Change::flags(&piece.vma, flags.with(VmFlags::SEALED));
-                self.modify(&piece.vma, piece.range, change)?;
+                self.modify(piece.range, Change::flags(flags.with(VmFlags::SEALED)))?;
             }
         }
         Ok(0)

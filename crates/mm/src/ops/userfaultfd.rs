@@ -136,7 +136,7 @@ impl<M: Memory> Op<'_, M> {
         let vma = &piece.vma;
         let flags = vma.flags.without(VmFlags::UFFD).with(flags);
         let extra = Extra::changed(vma.extra.as_ref(), |extra| extra.uffd = owner);
-        self.modify(vma, piece.range, Change { flags, extra })?;
+        self.modify(piece.range, Change::extra(flags, extra))?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ mod tree;
 
 use abi::AddrRange;
 
-pub use tree::{Iter, Tree};
+pub use tree::{Iter, Spot, Tree};
 
 /// The set that the twin uses.
 pub type VmaSet<V> = Tree<V>;

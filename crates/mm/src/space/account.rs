@@ -8,6 +8,9 @@ use crate::input::Caps;
 use crate::pages::Memory;
 use crate::why::Refusal;
 
+/// The flags that say as what a mapping counts.
+const KIND: VmFlags = VmFlags(VmFlags::EXEC.0 | VmFlags::WRITE.0 | VmFlags::SHARED.0 | VmFlags::STARTGAP.0);
+
 impl Counters {
     /// Counts `pages` more of mappings with these flags.
     ///
@@ -22,6 +25,14 @@ impl Counters {
     /// Counts `pages` less.
     pub(crate) fn remove(&mut self, flags: VmFlags, pages: u64) {
         self.add(flags, pages.wrapping_neg());
+    }
+
+    /// Counts pages by other flags than before.
+    pub(crate) fn recount(&mut self, old: VmFlags, new: VmFlags, pages: u64) {
+        if VmFlags(old.0 ^ new.0).intersects(KIND) {
+            self.remove(old, pages);
+            self.add(new, pages);
+        }
     }
 
     fn kind(&mut self, flags: VmFlags) -> Option<&mut u64> {

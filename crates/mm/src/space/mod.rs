@@ -16,6 +16,7 @@ use abi::{AddrRange, Resource, Rlimit, VirtAddr};
 pub use self::adopt::{AdoptedVma, AnonPages, Layout};
 pub use self::exec::{ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, KernelPages};
 pub(crate) use self::place::Placing;
+pub(crate) use self::split::may_split;
 pub use self::validate::Inconsistency;
 use crate::flags::VmFlags;
 use crate::guard::Guards;

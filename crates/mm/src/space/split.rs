@@ -5,20 +5,11 @@ use abi::{AddrRange, VirtAddr};
 use crate::anon_vma::AnonVmas;
 use crate::op::Op;
 use crate::pages::Memory;
+use crate::profile::Profile;
 use crate::vma::Vma;
 use crate::why::Refusal;
 
 impl<M: Memory> Op<'_, M> {
-    /// Checks that `vma` may be split at an address, after `more` splits before it.
-    ///
-    /// Linux: `mm/vma.c: split_vma`.
-    pub(crate) fn may_split(&self, vma: &Vma, at: VirtAddr, more: u64) -> Result<(), Refusal> {
-        if self.space.map_count() + more >= self.sys.profile.max_map_count {
-            return Err(Refusal::Splits);
-        }
-        if vma.may_split(at) { Ok(()) } else { Err(Refusal::MayNotSplit) }
-    }
-
     /// Splits the mapping that starts at `start` in two at `at`, whatever the count.
     ///
     /// ```text
@@ -47,7 +38,7 @@ impl<M: Memory> Op<'_, M> {
         space.vmas.divide(start, 2, |_, lower, upper| cut(lower, upper, at, &mut sys.anon_vmas));
     }
 
-    /// Splits `part` off `vma` and changes it, in one step.
+    /// Splits `part` off the mapping at `vma` and changes it, in one step.
     ///
     /// ```text
     /// AAAAAA  ->  AA**AA or **AAAA or AAAA**
@@ -55,14 +46,14 @@ impl<M: Memory> Op<'_, M> {
     /// ```
     ///
     /// # Preconditions
-    /// `vma` is in the set, may be split at both ends of `part`, and `part` is not the whole of it.
-    pub(crate) fn carve(&mut self, vma: &Vma, part: AddrRange, change: impl FnOnce(&mut Vma)) {
+    /// `vma` is a mapping, may be split at both ends of `part`, and `part` is not the whole of it.
+    pub(crate) fn carve(&mut self, vma: AddrRange, part: AddrRange, change: impl FnOnce(&mut Vma)) {
         let Self { space, sys, .. } = self;
-        let below = part.start > vma.range.start;
-        let above = part.end < vma.range.end;
+        let below = part.start > vma.start;
+        let above = part.end < vma.end;
         let parts = 1 + usize::from(below) + usize::from(above);
         let mut change = Some(change);
-        space.vmas.divide(vma.range.start, parts, |cuts, lower, upper| {
+        space.vmas.divide(vma.start, parts, |cuts, lower, upper| {
             let at = if below && cuts == 0 { part.start } else { part.end };
             cut(lower, upper, at, &mut sys.anon_vmas);
             if cuts + 2 == parts
@@ -72,6 +63,16 @@ impl<M: Memory> Op<'_, M> {
             }
         });
     }
+}
+
+/// Checks that `vma` may be split at an address where there are `map_count` mappings.
+///
+/// Linux: `mm/vma.c: split_vma`.
+pub(crate) fn may_split(profile: &Profile, map_count: u64, vma: &Vma, at: VirtAddr) -> Result<(), Refusal> {
+    if map_count >= profile.max_map_count {
+        return Err(Refusal::Splits);
+    }
+    if vma.may_split(at) { Ok(()) } else { Err(Refusal::MayNotSplit) }
 }
 
 /// Ends a mapping at `at`, and lets its copy begin there.

@@ -19,8 +19,7 @@ impl<M: Memory> Op<'_, M> {
         if flags == piece.vma.flags {
             return Ok(());
         }
-        let change = Change::flags(&piece.vma, flags);
-        match self.modify(&piece.vma, piece.range, change) {
+        match self.modify(piece.range, Change::flags(flags)) {
             Ok(_) => Ok(()),
             Err(Refusal::Splits) => Err(Refusal::AdviceSplits),
             Err(refusal) => Err(refusal),

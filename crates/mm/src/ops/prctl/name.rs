@@ -59,7 +59,7 @@ impl<M: Memory> Op<'_, M> {
             return Ok(());
         }
         let extra = Extra::changed(vma.extra.as_ref(), |extra| extra.name = name.cloned());
-        match self.modify(vma, piece.range, Change { flags: vma.flags, extra }) {
+        match self.modify(piece.range, Change::extra(vma.flags, extra)) {
             Ok(_) => Ok(()),
             Err(Refusal::Splits) => Err(Refusal::AdviceSplits),
             Err(refusal) => Err(refusal),

@@ -9,6 +9,7 @@ use abi::VirtAddr;
 
 use super::Tree;
 use super::balance::{balance_below, split_below};
+use super::find::Slot;
 use super::inner::Inner;
 use super::leaf::{LEAF, Leaf, PARTS_MOST};
 use super::node::Node;
@@ -48,8 +49,7 @@ impl<V: Entry> Tree<V> {
 
     /// Removes the entry that starts at `start` and returns what `look` returns of it; `None` where no entry does.
     pub fn remove_with<R>(&mut self, start: VirtAddr, look: impl FnOnce(&V) -> R) -> Option<R> {
-        let (leaf, hint) = self.leaf_mut(start);
-        let index = leaf.index_of(start, hint)?;
+        let (leaf, index) = self.leaf_of(start)?;
         let kept = leaf.summary();
         let result = leaf.remove(index, look);
         let same = leaf.is_wide() && leaf.summary() == kept;
@@ -65,8 +65,7 @@ impl<V: Entry> Tree<V> {
     /// # Preconditions
     /// The entry's range may grow, shrink or move only within the free space around it, and stays not empty.
     pub fn update<R>(&mut self, start: VirtAddr, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        let (leaf, hint) = self.leaf_mut(start);
-        let index = leaf.index_of(start, hint)?;
+        let (leaf, index) = self.leaf_of(start)?;
         let kept = leaf.summary();
         let result = leaf.update(index, change);
         if leaf.summary() != kept {
@@ -82,22 +81,22 @@ impl<V: Entry> Tree<V> {
     /// ```
     ///
     /// `cut` is given, from the lowest cut on, how many were made before, the part below, and a copy of it that it
-    /// makes what is above. Both must lie inside what the entry occupied.
+    /// makes what is above.
+    ///
+    /// # Preconditions
+    /// The parts occupy what the entry did, without gaps.
     pub fn divide(&mut self, start: VirtAddr, parts: usize, cut: impl FnMut(usize, &mut V, &mut V)) -> bool {
         debug_assert!((2..=1 + PARTS_MOST).contains(&parts), "{parts} parts");
-        let (mut leaf, mut hint) = self.leaf_mut(start);
+        let Some((mut leaf, mut index)) = self.leaf_of(start) else { return false };
         if leaf.len() + PARTS_MOST > LEAF {
             self.split(start);
-            (leaf, hint) = self.leaf_mut(start);
+            match self.leaf_of(start) {
+                Some(place) => (leaf, index) = place,
+                None => return false,
+            }
         }
-        let Some(index) = leaf.index_of(start, hint) else { return false };
-        let kept = leaf.summary();
         leaf.divide(index, parts, cut);
-        let same = leaf.summary() == kept;
         self.len += parts - 1;
-        if !same {
-            self.balance(start);
-        }
         true
     }
 
@@ -116,8 +115,7 @@ impl<V: Entry> Tree<V> {
         grow: impl FnOnce(&mut V),
         mut gone: impl FnMut(&V),
     ) {
-        let (leaf, hint) = self.leaf_mut(start);
-        let Some(index) = leaf.index_of(start, hint) else { return };
+        let Some((leaf, index)) = self.leaf_of(start) else { return };
         let kept = leaf.summary();
         if kept.last >= end {
             let count = leaf.absorb(index, end, grow, gone);
@@ -152,6 +150,33 @@ impl<V: Entry> Tree<V> {
                 Node::Leaf(leaf) => return (Arc::make_mut(leaf), steps.next()),
             }
         }
+    }
+
+    /// Returns the leaf of the entry that starts at `start`, and its index there; nodes on the way that others share
+    /// are copied.
+    fn leaf_of(&mut self, start: VirtAddr) -> Option<(&mut Leaf<V>, usize)> {
+        let index = self.index_of(start)?;
+        let mut steps = self.trail.steps();
+        let mut node = &mut self.root;
+        loop {
+            match node {
+                Node::Inner(inner) => node = Arc::make_mut(inner).kids.get_mut(steps.next())?,
+                Node::Leaf(leaf) => return Some((Arc::make_mut(leaf), index)),
+            }
+        }
+    }
+
+    /// Returns the index of the entry that starts at `start` in its leaf, to which the trail then leads. It mostly does:
+    /// the last lookup found the entry or one beside it.
+    #[inline]
+    fn index_of(&mut self, start: VirtAddr) -> Option<usize> {
+        let near = self.follow(self.trail.steps()).and_then(|Slot { leaf, index }| {
+            [index, index.wrapping_sub(1), index + 1].into_iter().find(|index| leaf.starts_at(*index, start))
+        });
+        near.or_else(|| {
+            let Slot { leaf, index } = self.slot_ending_after(start)?;
+            leaf.starts_at(index, start).then_some(index)
+        })
     }
 
     /// Splits the leaf for `addr`.

@@ -1,6 +1,6 @@
 //! A leaf: entries with their starts and ends in arrays of their own.
 
-use abi::VirtAddr;
+use abi::{AddrRange, VirtAddr};
 
 use super::node::{Summary, split_point};
 use super::places::Places;
@@ -72,34 +72,39 @@ impl<V: Entry> Leaf<V> {
         }
     }
 
-    /// Returns the index of the entry that starts at `start`; `hint` is tried first.
+    /// Tells whether an entry with this index starts at `start`.
     #[inline]
-    pub(super) fn index_of(&self, start: VirtAddr, hint: usize) -> Option<usize> {
-        let index = self.index_for(start, hint);
-        (index < LEAF && self.ranges.start(index) == start).then_some(index)
+    pub(super) fn starts_at(&self, index: usize, start: VirtAddr) -> bool {
+        index < LEAF && self.ranges.start(index) == start
+    }
+
+    /// Tells whether an entry with this index contains `addr`.
+    #[inline]
+    pub(super) fn holds(&self, index: usize, addr: VirtAddr) -> bool {
+        index < LEAF && self.ranges.get(index).contains(addr)
     }
 
     /// Divides the entry at `index` in `parts`: `cut` is given, from the lowest on, how many cuts were made
     /// before, the part below and a copy of it that becomes what is above.
     ///
     /// # Preconditions
-    /// The leaf has room for [`PARTS_MOST`] more.
+    /// The leaf has room for [`PARTS_MOST`] more; the parts occupy what the entry did.
     pub(super) fn divide(&mut self, index: usize, parts: usize, mut cut: impl FnMut(usize, &mut V, &mut V)) {
-        let before = self.gaps_beside(index, index + 1);
+        let whole = self.ranges.get(index);
         self.ranges.open(index + 1, parts - 1);
+        self.values.open(index + 1, parts - 1);
+        let mut start = whole.start;
         for part in 1..parts {
             let below = index + part - 1;
-            let (lower, upper) = self.values.duplicate(below);
+            let (lower, upper) = self.values.copy_up(below);
             cut(part - 1, lower, upper);
-            let (lower, upper) = (lower.range(), upper.range());
-            debug_assert!(
-                !lower.is_empty() && lower.end <= upper.start && !upper.is_empty(),
-                "{lower} {upper}"
-            );
-            self.ranges.set(below, lower);
-            self.ranges.set(below + 1, upper);
+            let at = lower.range().end;
+            debug_assert_eq!(lower.range(), AddrRange::new(start, at), "a part is where it was");
+            debug_assert_eq!(upper.range(), AddrRange::new(at, whole.end), "the rest follows it");
+            self.ranges.set(below, AddrRange { start, end: at });
+            start = at;
         }
-        self.replace_gaps(before, self.gaps_beside(index, index + parts));
+        self.ranges.set(index + parts - 1, AddrRange { start, end: whole.end });
     }
 
     /// Lets the entry at `index` grow to `end` over those that follow; returns how many went.
@@ -110,16 +115,19 @@ impl<V: Entry> Leaf<V> {
         grow: impl FnOnce(&mut V),
         mut gone: impl FnMut(&V),
     ) -> usize {
-        let last = self.ranges.count_ending_at_most(end).max(index + 1);
+        let last = self.ranges.end_of_run(index + 1, end);
         let count = last - index - 1;
-        let before = self.gaps_beside(index, last);
+        let no_gaps = self.ranges.touch(index..last) && self.ranges.end(last - 1) == end;
+        let before = if no_gaps { 0 } else { self.gaps_beside(index, last) };
         self.ranges.remove(index + 1, count);
         self.values.remove_run(index + 1, count, &mut gone);
         let value = self.values.get_mut(index);
         grow(value);
         let range = value.range();
         self.ranges.set(index, range);
-        self.replace_gaps(before, self.gaps_beside(index, index + 1));
+        if !no_gaps {
+            self.replace_gaps(before, self.gaps_beside(index, index + 1));
+        }
         count
     }
 

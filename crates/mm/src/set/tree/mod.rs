@@ -37,6 +37,7 @@ mod path;
 mod places;
 mod ranges;
 mod row;
+mod spot;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -49,6 +50,7 @@ use self::path::Trail;
 use super::Entry;
 
 pub use self::iter::Iter;
+pub use self::spot::Spot;
 
 /// Entries of disjoint ranges in the order of their addresses; a clone costs O(1) and is independent.
 ///

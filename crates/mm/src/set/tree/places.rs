@@ -54,37 +54,37 @@ impl<V> Places<V> {
     /// # Preconditions
     /// A place is free.
     pub(super) fn insert(&mut self, index: usize, value: V) {
-        let place = self.occupy(index);
-        self.values[place] = Some(value);
+        self.open(index, 1);
+        self.values[self.place(index)] = Some(value);
     }
 
-    /// Puts a copy of the value at `index` behind it and returns both.
+    /// Makes room for `count` values from `index` on, which are to be put there next.
     ///
     /// # Preconditions
-    /// A place is free.
-    pub(super) fn duplicate(&mut self, index: usize) -> (&mut V, &mut V)
+    /// As many places are free.
+    pub(super) fn open(&mut self, index: usize, count: usize) {
+        debug_assert!(index <= self.len && self.len + count <= LEAF, "there is room for {count} at {index}");
+        self.order.copy_within(index..LEAF - count, index + count);
+        for place in &mut self.order[index..index + count] {
+            *place = self.free.trailing_zeros() as u8;
+            self.free &= self.free - 1;
+        }
+        self.len += count;
+    }
+
+    /// Puts a copy of the value at `index` in the opened place above it and returns both.
+    pub(super) fn copy_up(&mut self, index: usize) -> (&mut V, &mut V)
     where
         V: Clone,
     {
-        let old = self.place(index);
-        let new = self.occupy(index + 1);
-        let copy = self.values[old].clone();
-        self.values[new] = copy;
+        let [old, new] = [self.place(index), self.place(index + 1)];
         match self.values.get_disjoint_mut([old, new]) {
-            Ok([Some(old), Some(new)]) => (old, new),
-            _ => unreachable!("two places, each with a value"),
+            Ok([Some(old), new]) => {
+                let new = new.insert(old.clone());
+                (old, new)
+            }
+            _ => unreachable!("two places, the first with a value"),
         }
-    }
-
-    /// Gives the value that comes to `index` a place.
-    fn occupy(&mut self, index: usize) -> usize {
-        debug_assert!(index <= self.len && self.len < LEAF, "there is room at {index}");
-        let place = self.free.trailing_zeros();
-        self.free &= self.free - 1;
-        self.order.copy_within(index..LEAF - 1, index + 1);
-        self.order[index] = place as u8;
-        self.len += 1;
-        place as usize
     }
 
     /// Removes the value at `index` after it has been looked at.

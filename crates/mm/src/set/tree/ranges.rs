@@ -59,6 +59,19 @@ impl<const N: usize> Ranges<N> {
         count(&self.starts, |start| start < addr)
     }
 
+    /// Returns the index past the ranges from `index` on that end at or below `addr`: made for few.
+    #[inline]
+    pub(super) fn end_of_run(&self, index: usize, addr: VirtAddr) -> usize {
+        let run = self.ends[index..].iter().take_while(|end| **end <= addr);
+        index + run.count()
+    }
+
+    /// Tells whether each range starts where the one before it ends.
+    #[inline]
+    pub(super) fn touch(&self, indices: Range<usize>) -> bool {
+        (indices.start + 1..indices.end).all(|index| self.ends[index - 1] == self.starts[index])
+    }
+
     /// Inserts a range at `index` and shifts those behind it; the place at the end must be unused.
     pub(super) fn insert(&mut self, index: usize, range: AddrRange) {
         self.open(index, 1);
