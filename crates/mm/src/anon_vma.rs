@@ -16,26 +16,44 @@ use crate::set::{Entry, VmaSet};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AnonVmaId(pub u64);
 
-/// The anon_vmas of a mapping that has one.
+/// The anon_vmas of a mapping that has one. Mappings that were one share it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AnonChain {
-    /// Linux: `anon_vma`: where new pages go.
-    pub own: AnonVmaId,
-    /// Linux: `anon_vma_chain`, the oldest first; `None` where it holds `own` alone.
-    pub links: Option<Arc<Vec<AnonVmaId>>>,
+pub struct AnonChain(Arc<Links>);
+
+#[derive(PartialEq, Eq, Debug)]
+struct Links {
+    own: AnonVmaId,
+    /// `None` where it is `own` alone.
+    all: Option<Vec<AnonVmaId>>,
 }
 
 impl AnonChain {
-    /// Tells whether `own` is the only link (`list_is_singular`): no fork lies behind it.
-    pub fn is_singular(&self) -> bool {
-        self.links.is_none()
+    /// Makes one of its own anon_vma, and of all links, the oldest first; `None` where `own` is the only one.
+    pub fn new(own: AnonVmaId, all: Option<Vec<AnonVmaId>>) -> Self {
+        Self(Arc::new(Links { own, all }))
     }
 
-    /// Returns every link, the oldest first.
+    /// Returns the anon_vma where new pages go. Linux: `anon_vma`.
+    pub fn own(&self) -> AnonVmaId {
+        self.0.own
+    }
+
+    /// Tells whether two mappings have the same one of their own.
+    pub(crate) fn same_own(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.own == other.0.own
+    }
+
+    /// Tells whether its own is the only link (`list_is_singular`): no fork lies behind it.
+    pub fn is_singular(&self) -> bool {
+        self.0.all.is_none()
+    }
+
+    /// Returns every link, the oldest first. Linux: `anon_vma_chain`.
     pub fn links(&self) -> &[AnonVmaId] {
-        match &self.links {
+        let Links { own, all } = &*self.0;
+        match all {
             Some(links) => links,
-            None => core::slice::from_ref(&self.own),
+            None => core::slice::from_ref(own),
         }
     }
 }
@@ -86,16 +104,16 @@ impl AnonVmas {
     ///
     /// Linux: `mm/rmap.c: __anon_vma_prepare`.
     pub(crate) fn prepare_new(&mut self) -> AnonChain {
-        AnonChain { own: self.create(None), links: None }
+        AnonChain::new(self.create(None), None)
     }
 
     /// Links one more mapping to a neighbour's singular chain.
     pub(crate) fn prepare_shared(&mut self, neighbour: &AnonChain) -> AnonChain {
-        self.update(neighbour.own, |node| {
+        self.update(neighbour.own(), |node| {
             node.active += 1;
             node.links += 1;
         });
-        AnonChain { own: neighbour.own, links: None }
+        neighbour.clone()
     }
 
     /// Links one more mapping of the same memory to a chain: a split, a copy, a merge.
@@ -105,7 +123,7 @@ impl AnonVmas {
         for id in chain.links() {
             self.update(*id, |node| node.links += 1);
         }
-        self.update(chain.own, |node| node.active += 1);
+        self.update(chain.own(), |node| node.active += 1);
         chain.clone()
     }
 
@@ -129,21 +147,21 @@ impl AnonVmas {
                 own
             }
             None => {
-                self.update(parent.own, |node| node.children += 1);
-                let own = self.create(Some(parent.own));
+                self.update(parent.own(), |node| node.children += 1);
+                let own = self.create(Some(parent.own()));
                 links.push(own);
                 own
             }
         };
-        let links = (links.len() > 1).then(|| Arc::new(links));
-        AnonChain { own, links }
+        let is_singular = links.len() == 1;
+        AnonChain::new(own, (!is_singular).then_some(links))
     }
 
     /// Unlinks a mapping that goes away.
     ///
     /// Linux: `mm/rmap.c: unlink_anon_vmas`.
     pub(crate) fn unlink(&mut self, chain: &AnonChain) {
-        self.update(chain.own, |node| node.active -= 1);
+        self.update(chain.own(), |node| node.active -= 1);
         for id in chain.links() {
             let mut orphaned = None;
             self.update(*id, |node| {
@@ -192,10 +210,11 @@ impl AnonVmas {
             all.nodes.update(VirtAddr(parent.0), |node| node.children += 1);
         }
         for chain in chains {
-            if chain.links.as_ref().is_some_and(|links| links.len() < 2 || !links.contains(&chain.own)) {
+            let is_wrong = chain.0.all.as_ref().is_some_and(|links| links.len() < 2);
+            if is_wrong || !chain.links().contains(&chain.own()) {
                 return None;
             }
-            all.nodes.update(VirtAddr(chain.own.0), |node| node.active += 1)?;
+            all.nodes.update(VirtAddr(chain.own().0), |node| node.active += 1)?;
             for id in chain.links() {
                 all.nodes.update(VirtAddr(id.0), |node| node.links += 1)?;
             }
@@ -235,7 +254,7 @@ mod tests {
         all.unlink(&child);
         // The middle one's own anon_vma is vacant and has one child: the next fork takes it.
         let again = all.fork(&grandchild);
-        assert_eq!(again.own, child.own);
+        assert_eq!(again.own(), child.own());
         assert_eq!(again.links().len(), 3);
     }
 }

@@ -12,7 +12,10 @@ use crate::profile::Profile;
 use crate::set::Entry;
 
 /// One mapping (the kernel's `vm_area_struct`): pages with the same backing and flags.
+///
+/// It is one cache line, that a call which finds it far off waits once.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub struct Vma {
     /// Linux: `vm_start`, `vm_end`. Invariant: page-aligned, not empty.
     pub range: AddrRange,
@@ -27,6 +30,8 @@ pub struct Vma {
     /// Attributes that few mappings have.
     pub extra: Option<Arc<Extra>>,
 }
+
+const _: () = assert!(size_of::<Option<Vma>>() == 64, "a mapping is one cache line");
 
 /// Attributes that few mappings have.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -143,7 +143,7 @@ pub(crate) fn twin_text(space: &AddressSpace) -> String {
         let offset = if file.is_some() { vma.pgoff.0 << PAGE_SHIFT } else { 0 };
         let anon = vma.anon.as_ref().map(|chain| {
             let links: Vec<_> = chain.links().iter().map(|id| id.0).collect();
-            format!(" anon_vma {} of {links:?}", chain.own.0)
+            format!(" anon_vma {} of {links:?}", chain.own().0)
         });
         let _infallible = writeln!(
             text,

@@ -87,7 +87,7 @@ impl Proposal<'_> {
             (None, None) => None,
             (None, Some(_)) => self.forked.and_then(forked),
             (Some(target), None) => forked(target),
-            (Some(target), Some(source)) => (target.own != source.own).then_some(MergeBar::AnonVma),
+            (Some(target), Some(source)) => (!target.same_own(source)).then_some(MergeBar::AnonVma),
         }
     }
 
@@ -123,7 +123,7 @@ impl Proposal<'_> {
 /// Checks whether two mappings that a range joins go together.
 fn sides_bar(left: &Vma, right: &Vma, stops: impl Fn(&MergeBar) -> bool) -> Option<MergeBar> {
     let bar = match (&left.anon, &right.anon) {
-        (Some(left), Some(right)) if left.own != right.own => Some(MergeBar::SidesDiffer),
+        (Some(left), Some(right)) if !left.same_own(right) => Some(MergeBar::SidesDiffer),
         _ => None,
     };
     bar.filter(stops)

@@ -20,7 +20,6 @@ saved_enum! {
 saved! {
     OpenMode { read, write, append_only }
     MapFile { object, description, kind, mode, bytes, seals, noexec }
-    AnonChain { own, links }
     Policy { mode, nodes, asked_nodes, home_node }
     Uffd { id, features, ready }
     Extra { name, policy, uffd }
@@ -36,6 +35,16 @@ saved! {
     Ring { id, bytes, description }
     SpaceState { vmas, layout, limits, locked_vm, def_flags, settings, guards, rings }
     SystemState { committed, sizes, next_nameless, anon_vmas, next_anon_vma }
+}
+
+impl Saved for AnonChain {
+    fn put(&self, out: &mut Out) {
+        self.own().put(out);
+        (!self.is_singular()).then(|| self.links().to_vec()).put(out);
+    }
+    fn get(input: &mut In<'_>) -> Option<Self> {
+        Some(Self::new(Saved::get(input)?, Saved::get(input)?))
+    }
 }
 
 impl<T: Saved> Saved for Arc<T> {
