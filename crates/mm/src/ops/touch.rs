@@ -38,15 +38,14 @@ impl<M: Memory> Op<'_, M> {
     /// Does one access.
     pub(crate) fn touch(&mut self, addr: VirtAddr, access: Access) -> Result<Touch, Signal> {
         let mut done = Touch::Present;
-        let above = self.space.vmas.first_ending_after(addr).ok_or(Signal::SegvMapErr)?;
-        let mut start = above.range.start;
-        if addr < start {
-            let vma = above.clone();
-            self.expand_downwards(&vma, addr.page_down()).map_err(|_| Signal::SegvMapErr)?;
-            start = addr.page_down();
+        let mut vma = self.space.vmas.near(addr).ok_or(Signal::SegvMapErr)?;
+        if addr < vma.range.start {
+            let above = vma.clone();
+            self.expand_downwards(&above, addr.page_down()).map_err(|_| Signal::SegvMapErr)?;
+            vma = self.space.vmas.find(addr).ok_or(Signal::SegvMapErr)?;
             done = Touch::Grew;
         }
-        let vma = self.space.vmas.find(start).ok_or(Signal::SegvMapErr)?;
+        let start = vma.range.start;
         let flags = vma.flags;
         if let Some(key) = flags.key_refused(M::key_rights(&self.space.pages), access) {
             return Err(Signal::SegvPkuErr { key });
@@ -61,7 +60,8 @@ impl<M: Memory> Op<'_, M> {
             return self.touch_huge(start, addr).map(|()| done);
         }
         let past_end = self.is_past_end(vma, addr);
-        if access == Access::Write && !flags.contains(VmFlags::SHARED) {
+        let lacks_anon = vma.anon.is_none();
+        if access == Access::Write && !flags.contains(VmFlags::SHARED) && lacks_anon {
             // Even where the file has no page: the anon_vma comes first (mm/memory.c: do_cow_fault).
             self.space.prepare_anon(self.sys, start);
         }

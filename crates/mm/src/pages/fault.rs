@@ -57,7 +57,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.swap_in(start, page, pte, access);
             return Ok(());
         }
-        let Some(vma) = self.space.vmas.find(start) else { return Err(Signal::SegvMapErr) };
+        let Some(vma) = self.space.vmas.near(start) else { return Err(Signal::SegvMapErr) };
         if vma.is_anonymous() {
             let flags = vma.flags;
             self.fault_anonymous(page, access, flags);
@@ -114,7 +114,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Linux: `mm/memory.c: do_wp_page`.
     fn write_protected(&mut self, start: VirtAddr, page: u64, pte: Pte) {
         self.space.pages.faults.minor += 1;
-        let flags = self.space.vmas.find(start).map_or(VmFlags::NONE, |vma| vma.flags);
+        let flags = self.space.vmas.near(start).map_or(VmFlags::NONE, |vma| vma.flags);
         let shared = flags.contains(VmFlags::MAYSHARE);
         let kept_zero = pte.is_zero_page() && self.sys.profile.mutated(Mutation::ZeroPageKept);
         if shared {
