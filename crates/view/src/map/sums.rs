@@ -98,9 +98,9 @@ impl MapSums {
         })
     }
 
-    /// Adds other sums; what is not known of both is not known of the sum.
+    /// Adds other sums; what is not known of both is not known of the sum. A saved map may hold any numbers.
     fn add(&mut self, other: Self) {
-        let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
+        let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b));
         let Self {
             size,
             in_core,
@@ -118,7 +118,7 @@ impl MapSums {
             mappings,
         } = other;
         *self = Self {
-            size: self.size + size,
+            size: self.size.saturating_add(size),
             in_core: plus(self.in_core, in_core),
             once: plus(self.once, once),
             rss: plus(self.rss, rss),
@@ -131,7 +131,7 @@ impl MapSums {
             locked: plus(self.locked, locked),
             huge_possible: plus(self.huge_possible, huge_possible),
             charged: plus(self.charged, charged),
-            mappings: self.mappings + mappings,
+            mappings: self.mappings.saturating_add(mappings),
         };
     }
 }
