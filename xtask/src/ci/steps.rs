@@ -23,6 +23,11 @@ pub(super) fn all(extent: Extent) -> Vec<Step> {
             Some(("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")),
         ),
         verb("tidy", &[]),
+        command(
+            "clippy with parquet",
+            "cargo clippy --quiet -p vmatlas-export -p vmatlas --features vmatlas/parquet --all-targets -- -D warnings",
+            None,
+        ),
     ];
     if extent != Extent::Smoke {
         let seconds = if extent == Extent::Full { "1200" } else { "60" };

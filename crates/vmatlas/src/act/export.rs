@@ -20,6 +20,10 @@ pub(crate) fn act(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         To::Csv => Format::Csv,
         #[cfg(feature = "parquet")]
         To::Parquet => Format::Parquet,
+        #[cfg(not(feature = "parquet"))]
+        To::Parquet => anyhow::bail!(
+            "Parquet is not in this build: build it with `cargo build --release --features parquet`, or take --to csv"
+        ),
     };
     if args.output.is_none() && !format.is_text() && io::stdout().is_terminal() {
         anyhow::bail!("this format is binary and the output a terminal: give -o FILE, or redirect it");

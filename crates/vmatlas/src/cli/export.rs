@@ -42,7 +42,6 @@ pub(crate) enum To {
     Json,
     /// A table
     Csv,
-    /// A table by columns, for DuckDB, Spark, ClickHouse
-    #[cfg(feature = "parquet")]
+    /// A table by columns, for DuckDB, Spark, ClickHouse; needs the cargo feature `parquet`
     Parquet,
 }

@@ -241,8 +241,20 @@ fn python(scratch: &Scratch, module: &str, script: &str, args: &[&str]) -> Optio
 }
 
 #[test]
+#[cfg(not(feature = "parquet"))]
+fn a_build_without_parquet_names_the_feature() {
+    let Some((scratch, status, _)) = recorded("churn", &["20"]) else { return };
+    assert_eq!(status, 0);
+    let words = ["export", "f.vmatlas", "--to", "parquet", "-o", "f.parquet"];
+    let (status, out, errors) = run(&scratch, &words);
+    assert_eq!((status, out.as_str()), (1, ""), "{errors}");
+    assert!(errors.contains("--features parquet") && errors.trim_end().lines().count() == 1, "{errors}");
+    assert!(!scratch.path("f.parquet").exists());
+}
+
+#[test]
 #[cfg(feature = "parquet")]
-fn a_database_reads_the_table_and_answers_the_documented_queries() {
+fn a_database_reads_parquet_and_answers_the_documented_queries() {
     let Some((scratch, status, _)) = recorded("churn", &["2000"]) else { return };
     assert_eq!(status, 0);
     let (status, json, errors) = run(&scratch, &["export", "f.vmatlas", "--to", "json"]);
