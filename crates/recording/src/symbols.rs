@@ -85,18 +85,23 @@ pub struct ChainEnds {
     /// Of those at the thread's first function: the copy was cut, and they were led on by the thread's last whole stack,
     /// in which the last frames copied stand at the same addresses.
     pub joined: u64,
+    /// Stacks copied whole on which it was tried what the first KiB of them would have been joined to, and those of them
+    /// of which that would have been wrong in any frame.
+    pub tried: u64,
+    /// See [`Self::tried`].
+    pub tried_wrong: u64,
 }
 
 impl ChainEnds {
     /// All of them.
     pub fn all(&self) -> u64 {
-        let Self { root, cut, unsaved, lost, missed, joined: _ } = *self;
+        let Self { root, cut, unsaved, lost, missed, joined: _, tried: _, tried_wrong: _ } = *self;
         root + cut + unsaved + lost + missed
     }
 
     fn words(self) -> [u64; 5] {
         // What was joined stands behind everything else.
-        let Self { root, cut, unsaved, lost, missed, joined: _ } = self;
+        let Self { root, cut, unsaved, lost, missed, joined: _, tried: _, tried_wrong: _ } = self;
         [root, cut, unsaved, lost, missed]
     }
 }
@@ -130,6 +135,8 @@ impl Symbols {
         }
         out.number(ends.joined);
         out.number(fault_ends.joined);
+        out.number(fault_ends.tried);
+        out.number(fault_ends.tried_wrong);
         let mut payload = Vec::new();
         varint::put(&mut payload, out.texts.len() as u64);
         for text in &out.texts {
@@ -177,6 +184,10 @@ impl Symbols {
         if !input.left.is_empty() {
             (ends.joined, fault_ends.joined) = (input.number()?, input.number()?);
         }
+        // Those in which no join was tried out end here.
+        if !input.left.is_empty() {
+            (fault_ends.tried, fault_ends.tried_wrong) = (input.number()?, input.number()?);
+        }
         Ok(Self { objects, places, chains, ends, fault_ends, detail })
     }
 }
@@ -184,7 +195,7 @@ impl Symbols {
 fn ends(input: &mut In<'_>) -> Result<ChainEnds, Malformed> {
     let [root, cut, unsaved, lost, missed] =
         [input.number()?, input.number()?, input.number()?, input.number()?, input.number()?];
-    Ok(ChainEnds { root, cut, unsaved, lost, missed, joined: 0 })
+    Ok(ChainEnds { root, cut, unsaved, lost, missed, ..ChainEnds::default() })
 }
 
 fn place(input: &mut In<'_>, objects: usize) -> Result<Place, Malformed> {
@@ -285,8 +296,26 @@ mod tests {
                 Place { object: None, address: u64::MAX, functions: Vec::new() },
             ],
             chains: vec![vec![0, 1, 0], Vec::new(), vec![1]],
-            ends: ChainEnds { root: 1, cut: 2, unsaved: 3, lost: 4, missed: 5, joined: 1 },
-            fault_ends: ChainEnds { root: 6, cut: 7, unsaved: 8, lost: 9, missed: 10, joined: 2 },
+            ends: ChainEnds {
+                root: 1,
+                cut: 2,
+                unsaved: 3,
+                lost: 4,
+                missed: 5,
+                joined: 1,
+                tried: 0,
+                tried_wrong: 0,
+            },
+            fault_ends: ChainEnds {
+                root: 6,
+                cut: 7,
+                unsaved: 8,
+                lost: 9,
+                missed: 10,
+                joined: 2,
+                tried: 4,
+                tried_wrong: 1,
+            },
             detail: Detail::Functions,
         }
     }
@@ -301,11 +330,12 @@ mod tests {
     #[test]
     fn damage_does_no_harm() {
         let payload = example().to_payload();
-        // Up to there it is a block of before stacks were joined, of before lines were added later, and of before there
-        // were stacks of faults.
-        let joined = payload.len() - 2;
+        // Up to there it is a block of before joins were tried out, of before stacks were joined, of before lines were
+        // added later, and of before there were stacks of faults.
+        let tried = payload.len() - 2;
+        let joined = tried - 2;
         let lines = joined - 1 - 1 - 9;
-        let older = [joined, lines, lines - 5];
+        let older = [tried, joined, lines, lines - 5];
         for at in 0..payload.len() {
             assert_eq!(Symbols::from_payload(&payload[..at]).is_ok(), older.contains(&at), "cut at {at}");
             for bit in 0..8 {

@@ -83,10 +83,10 @@ impl<'a> Chains<'a> {
         let symbols = self.0?;
         let of_calls = ends_words(symbols.ends, "calls");
         let copied = ChainEnds { missed: 0, ..symbols.fault_ends };
-        let of_faults = ends_words(copied, "copied faults").map(|text| {
+        let of_faults = ends_words(copied, "recorded faults").map(|text| {
             let missed = symbols.fault_ends.missed;
             let rest = format!(
-                " Of {} more the kernel's own chain by frame pointers is kept.",
+                " Of {} more no stack was copied: the kernel's chain by frame pointers is kept.",
                 words::count(missed)
             );
             if missed > 0 { text + &rest } else { text }
@@ -107,9 +107,14 @@ fn ends_words(ends: ChainEnds, what: &str) -> Option<String> {
     );
     if ends.joined > 0 {
         text.push_str(&format!(
-            " ({} of them by the thread's last whole stack, in which the last frames copied stand at the same addresses)",
+            " ({} of them by a whole stack of the thread, in which the last frames copied stand at the same addresses",
             words::count(ends.joined)
         ));
+        if ends.tried > 0 {
+            let (wrong, tried) = (words::count(ends.tried_wrong), words::count(ends.tried));
+            text.push_str(&format!("; of {tried} tried on stacks copied whole {wrong} came out wrong"));
+        }
+        text.push(')');
     }
     for (count, why) in [
         (ends.cut, "end where the copied stack ends"),

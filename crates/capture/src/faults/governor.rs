@@ -6,14 +6,18 @@ use super::open::{Budget, FaultStacks, FaultsWanted};
 /// step with a program that touches pages in blocks.
 pub(super) const SPARSE_PERIOD: u32 = 61;
 
+/// One fault in so many is recorded where only large pieces of stacks suffice. Prime, as above.
+pub(super) const THIN_PERIOD: u32 = 7;
+
 /// Of deep stacks one fault in so many carries a large piece. Prime, as above.
 pub(super) const DEEP_PERIOD: u32 = 101;
 
-/// What recording one fault costs, measured on a virtual machine: with a large and a small piece of its stack, with its
-/// call chain, and with neither. That is what the program waits for the kernel's record, and what it takes to read,
+/// What recording one fault costs, measured on a virtual machine: with a large and a small piece of its stack, with the top
+/// of it, with its call chain, and with neither. That is what the program waits for the kernel's record, and what it takes to read,
 /// unwind and write that on a processor which the program may want.
 const SPARSE_NS: i64 = 20_000;
 const STACKED_NS: i64 = 12_000;
+const BRIEF_NS: i64 = 6_000;
 const CHAINED_NS: i64 = 4_500;
 const BARE_NS: i64 = 2_300;
 /// What may be spent at once before the share counts: a program's start is worth recording whole.
@@ -33,10 +37,12 @@ const HOLD_NS: i64 = 250_000_000;
 pub(super) enum Density {
     /// Every fault, with a piece of its stack.
     Stacks,
-    /// Every fault, and one in [`DEEP_PERIOD`] with a very large piece of its stack.
+    /// Every fault with the top of its stack, and one in [`DEEP_PERIOD`] with a very large piece of its stack.
     Deep,
-    /// Every fault.
+    /// Every fault, with the top of its stack if stacks are copied.
     Every,
+    /// One in [`THIN_PERIOD`], with a large piece of its stack.
+    Thin,
     /// One in [`SPARSE_PERIOD`].
     Sparse,
 }
@@ -46,6 +52,7 @@ impl Density {
     pub(super) const fn period(self) -> u32 {
         match self {
             Self::Stacks | Self::Deep | Self::Every => 1,
+            Self::Thin => THIN_PERIOD,
             Self::Sparse => SPARSE_PERIOD,
         }
     }
@@ -58,6 +65,8 @@ pub(crate) enum Pieces {
     Suffice,
     /// More than one in twenty does not.
     TooSmall,
+    /// Nor would the tops of stacks, joined to whole ones.
+    TopsTooSmall,
 }
 
 /// Keeps the cost of recording faults within its share of the program's time.
@@ -72,6 +81,8 @@ pub(super) struct Governor {
     changed_ns: u64,
     /// Small pieces of stacks don't suffice.
     has_deep: bool,
+    /// Nor do their tops.
+    has_large: bool,
     /// Faults in sparse times, recorded or not, as estimated since the last change, and for how long.
     quiet_faults: i64,
 }
@@ -93,15 +104,17 @@ impl Governor {
             last_ns,
             changed_ns,
             has_deep: false,
+            has_large: false,
             quiet_faults: 0,
         }
     }
 
     fn cost_ns(&self, density: Density) -> i64 {
         match (density, self.wanted.stacks, self.wanted.chain_frames_max) {
-            (Density::Sparse, FaultStacks::Copied, _) => SPARSE_NS,
+            (Density::Sparse | Density::Thin, FaultStacks::Copied, _) => SPARSE_NS,
             (Density::Stacks, ..) => STACKED_NS,
-            (Density::Deep, ..) => CHAINED_NS + DEEP_NS / i64::from(DEEP_PERIOD),
+            (Density::Deep, ..) => BRIEF_NS + DEEP_NS / i64::from(DEEP_PERIOD),
+            (Density::Every, FaultStacks::Copied, _) => BRIEF_NS,
             (_, _, 0) => BARE_NS,
             _ => CHAINED_NS,
         }
@@ -112,7 +125,7 @@ impl Governor {
         match density {
             Density::Stacks => STACKED_NS,
             Density::Deep => DEEP_NS / i64::from(DEEP_PERIOD),
-            Density::Every | Density::Sparse => 0,
+            Density::Every | Density::Thin | Density::Sparse => 0,
         }
     }
 
@@ -128,15 +141,20 @@ impl Governor {
         // Once too small, always: larger ones suffice, which says nothing about small ones.
         let may_be_deep = !matches!(self.wanted.budget, Budget::OneIn(_));
         self.has_deep |= pieces == Pieces::TooSmall && may_be_deep;
+        self.has_large |= pieces == Pieces::TopsTooSmall && self.wanted.budget == Budget::Share;
         self.stacks_purse_ns = (self.stacks_purse_ns + passed / STACKS_SHARE)
             .saturating_sub(spent_on_stacks)
             .clamp(-STACKS_BURST_NS, STACKS_BURST_NS);
         let held = now_ns.saturating_sub(self.changed_ns).cast_signed();
         match self.density {
-            Density::Stacks | Density::Deep | Density::Every
+            Density::Stacks | Density::Deep | Density::Every | Density::Thin
                 if self.purse_ns < 0 && self.wanted.budget == Budget::Share =>
             {
                 self.change(Density::Sparse, now_ns);
+            }
+            Density::Thin => {}
+            Density::Stacks | Density::Deep | Density::Every if self.has_large => {
+                self.change(Density::Thin, now_ns);
             }
             Density::Stacks | Density::Deep if self.stacks_purse_ns < 0 => {
                 self.change(Density::Every, now_ns);
@@ -155,10 +173,15 @@ impl Governor {
             Density::Sparse => {
                 self.quiet_faults =
                     self.quiet_faults.saturating_add(records.saturating_mul(i64::from(SPARSE_PERIOD)));
-                let would_cost = self.quiet_faults.saturating_mul(self.cost_ns(Density::Every));
+                let (dense, one_in) = if self.has_large {
+                    (Density::Thin, i64::from(THIN_PERIOD))
+                } else {
+                    (Density::Every, 1)
+                };
+                let would_cost = self.quiet_faults.saturating_mul(self.cost_ns(dense)) / one_in;
                 let rested = held >= HOLD_NS && self.purse_ns > 0;
                 if rested && would_cost.saturating_mul(SHARE) < held {
-                    self.change(Density::Every, now_ns);
+                    self.change(dense, now_ns);
                 } else if held >= HOLD_NS {
                     // A new window: what was long ago says nothing about now.
                     self.quiet_faults = 0;
@@ -208,6 +231,7 @@ mod tests {
         for tick in ticks {
             let now = match density {
                 Density::Stacks | Density::Deep | Density::Every => faults_per_tick,
+                Density::Thin => faults_per_tick / u64::from(THIN_PERIOD),
                 Density::Sparse => faults_per_tick / u64::from(SPARSE_PERIOD),
             };
             records += now;
@@ -246,9 +270,9 @@ mod tests {
         let (mut stacked, mut all) = (0, 0);
         for tick in 500..2000 {
             let before = governor.density;
-            run(&mut governor, 50, tick..tick + 1);
-            all += 50;
-            stacked += if before == Density::Stacks { 50 } else { 0 };
+            run(&mut governor, 40, tick..tick + 1);
+            all += 40;
+            stacked += if before == Density::Stacks { 40 } else { 0 };
             assert_ne!(governor.density, Density::Sparse);
         }
         let cost_ns = stacked * STACKED_NS;
@@ -265,17 +289,27 @@ mod tests {
         for tick in 1..3000 {
             let before = governor.density;
             assert!(before != Density::Stacks && before != Density::Sparse, "{before:?}");
-            run_with(&mut governor, Pieces::TooSmall, 50, tick..tick + 1);
+            run_with(&mut governor, Pieces::TooSmall, 40, tick..tick + 1);
             if before == Density::Deep {
-                deep += 50;
-                cost_ns += 50 * DEEP_NS / i64::from(DEEP_PERIOD);
+                deep += 40;
+                cost_ns += 40 * DEEP_NS / i64::from(DEEP_PERIOD);
             }
         }
-        assert!(deep > 100_000, "{deep} of 150,000");
+        assert!(deep > 80_000, "{deep} of 120,000");
         assert!(cost_ns < 30_000_000_000 / STACKS_SHARE + 2 * STACKS_BURST_NS, "{cost_ns} ns of 30 s");
         let mut wanted = with(FaultStacks::Copied).wanted;
         wanted.budget = Budget::OneIn(7);
         let mut governor = Governor::new(wanted, 0);
         assert_eq!(run_with(&mut governor, Pieces::TooSmall, 10, 0..100).0, Density::Stacks);
+    }
+
+    #[test]
+    fn where_only_large_pieces_suffice_fewer_faults_are_recorded() {
+        let mut governor = with(FaultStacks::Copied);
+        assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 10, 0..1).0, Density::Thin);
+        let (density, records) = run_with(&mut governor, Pieces::Suffice, 70, 1..1000);
+        assert_eq!((density, records), (Density::Thin, 9_990), "it stays so");
+        assert_eq!(run(&mut governor, 50_000, 1000..1100).0, Density::Sparse);
+        assert_eq!(run(&mut governor, 10, 1100..1500).0, Density::Thin);
     }
 }

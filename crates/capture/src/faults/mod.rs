@@ -21,7 +21,7 @@ use crate::stacks::StackCopies;
 pub(crate) use governor::Pieces;
 use governor::{Density, Governor};
 use open::Lane;
-pub(crate) use open::STACK_BYTES_MAX;
+pub(crate) use open::{STACK_BYTES_BRIEF, STACK_BYTES_MAX};
 use seen::{Held, What};
 
 pub use open::{AccessWanted, Begin, Budget, FaultStacks, FaultsDenied, FaultsWanted};

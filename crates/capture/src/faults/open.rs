@@ -9,7 +9,7 @@ use recording::FaultSource;
 use sys::perf::{Event, FaultTracepoints, KernelMode, Mappings, Ring, Settings, Start};
 use sys::{OsError, OsResult};
 
-use super::governor::{DEEP_PERIOD, Density, SPARSE_PERIOD};
+use super::governor::{DEEP_PERIOD, Density, SPARSE_PERIOD, THIN_PERIOD};
 
 /// Pages of records that a ring has where the user may lock so many, and at least; all rings together have so many at
 /// most, but each those of `RING_PAGES`. 128 and the page of positions are the 516 KiB of `kernel.perf_event_mlock_kb`.
@@ -17,8 +17,9 @@ const RING_PAGES: usize = 512;
 const RING_PAGES_MAX: usize = 2048;
 const ALL_RINGS_PAGES_MAX: usize = 16 << 10;
 const RING_PAGES_MIN: usize = 8;
-/// Stack copied at each fault, by the size of the ring; where only one in many is recorded; and of one in many where
-/// stacks are deep.
+/// Stack copied at each fault: of those that are to be joined to a whole stack; by the size of the ring; where only one in
+/// many is recorded; and of one in many where stacks are deep.
+pub(crate) const STACK_BYTES_BRIEF: u64 = 1 << 10;
 const STACK_BYTES_MIN: u64 = 1 << 10;
 pub(crate) const STACK_BYTES_MAX: u64 = 4 << 10;
 const STACK_BYTES_SPARSE: u64 = 16 << 10;
@@ -124,8 +125,10 @@ pub(super) struct Lane {
 pub(super) enum Part {
     /// Every fault, with a piece of its stack.
     Stacks,
-    /// Every fault.
+    /// Every fault, with the top of its stack.
     Every,
+    /// One fault in [`THIN_PERIOD`], with a large piece of its stack.
+    Thin,
     /// One fault in [`SPARSE_PERIOD`].
     Sparse,
     /// One fault in [`DEEP_PERIOD`], with a very large piece of its stack.
@@ -139,6 +142,7 @@ impl Density {
             Self::Stacks => &[Part::Stacks],
             Self::Deep => &[Part::Every, Part::Deep],
             Self::Every => &[Part::Every],
+            Self::Thin => &[Part::Thin],
             Self::Sparse => &[Part::Sparse],
         }
     }
@@ -253,6 +257,19 @@ enum Seen {
     Traced(FaultTracepoints),
 }
 
+/// What is opened: the first is on at the start.
+fn parts(wanted: FaultsWanted) -> (Part, &'static [Part]) {
+    match (wanted.budget, wanted.stacks) {
+        (Budget::Share, FaultStacks::Copied) => {
+            (Part::Stacks, &[Part::Every, Part::Thin, Part::Sparse, Part::Deep])
+        }
+        (Budget::Share, FaultStacks::NotCopied) => (Part::Every, &[Part::Sparse]),
+        (Budget::Unlimited, FaultStacks::Copied) => (Part::Stacks, &[Part::Every, Part::Deep]),
+        (Budget::OneIn(_), FaultStacks::Copied) => (Part::Stacks, &[Part::Every]),
+        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::NotCopied) => (Part::Every, &[]),
+    }
+}
+
 fn open_lane(
     thread: Tid,
     wanted: FaultsWanted,
@@ -261,13 +278,7 @@ fn open_lane(
     cpu: u32,
     ring_pages: usize,
 ) -> OsResult<Lane> {
-    let (first, others): (_, &[Part]) = match (wanted.budget, wanted.stacks) {
-        (Budget::Share, FaultStacks::Copied) => (Part::Stacks, &[Part::Every, Part::Sparse, Part::Deep]),
-        (Budget::Share, FaultStacks::NotCopied) => (Part::Every, &[Part::Sparse]),
-        (Budget::Unlimited, FaultStacks::Copied) => (Part::Stacks, &[Part::Every, Part::Deep]),
-        (Budget::OneIn(_), FaultStacks::Copied) => (Part::Stacks, &[Part::Every]),
-        (Budget::Unlimited | Budget::OneIn(_), FaultStacks::NotCopied) => (Part::Every, &[]),
-    };
+    let (first, others) = parts(wanted);
     let (kernel_mode, tracepoint) = match seen {
         Seen::Counted(kernel_mode) => (kernel_mode, None),
         Seen::Traced(points) => (KernelMode::Included, Some(points.user)),
@@ -303,6 +314,7 @@ fn open_lane(
     let mut events = vec![(first, event)];
     for part in others {
         let period = match part {
+            Part::Thin => THIN_PERIOD.into(),
             Part::Sparse => SPARSE_PERIOD.into(),
             Part::Deep => DEEP_PERIOD.into(),
             Part::Stacks | Part::Every => settings.period,
@@ -346,11 +358,11 @@ fn add_kernel_mode(
 fn stack_bytes(part: Part, ring_pages: usize, period: u64) -> u32 {
     let ring_bytes = ring_pages as u64 * abi::PAGE_SIZE;
     let bytes = match part {
-        Part::Every => 0,
+        Part::Every => STACK_BYTES_BRIEF,
         Part::Stacks if period < SPARSE_PERIOD.into() => {
             (ring_bytes / 1024).clamp(STACK_BYTES_MIN, STACK_BYTES_MAX)
         }
-        Part::Stacks | Part::Sparse => (ring_bytes / 64).min(STACK_BYTES_SPARSE),
+        Part::Stacks | Part::Thin | Part::Sparse => (ring_bytes / 64).min(STACK_BYTES_SPARSE),
         Part::Deep => (ring_bytes / 32).min(STACK_BYTES_DEEP),
     };
     bytes as u32

@@ -95,10 +95,10 @@ impl Held {
         let (What::Fault(own), What::Fault(other)) = (&mut self.what, other.what) else { return };
         let copied = |fault: &FaultEvent| fault.stack.filter(|id| StackCopies::is_copy(*id));
         match (copied(own), copied(&other)) {
-            // Only one of them carries a piece of the stack: the other tells how many faults there are.
             (None, Some(id)) => own.stack = Some(id),
-            (Some(_), Some(more)) => {
-                let _ = copies.and_then(|copies| copies.take_fault(more));
+            // One tells how many faults there are, the other carries more of the stack.
+            (Some(one), Some(other)) => {
+                own.stack = copies.map_or(Some(one), |copies| copies.larger(one, other));
             }
             (_, None) => {}
         }

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use abi::{Tid, VirtAddr};
 use recording::{StackId, TimeNs};
-use stacks::{End, Registers};
+use stacks::{End, Registers, StackCopy};
 use sys::perf::UserStack;
 
 use super::second;
-use crate::faults::{Pieces, STACK_BYTES_MAX};
+use crate::faults::{Pieces, STACK_BYTES_BRIEF, STACK_BYTES_MAX};
 use crate::hash::NumberMap;
 
 /// Stack copied at a call where that is known to do, and where nothing is known.
@@ -41,6 +41,9 @@ const ENDS_MIN: u32 = 64;
 const LARGE_WEIGHT: u32 = 8;
 /// Copies are too small where more than one in so many is cut.
 const CUT_SHARE: u32 = 20;
+/// And tops of stacks where more than one in so many is: the first ones are, before whole stacks are known.
+const TOPS_CUT_SHARE: u32 = 4;
+const TOPS_MIN: u32 = 256;
 /// Files of threads held open.
 const FILES_MAX: usize = 512;
 
@@ -111,6 +114,9 @@ struct Shared {
     /// Copies of faults unwound of late, and those of them that were cut.
     unwound: u32,
     cut: u32,
+    /// The same of the tops of stacks, or what would have come of these.
+    tops: u32,
+    tops_cut: u32,
 }
 
 impl StackCopies {
@@ -134,9 +140,9 @@ impl StackCopies {
     /// Hands over what a fault's chain will be made of; returns the number by which the fault names it, `None` where too
     /// much waits.
     pub(crate) fn put_fault(&self, user: &UserStack<'_>, chain: &[VirtAddr]) -> Option<StackId> {
-        let UserStack { rip, rsp, rbx, rbp, r10, r12_to_r15, bytes } = *user;
-        let mut registers = Registers::from_ip_sp_bp(rip, rsp, rbp).with(3, rbx).with(10, r10);
-        for (no, value) in (12..).zip(r12_to_r15) {
+        let UserStack { rip, rsp, rbx, rbp, r10_to_r15, bytes } = *user;
+        let mut registers = Registers::from_ip_sp_bp(rip, rsp, rbp).with(3, rbx);
+        for (no, value) in (10..).zip(r10_to_r15) {
             registers = registers.with(no, value);
         }
         self.with(|shared| {
@@ -162,7 +168,12 @@ impl StackCopies {
 
     /// The chain of a fault ended: of so many bytes copied it has used so many. A large copy tells whether a small one
     /// would have done, and counts for several, as there are few.
+    /// Of a top nothing but that.
     pub(crate) fn fault_ended(&self, copied: usize, used: u64, end: End) {
+        if copied as u64 <= STACK_BYTES_BRIEF {
+            self.top_ended(end);
+            return;
+        }
         let is_large = copied as u64 > STACK_BYTES_MAX;
         let weight = if is_large { LARGE_WEIGHT } else { 1 };
         let is_cut = matches!(end, End::Cut { .. }) || is_large && used > STACK_BYTES_MAX;
@@ -175,10 +186,24 @@ impl StackCopies {
         });
     }
 
+    /// The chain of the top of a stack ended there, joined or not, or would have.
+    pub(crate) fn top_ended(&self, end: End) {
+        self.with(|shared| {
+            shared.tops += 1;
+            shared.tops_cut += u32::from(matches!(end, End::Cut { .. }));
+            if shared.tops >= ENDS_MAX {
+                (shared.tops, shared.tops_cut) = (shared.tops / 2, shared.tops_cut / 2);
+            }
+        });
+    }
+
     /// Whether the copies of faults have sufficed of late.
     pub(crate) fn pieces(&self) -> Pieces {
         self.with(|shared| {
-            if shared.unwound >= ENDS_MIN && shared.cut * CUT_SHARE > shared.unwound {
+            let Shared { unwound, cut, tops, tops_cut, .. } = *shared;
+            if tops >= TOPS_MIN && tops_cut * TOPS_CUT_SHARE > tops {
+                Pieces::TopsTooSmall
+            } else if unwound >= ENDS_MIN && cut * CUT_SHARE > unwound {
                 Pieces::TooSmall
             } else {
                 Pieces::Suffice
@@ -195,6 +220,18 @@ impl StackCopies {
             let fault = shared.faults.remove(&id)?;
             shared.waiting_bytes -= fault.raw.len();
             Some(fault)
+        })
+    }
+
+    /// Of two copies of one fault the larger; the other is dropped.
+    pub(crate) fn larger(&self, one: StackId, other: StackId) -> Option<StackId> {
+        self.with(|shared| {
+            let bytes = |id| shared.faults.get(&id).map(|fault: &RawFault| fault.raw.len());
+            let (kept, dropped) = if bytes(one) >= bytes(other) { (one, other) } else { (other, one) };
+            if let Some(fault) = shared.faults.remove(&dropped) {
+                shared.waiting_bytes -= fault.raw.len();
+            }
+            Some(kept)
         })
     }
 
@@ -279,6 +316,15 @@ impl StackCopies {
 }
 
 impl RawStack {
+    /// What was copied, to be unwound.
+    pub(crate) fn stack(&self) -> StackCopy<'_> {
+        let stack = StackCopy::new(self.sp, &self.bytes);
+        match &self.second {
+            Some((start, bytes)) => stack.with(*start, bytes),
+            None => stack,
+        }
+    }
+
     /// The bytes copied.
     fn len(&self) -> usize {
         self.bytes.len() + self.second.as_ref().map_or(0, |(_, bytes)| bytes.len())

@@ -1,6 +1,7 @@
 //! Who called: registers and stack bytes are copied while a thread waits at its call, and unwound afterwards on the
 //! thread that writes. Stack bytes never reach the disk.
 
+mod contexts;
 mod copy;
 mod follow;
 mod intern;

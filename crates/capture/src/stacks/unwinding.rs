@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use abi::{Pid, Tid, VirtAddr};
 use recording::{Body, ChainEnds, Event, MmId, SpawnKind, StackId, Symbols, TimeNs};
-use stacks::{Chain, CodeMap, End, FRAMES_MAX, StackCopy, Unwinder};
+use stacks::{Chain, CodeMap, End, FRAMES_MAX, Unwinder};
 
+use super::contexts::Frame;
 use super::copy::{RawFault, StackCopies};
 use super::follow::Follow;
 use super::intern::{Chains, Interned};
 use super::names;
-use super::wholes::Wholes;
+use super::wholes::{Tried, Wholes, own_frames};
+use crate::faults::STACK_BYTES_BRIEF;
 use crate::hash::NumberMap;
 use crate::recorder::Stacks;
 
@@ -43,38 +45,35 @@ impl FaultChains {
     }
 }
 
-/// The whole stacks of calls that threads make next.
+/// The whole stacks of calls that threads make next, with the times of these.
 #[derive(Debug, Default)]
-struct Ahead {
-    wholes: Wholes,
-    /// The calls whose stacks these are.
-    of: NumberMap<Tid, TimeNs>,
-}
+struct Ahead(NumberMap<Tid, (TimeNs, Vec<Frame>)>);
 
 impl Ahead {
-    /// Unwinds the stack of the next call of a thread, if that was copied already and is not known yet.
+    /// The whole stack of the next call of a thread, if that was copied already.
     fn see(
         &mut self,
         waiting: &StackCopies,
         unwinder: &mut Unwinder,
         code: &CodeMap,
         (tid, from): (Tid, TimeNs),
-    ) -> &mut Wholes {
-        match waiting.next_call(tid, from, self.of.get(&tid).copied()) {
+    ) -> &[Frame] {
+        match waiting.next_call(tid, from, self.0.get(&tid).map(|(time, _)| *time)) {
             None => {
-                self.of.remove(&tid);
-                self.wholes.forget(tid);
+                self.0.remove(&tid);
             }
             Some((time, Some(raw))) => {
-                let stack = StackCopy::new(raw.sp, &raw.bytes);
-                let chain = unwinder.unwind(code, &raw.registers, &stack);
-                self.wholes.forget(tid);
-                self.wholes.keep(tid, &chain);
-                self.of.insert(tid, time);
+                let chain = unwinder.unwind(code, &raw.registers, &raw.stack());
+                let (of, frames) = self.0.entry(tid).or_default();
+                *of = time;
+                frames.clear();
+                if chain.end == End::Root {
+                    own_frames(&chain, frames);
+                }
             }
             Some((_, None)) => {}
         }
-        &mut self.wholes
+        self.0.get(&tid).map_or(&[], |(_, frames)| frames)
     }
 }
 
@@ -152,27 +151,8 @@ impl Unwinding {
         let copied = fault.stack.and_then(|id| self.waiting.take_fault(id));
         // One that was copied has a chain of its own, whatever the kernel's is.
         let is_like_others = copied.is_none();
-        let frames = if let (Some(RawFault { raw, chain: of_kernel }), Some(code)) = (copied, code) {
-            let stack = StackCopy::new(raw.sp, &raw.bytes);
-            let mut chain = self.unwinder.unwind(code, &raw.registers, &stack);
-            let unwinder = &mut self.unwinder;
-            let same = |one, other| unwinder.is_same_function(code, one, other);
-            let mut joined = self.wholes.join(event.tid, &mut chain, same);
-            if matches!(chain.end, End::Cut { .. }) {
-                let ahead = self.ahead.see(&self.waiting, &mut self.unwinder, code, (event.tid, event.time));
-                let unwinder = &mut self.unwinder;
-                let same = |one, other| unwinder.is_same_function(code, one, other);
-                joined = ahead.join(event.tid, &mut chain, same);
-            }
-            if matches!(chain.end, End::Cut { .. }) {
-                lead_on(&mut self.unwinder, code, &mut chain, &of_kernel);
-            }
-            self.wholes.keep(event.tid, &chain);
-            let used = chain.stack.last().map_or(0, |last| last.0.saturating_sub(raw.sp.0));
-            self.waiting.fault_ended(raw.bytes.len(), used, chain.end);
-            note(&mut self.fault_ends, chain.end, joined);
-            self.waiting.take_back(raw);
-            chain.frames
+        let frames = if let (Some(fault), Some(_)) = (copied, code) {
+            self.of_copy(event.mm, event.tid, event.time, fault)
         } else {
             self.fault_ends.missed += 1;
             if let Some(id) = self.of_faults.find(self.follow.changes(), key) {
@@ -197,14 +177,50 @@ impl Unwinding {
         fresh
     }
 
+    /// The chain of a fault of which registers and a piece of the stack were copied.
+    fn of_copy(&mut self, mm: MmId, tid: Tid, time: TimeNs, fault: RawFault) -> Vec<VirtAddr> {
+        let RawFault { raw, chain: of_kernel } = fault;
+        let Some(code) = self.follow.map(mm) else { return vec![raw.registers.ip] };
+        let unwinder = &mut self.unwinder;
+        let mut chain = unwinder.unwind(code, &raw.registers, &raw.stack());
+        if raw.bytes.len() as u64 > STACK_BYTES_BRIEF {
+            let same = |one, other| unwinder.is_same_function(code, one, other);
+            match self.wholes.try_out(tid, &chain, STACK_BYTES_BRIEF, same) {
+                Some(Tried::Right) => {
+                    self.fault_ends.tried += 1;
+                    self.waiting.top_ended(End::Root);
+                }
+                Some(Tried::Wrong) => {
+                    self.fault_ends.tried += 1;
+                    self.fault_ends.tried_wrong += 1;
+                    self.waiting.top_ended(End::Root);
+                }
+                Some(Tried::NotJoined) => self.waiting.top_ended(End::Cut { missing: raw.sp }),
+                None => self.waiting.top_ended(chain.end),
+            }
+        }
+        let same = |one, other| unwinder.is_same_function(code, one, other);
+        let mut joined = self.wholes.join(tid, &mut chain, same);
+        if matches!(chain.end, End::Cut { .. }) {
+            let ahead = self.ahead.see(&self.waiting, unwinder, code, (tid, time));
+            let same = |one, other| unwinder.is_same_function(code, one, other);
+            joined = self.wholes.join_to(tid, ahead, &mut chain, same);
+        }
+        if matches!(chain.end, End::Cut { .. }) {
+            lead_on(unwinder, code, &mut chain, &of_kernel);
+        }
+        self.wholes.keep(tid, &chain);
+        let used = chain.stack.last().map_or(0, |last| last.0.saturating_sub(raw.sp.0));
+        self.waiting.fault_ended(raw.bytes.len(), used, chain.end);
+        note(&mut self.fault_ends, chain.end, joined);
+        self.waiting.take_back(raw);
+        chain.frames
+    }
+
     fn of_call(&mut self, event: &mut Event) -> Option<Event> {
         let raw = self.waiting.take(event.tid, event.time)?;
         let code = self.follow.map(event.mm)?;
-        let mut stack = StackCopy::new(raw.sp, &raw.bytes);
-        if let Some((start, bytes)) = &raw.second {
-            stack = stack.with(*start, bytes);
-        }
-        let mut chain = self.unwinder.unwind(code, &raw.registers, &stack);
+        let mut chain = self.unwinder.unwind(code, &raw.registers, &raw.stack());
         let last = chain.stack.last().copied().unwrap_or(raw.sp);
         self.waiting.ended(event.tid, &raw, last, chain.end);
         self.waiting.take_back(raw);

@@ -1,4 +1,4 @@
-//! The last whole stack of each thread: what a copy that was cut is led on by.
+//! The whole stacks of each thread: what a copy that was cut is led on by.
 //!
 //! ```text
 //! whole   main 9f0 │ outer 9c0 │ middle 980 │ leaf 940            the stack pointer in each frame
@@ -7,31 +7,44 @@
 //! ```
 //!
 //! A frame with the same return address at the same stack pointer has the callers that it had, unless the thread has left
-//! it meanwhile and come back to the same place at the same depth by another way. Nothing is joined at a place where the
-//! two differ, and what was joined is counted apart.
+//! it meanwhile and come back to the same place at the same depth by another way. The last whole stack is asked first: two
+//! frames must be alike, and must not have been seen with different callers. Then all that the thread was seen in: four
+//! frames must be alike, and have had one caller. What was joined is counted apart. How often that is wrong is tried out on stacks that were copied
+//! whole.
 
 use abi::{Tid, VirtAddr};
 use stacks::{Chain, End, FRAMES_MAX};
 
+use super::contexts::{Callers, Contexts, FEW, Frame, MORE};
 use crate::hash::NumberMap;
 
-/// Threads of which a stack is kept; when there are more all are dropped.
+/// Threads of which stacks are kept; when there are more all are dropped.
 const THREADS_MAX: usize = 1 << 12;
+/// Threads of which more than the last one is kept, likewise.
+const CONTEXTS_MAX: usize = 1 << 6;
 /// So many of the outermost frames copied must stand where they stood: a return address and the one behind it.
-const ALIKE: usize = 2;
+const ALIKE: usize = FEW;
 
-/// A frame: the address in it, and the stack pointer there.
-type Frame = (VirtAddr, VirtAddr);
-
-/// The last whole stacks.
+/// The whole stacks seen.
 #[derive(Debug, Default)]
 pub(super) struct Wholes {
     of: NumberMap<Tid, Vec<Frame>>,
+    contexts: NumberMap<Tid, Contexts>,
+}
+
+/// How a join that was tried on a whole stack came out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tried {
+    /// Nothing was joined.
+    NotJoined,
+    /// The callers are those that the whole stack has.
+    Right,
+    /// They are others.
+    Wrong,
 }
 
 impl Wholes {
-    /// Keeps a chain that has reached the thread's first function, innermost frame first. Of one that began on another
-    /// stack (a signal handler's) the part on the thread's own.
+    /// Keeps a chain that has reached the thread's first function.
     pub(super) fn keep(&mut self, tid: Tid, chain: &Chain) {
         if chain.end != End::Root {
             return;
@@ -40,35 +53,90 @@ impl Wholes {
             self.of.clear();
         }
         let known = self.of.entry(tid).or_default();
-        known.clear();
-        known.extend(chain.frames.iter().copied().zip(chain.stack.iter().copied()));
-        let ascends = |pair: &[Frame]| pair[0].1 < pair[1].1;
-        let own = known.windows(2).rposition(|pair| !ascends(pair)).map_or(0, |at| at + 1);
-        known.drain(..own);
+        own_frames(chain, known);
+        if self.contexts.len() >= CONTEXTS_MAX && !self.contexts.contains_key(&tid) {
+            self.contexts.clear();
+        }
+        self.contexts.entry(tid).or_default().keep(known);
     }
 
-    /// Leads a chain on that ends where its copy does, by the thread's last whole stack; tells whether it could.
-    /// `is_same` tells whether two addresses lie in one function.
+    /// Leads a chain on that ends where its copy does; tells whether it could. `is_same` tells whether two addresses lie
+    /// in one function.
     pub(super) fn join(
         &mut self,
         tid: Tid,
         chain: &mut Chain,
         is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
     ) -> bool {
-        let End::Cut { missing } = chain.end else { return false };
-        let Some(known) = self.of.get(&tid) else { return false };
-        let Some(outer) = outer(known, chain, missing, is_same) else { return false };
-        for (frame, sp) in outer {
-            chain.frames.push(*frame);
-            chain.stack.push(*sp);
-        }
-        chain.end = End::Root;
-        self.keep(tid, chain);
+        let last = self.of.get(&tid).map_or(&[][..], Vec::as_slice);
+        let Some(outer) = self.outer(tid, last, chain, is_same) else { return false };
+        lead_on(chain, &outer);
         true
+    }
+
+    /// The same by another whole stack of the thread.
+    pub(super) fn join_to(
+        &self,
+        tid: Tid,
+        whole: &[Frame],
+        chain: &mut Chain,
+        is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
+    ) -> bool {
+        let Some(outer) = self.outer(tid, whole, chain, is_same) else { return false };
+        lead_on(chain, &outer);
+        true
+    }
+
+    /// Tries out on a whole stack, before it is kept, what would have come of so many bytes of it; `None` where they
+    /// reach its end.
+    pub(super) fn try_out(
+        &self,
+        tid: Tid,
+        whole: &Chain,
+        bytes: u64,
+        is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
+    ) -> Option<Tried> {
+        let missing = VirtAddr(whole.stack.first()?.0.checked_add(bytes)?);
+        if whole.end != End::Root || whole.frames.len() != whole.stack.len() || !whole.stack.is_sorted() {
+            return None;
+        }
+        // A return address lies right below where the stack pointer is after it.
+        let copied = whole.stack.partition_point(|sp| *sp <= missing);
+        let (frames, stack) = (whole.frames.get(..copied)?.to_vec(), whole.stack.get(..copied)?.to_vec());
+        let truth = whole.frames.get(copied..).filter(|rest| !rest.is_empty())?;
+        let cut = Chain { frames, stack, end: End::Cut { missing } };
+        let last = self.of.get(&tid).map_or(&[][..], Vec::as_slice);
+        Some(match self.outer(tid, last, &cut, is_same) {
+            None => Tried::NotJoined,
+            Some(outer) if outer.iter().map(|(frame, _)| frame).eq(truth) => Tried::Right,
+            Some(_) => Tried::Wrong,
+        })
+    }
+
+    /// The callers of a cut chain's last frame, as a whole stack has them, or else as all that were seen.
+    fn outer(
+        &self,
+        tid: Tid,
+        whole: &[Frame],
+        chain: &Chain,
+        is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
+    ) -> Option<Vec<Frame>> {
+        let End::Cut { missing } = chain.end else { return None };
+        let returns = returns(chain);
+        let contexts = self.contexts.get(&tid);
+        let callers = |count| contexts.map_or(Callers::Unknown, |contexts| contexts.callers(&returns, count));
+        let of_more = || match callers(MORE) {
+            Callers::One(outer) => Some(outer.collect()),
+            Callers::Unknown | Callers::Several => None,
+        };
+        let of_whole = || outer_in(whole, chain, missing, is_same).map(<[Frame]>::to_vec);
+        let outer = if callers(FEW) == Callers::Several { of_more() } else { of_whole().or_else(of_more) };
+        outer.filter(|outer: &Vec<Frame>| chain.frames.len() + outer.len() <= FRAMES_MAX)
     }
 
     /// A forked child stands where its maker does.
     pub(super) fn fork(&mut self, parent: Tid, child: Tid) {
+        self.contexts.remove(&child);
         match self.of.get(&parent).cloned() {
             Some(known) => self.of.insert(child, known),
             None => self.of.remove(&child),
@@ -78,11 +146,38 @@ impl Wholes {
     /// A thread has ended, begins, or runs another program.
     pub(super) fn forget(&mut self, tid: Tid) {
         self.of.remove(&tid);
+        self.contexts.remove(&tid);
     }
 }
 
+/// The frames of a whole chain, innermost first. Of one that began on another stack (a signal handler's) the part on the
+/// thread's own.
+pub(super) fn own_frames(chain: &Chain, into: &mut Vec<Frame>) {
+    into.clear();
+    into.extend(chain.frames.iter().copied().zip(chain.stack.iter().copied()));
+    let ascends = |pair: &[Frame]| pair[0].1 < pair[1].1;
+    let own = into.windows(2).rposition(|pair| !ascends(pair)).map_or(0, |at| at + 1);
+    into.drain(..own);
+}
+
+/// The outermost return addresses of a chain.
+fn returns(chain: &Chain) -> Vec<Frame> {
+    let count = chain.frames.len().min(chain.stack.len());
+    let from = count.saturating_sub(MORE).max(1);
+    let frame = |no: usize| Some((*chain.frames.get(no)?, *chain.stack.get(no)?));
+    (from..count).filter_map(frame).collect()
+}
+
+fn lead_on(chain: &mut Chain, outer: &[Frame]) {
+    for (frame, sp) in outer {
+        chain.frames.push(*frame);
+        chain.stack.push(*sp);
+    }
+    chain.end = End::Root;
+}
+
 /// The callers of a cut chain's last frame, as a whole stack has them.
-fn outer<'a>(
+fn outer_in<'a>(
     known: &'a [Frame],
     chain: &Chain,
     missing: VirtAddr,
@@ -98,17 +193,19 @@ fn outer<'a>(
             let no = copied - back;
             known[at - back] == (chain.frames[no], chain.stack[no])
         });
-    // Or the same function has the same frame, and stands elsewhere in its code by now.
-    let has_same_frame = || {
-        let ((frame, start), (_, end)) = (known.get(at)?, known.get(at + 1)?);
-        let is_frame = *start == sp && sp <= missing && missing < *end;
-        let inside = |no: usize, addr: VirtAddr| VirtAddr(addr.0.wrapping_sub(u64::from(no > 0)));
-        (is_frame && is_same(inside(copied, last), inside(at, *frame))).then_some(())
-    };
-    if !is_alike {
-        has_same_frame()?;
+    if is_alike {
+        return known.get(at + 1..);
     }
-    known.get(at + 1..).filter(|outer| chain.frames.len() + outer.len() <= FRAMES_MAX)
+    // Or the same function has the same frame, and stands elsewhere in its code by now, or has made only a part of its
+    // frame yet: what is missing is where it returns to, below the end of its frame.
+    let behind = VirtAddr(missing.0.wrapping_add(size_of::<u64>() as u64));
+    let ends_there = known.partition_point(|(_, known)| *known < behind);
+    let at =
+        if known.get(at).is_some_and(|(_, start)| *start == sp) { at } else { ends_there.checked_sub(1)? };
+    let ((frame, start), (_, end)) = (known.get(at)?, known.get(at + 1)?);
+    let is_frame = *start == sp && sp <= missing && missing < *end || *start < *end && *end == behind;
+    let inside = |no: usize, addr: VirtAddr| VirtAddr(addr.0.wrapping_sub(u64::from(no > 0)));
+    (is_frame && is_same(inside(copied, last), inside(at, *frame))).then(|| known.get(at + 1..))?
 }
 
 #[cfg(test)]
@@ -143,7 +240,8 @@ mod tests {
         assert!(wholes.join(TID, &mut found, never));
         let expected = [(9, 0x08), (8, 0x18), (2, 0x20), (3, 0x30), (4, 0x40), (5, 0x50)];
         assert_eq!(found, chain(&expected, End::Root));
-        // What was joined is the last whole stack.
+        // What was joined may be kept as the last whole stack.
+        wholes.keep(TID, &found);
         let mut again = cut(&[(9, 0x04), (8, 0x18), (2, 0x20)]);
         assert!(wholes.join(TID, &mut again, never));
         assert_eq!(again.frames.len(), 6);
@@ -178,9 +276,21 @@ mod tests {
         let same = |one: VirtAddr, other: VirtAddr| (one.0, other.0) == (33, 2);
         assert!(wholes().join(TID, &mut found, same));
         assert_eq!(found, chain(&[(33, 0x30), (4, 0x40), (5, 0x50)], End::Root));
-        for (missing, sp) in [(0x48, 0x30), (0x28, 0x30), (0x38, 0x28), (0x58, 0x50)] {
+        for (missing, sp) in [(0x48, 0x30), (0x28, 0x30), (0x30, 0x28), (0x58, 0x50)] {
             assert!(!wholes().join(TID, &mut at(missing, (33, sp)), |_, _| true), "{missing:x} {sp:x}");
         }
+    }
+
+    #[test]
+    fn a_function_that_has_made_a_part_of_its_frame_returns_to_where_it_did() {
+        let at = |missing, frame| chain(&[frame], End::Cut { missing: VirtAddr(missing) });
+        let same = |one: VirtAddr, other: VirtAddr| (one.0, other.0) == (33, 2);
+        let mut found = at(0x38, (33, 0x34));
+        assert!(!wholes().join(TID, &mut found, never));
+        assert!(wholes().join(TID, &mut found, same));
+        assert_eq!(found, chain(&[(33, 0x34), (4, 0x40), (5, 0x50)], End::Root));
+        assert!(!wholes().join(TID, &mut at(0x30, (33, 0x34)), |_, _| true), "no frame ends there");
+        assert!(!wholes().join(TID, &mut at(0x58, (33, 0x34)), |_, _| true), "behind the last");
     }
 
     #[test]
@@ -199,5 +309,49 @@ mod tests {
         let frames = [(1, 0x9010), (2, 0x9020), (3, 0x20), (4, 0x30), (5, 0x40)];
         wholes.keep(TID, &chain(&frames, End::Root));
         assert_eq!(wholes.of[&TID].len(), 3);
+    }
+
+    #[test]
+    fn what_was_seen_earlier_leads_on_where_it_had_one_caller() {
+        let mut wholes = wholes();
+        let elsewhere = [(9, 0x08), (6, 0x28), (7, 0x38), (5, 0x50)];
+        wholes.keep(TID, &chain(&elsewhere, End::Root));
+        let four = [(9, 0x04), (8, 0x08), (1, 0x10), (2, 0x20), (3, 0x30)];
+        wholes.keep(TID, &chain(&[&four[..], &[(4, 0x40), (5, 0x50)]].concat(), End::Root));
+        wholes.keep(TID, &chain(&elsewhere, End::Root));
+        let mut found = cut(&four);
+        assert!(wholes.join(TID, &mut found, never));
+        assert_eq!(found.frames.len(), 7);
+        let frames = [(9, 0x08), (8, 0x18), (2, 0x20), (3, 0x30)];
+        assert!(
+            !wholes.join(TID, &mut cut(&frames), never),
+            "two frames are too few for what is not the last"
+        );
+        // Seen with another caller it says nothing, whatever the last one is.
+        let whole = chain(&[(1, 0x10), (2, 0x20), (3, 0x30), (7, 0x40), (5, 0x50)], End::Root);
+        wholes.keep(TID, &whole);
+        assert!(!wholes.join(TID, &mut cut(&frames), never));
+        let mut by_call = cut(&frames);
+        let frames_of_call: Vec<Frame> =
+            whole.frames.iter().copied().zip(whole.stack.iter().copied()).collect();
+        assert!(!wholes.join_to(TID, &frames_of_call, &mut by_call, never));
+        assert!(
+            wholes.join_to(Tid(8), &frames_of_call, &mut by_call, never),
+            "of that thread nothing is known"
+        );
+    }
+
+    #[test]
+    fn a_join_is_tried_out_on_a_whole_stack() {
+        let wholes = wholes();
+        let same = [(9, 0x08), (2, 0x20), (3, 0x30), (4, 0x40), (5, 0x50)];
+        let tried =
+            |frames: &[(u64, u64)], bytes| wholes.try_out(TID, &chain(frames, End::Root), bytes, never);
+        assert_eq!(tried(&same, 0x28), Some(Tried::Right));
+        assert_eq!(tried(&same, 0x30), Some(Tried::Right));
+        assert_eq!(tried(&same, 0x48), None, "nothing is left to be found");
+        assert_eq!(tried(&same, 0x18), Some(Tried::NotJoined));
+        let other = [(9, 0x08), (2, 0x20), (3, 0x30), (7, 0x40), (5, 0x50)];
+        assert_eq!(tried(&other, 0x28), Some(Tried::Wrong));
     }
 }

@@ -70,11 +70,11 @@ pub(crate) enum Stuck {
 impl Rule {
     /// Finds the caller's registers.
     pub(crate) fn apply(&self, of: &Registers, stack: &StackCopy<'_>) -> Result<Step, Stuck> {
-        let word = |at: u64| stack.word(at).ok_or(Stuck::Missing(VirtAddr(at)));
         let cfa = match &self.cfa {
             Cfa::Register(register, offset) => value(of, *register)?.wrapping_add_signed(*offset),
             Cfa::Expression(expression) => expression.evaluate(of, None, stack)?,
         };
+        let word = |at: u64| stack.word(at).ok_or_else(|| self.missing(at, cfa, stack));
         let mut caller = *of;
         caller.set(Registers::RSP, cfa);
         let mut return_address = None;
@@ -97,6 +97,16 @@ impl Rule {
         let Some(return_address) = return_address else { return Ok(Step::Root) };
         caller.ip = VirtAddr(return_address);
         Ok(Step::Caller(caller))
+    }
+
+    /// What is said to be missing where a word is: the return address, if that is, as it tells where the frame ends.
+    fn missing(&self, at: u64, cfa: u64, stack: &StackCopy<'_>) -> Stuck {
+        let of_return = |(register, saved): &(u8, Saved)| match (usize::from(*register), saved) {
+            (Registers::RETURN, Saved::At(offset)) => Some(cfa.wrapping_add_signed(*offset)),
+            _ => None,
+        };
+        let behind = self.saved.iter().find_map(of_return).filter(|behind| stack.word(*behind).is_none());
+        Stuck::Missing(VirtAddr(behind.unwrap_or(at)))
     }
 
     /// The rule of a function that keeps a frame pointer and says nothing.

@@ -23,8 +23,8 @@ const SAMPLE_REGS_USER: u64 = 1 << 12;
 const SAMPLE_STACK_USER: u64 = 1 << 13;
 
 /// The registers of a record by the kernel's numbers (`arch/x86/include/uapi/asm/perf_regs.h`), ascending: rbx, rbp, rsp,
-/// rip, r10, r12 to r15.
-pub(super) const REGISTERS: [u32; 9] = [1, 6, 7, 8, 18, 20, 21, 22, 23];
+/// rip, r10 to r15.
+pub(super) const REGISTERS: [u32; 10] = [1, 6, 7, 8, 18, 19, 20, 21, 22, 23];
 
 const FORMAT_LOST: u64 = 1 << 4;
 

@@ -76,10 +76,8 @@ pub struct UserStack<'a> {
     pub rbx: u64,
     /// rbp.
     pub rbp: u64,
-    /// r10.
-    pub r10: u64,
-    /// r12 to r15.
-    pub r12_to_r15: [u64; 4],
+    /// r10 to r15.
+    pub r10_to_r15: [u64; 6],
     /// As much of the stack as was asked for and could be read.
     pub bytes: &'a [u8],
 }
@@ -293,9 +291,9 @@ fn user_stack<'a>(words: &mut Words<'a>) -> Option<Option<UserStack<'a>>> {
         let read = usize::try_from(words.u64()?).ok()?;
         bytes = dump.get(..read)?;
     }
-    let [rbx, rbp, rsp, rip, r10, r12_to_r15 @ ..] = registers;
+    let [rbx, rbp, rsp, rip, r10_to_r15 @ ..] = registers;
     let (rip, rsp) = (VirtAddr(rip), VirtAddr(rsp));
-    Some((abi == OF_64_BITS).then_some(UserStack { rip, rsp, rbx, rbp, r10, r12_to_r15, bytes }))
+    Some((abi == OF_64_BITS).then_some(UserStack { rip, rsp, rbx, rbp, r10_to_r15, bytes }))
 }
 
 fn mapping(body: &[u8]) -> Option<Mapping<'_>> {

@@ -105,7 +105,7 @@ fn a_recursion_of_500_frames() {
         assert_eq!(chain.len(), 505);
     }
     let report = chains.report.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(report.contains("by the thread's last whole stack"), "{report}");
+    assert!(report.contains("by a whole stack of the thread"), "{report}");
 }
 
 #[test]
@@ -140,10 +140,8 @@ fn a_handler_on_a_stack_of_its_own_is_followed_to_what_it_interrupted() {
     };
     let expected = ["dump_stack", "in_handler", "handler", "interrupted", "outer", "main"];
     assert_eq!(names(&chains.mapped), expected);
-    // A fault's copy ends with the handler's stack: the function that was interrupted is the last that it tells.
-    let touched = names(&chains.touched);
-    assert!(touched.len() >= 4, "{touched:?}");
-    assert_eq!(touched, expected[..touched.len()]);
+    // A fault's copy ends with the handler's stack: the stack of the handler's call leads on.
+    assert_eq!(names(&chains.touched), expected);
 }
 
 #[test]
