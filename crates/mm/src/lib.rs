@@ -75,8 +75,8 @@ pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal
 pub use mutation::{Mutation, Shown};
 pub use ops::aio::Ring;
 pub use pages::{
-    Contents, Fault, Faults, FileStore, Frames, IoError, Memory, NoPages, PageInconsistency, PageKind,
-    PageView, Pages, Rss, Share, States, Usage, Writable,
+    Contents, Fault, Faults, FileStore, Frames, HugeSupply, IoError, Memory, NoPages, PageInconsistency,
+    PageKind, PageSize, PageView, Pages, Rss, Share, States, Usage, Writable,
 };
 pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{

@@ -68,6 +68,16 @@ pub enum Mutation {
     TailWritten,
     /// `SIGBUS` comes one page late.
     BusOnePageLate,
+    /// A huge page that another process holds too is written without a copy.
+    HugeReuseShared,
+    /// A huge page is mapped where nobody asked for one.
+    HugeUnasked,
+    /// The pages of zeroes of a huge page that is split for good stay pages of their own.
+    HugeKeepsZeroes,
+    /// The table behind a huge page stays when it goes.
+    HugeTableStays,
+    /// A huge page is not split where a mapping's edge comes to lie in it.
+    HugeEdgeIgnored,
 }
 
 impl Mutation {
@@ -103,6 +113,11 @@ impl Mutation {
         Self::PrivateWritesFile,
         Self::TailWritten,
         Self::BusOnePageLate,
+        Self::HugeReuseShared,
+        Self::HugeUnasked,
+        Self::HugeKeepsZeroes,
+        Self::HugeTableStays,
+        Self::HugeEdgeIgnored,
     ];
 
     /// Tells where a changed rule shows.
@@ -112,7 +127,12 @@ impl Mutation {
             | Self::ForkKeepsWrite
             | Self::ReuseShared
             | Self::PrivateWritesFile
-            | Self::BusOnePageLate => Shown::Pages,
+            | Self::BusOnePageLate
+            | Self::HugeReuseShared
+            | Self::HugeUnasked
+            | Self::HugeKeepsZeroes
+            | Self::HugeTableStays
+            | Self::HugeEdgeIgnored => Shown::Pages,
             Self::TailWritten => Shown::Disk,
             _ => Shown::Map,
         }

@@ -23,6 +23,8 @@ pub struct Profile {
     pub overcommit: Overcommit,
     /// Transparent huge pages of anonymous memory.
     pub thp: Thp,
+    /// Whether reads share one huge page of zeroes (`use_zero_page`).
+    pub huge_zero_page: bool,
     /// Transparent huge pages of shared anonymous memory and tmpfs.
     pub shmem_thp: Thp,
     /// The size of a transparent huge page in bytes.
@@ -123,6 +125,7 @@ impl Profile {
                 ram_and_swap: 1 << 22,
             },
             thp: Thp::Madvise,
+            huge_zero_page: true,
             shmem_thp: Thp::Never,
             pmd_size: 2 << 20,
             memory_nodes: 1,

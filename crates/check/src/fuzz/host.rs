@@ -41,6 +41,8 @@ pub(crate) fn profile(mutation: Option<Mutation>) -> Result<Profile, FuzzError> 
     profile.overcommit.ram_and_swap =
         pages("MemTotal:").ok_or_else(missing)? + pages("SwapTotal:").ok_or_else(missing)?;
     profile.thp = huge_pages("/sys/kernel/mm/transparent_hugepage/enabled");
+    let zeroes = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/use_zero_page");
+    profile.huge_zero_page = zeroes.is_ok_and(|text| text.trim() == "1");
     profile.shmem_thp = huge_pages("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
     profile.options.ksm = fs::exists("/sys/kernel/mm/ksm").unwrap_or(false);
     profile.options.thp = fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap_or(false);

@@ -121,6 +121,7 @@ impl<M: Memory> Op<'_, M> {
                 } else {
                     self.space.vmas.update(vma.start, |vma| move_start(vma, range.end));
                     self.space.vmas.update(left, |left| left.range.end = range.end);
+                    M::edged(self, range.end);
                 }
                 left
             }
@@ -129,6 +130,7 @@ impl<M: Memory> Op<'_, M> {
                     self.swallow(vma.start);
                 } else {
                     self.space.vmas.update(vma.start, |vma| vma.range.end = range.start);
+                    M::edged(self, range.start);
                 }
                 self.space.vmas.update(right.start, |right| move_start(right, range.start));
                 range.start

@@ -29,9 +29,16 @@ impl<M: Memory> Op<'_, M> {
             let most = VirtAddr(rest.start.0 + (PAGE_SIZE << PAGE_SHIFT));
             let chunk = AddrRange { start: rest.start, end: vma.range.end.min(rest.end).min(most) };
             let seen = M::residency(self, chunk);
-            self.user_write(to, chunk.pages()).map_err(|_| Refusal::MincoreVector)?;
-            M::put(self, to, &seen);
-            to = VirtAddr(to.0 + chunk.pages());
+            let mut done = 0;
+            while done < chunk.pages() {
+                // Up to the first page that cannot be written the answers are there.
+                let at = VirtAddr(to.0 + done);
+                let part = (chunk.pages() - done).min(PAGE_SIZE - at.0 % PAGE_SIZE);
+                self.user_write(at, part).map_err(|_| Refusal::MincoreVector)?;
+                M::put(self, at, seen.get(done as usize..(done + part) as usize).unwrap_or_default());
+                done += part;
+            }
+            to = VirtAddr(to.0 + done);
             rest.start = chunk.end;
         }
         Ok(0)

@@ -8,10 +8,12 @@
 //! | present, no right to write | write, private | the frame itself where no other process can hold it, else a copy |
 //! | present, no right to write | write, shared | the right |
 //! | swapped | any | read back |
+//!
+//! Where a huge page may be, it is tried first.
 
 use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
-use super::cache::{self, Found, IoError};
+use super::cache::{self, Found};
 use super::frames::{Fill, FrameId, Frames, Holds};
 use super::lock::Keeps;
 use super::pte::Pte;
@@ -60,7 +62,11 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let Some(vma) = self.space.vmas.near(start) else { return Err(Signal::SegvMapErr) };
         if vma.is_anonymous() {
             let flags = vma.flags;
-            self.fault_anonymous(page, access, flags);
+            if self.fault_huge(start, page, access, flags) {
+                self.space.pages.faults.minor += 1;
+            } else {
+                self.fault_anonymous(page, access, flags);
+            }
             return Ok(());
         }
         self.fault_backed(start, page, access)
@@ -75,7 +81,11 @@ impl<F: Frames> Op<'_, Pages<F>> {
             Access::Read | Access::Exec => pte.young(),
         };
         if marked != pte {
-            *self.space.pages.tree.entry(page) = marked;
+            if pte.is_huge() {
+                self.accessed_huge(page, marked);
+            } else {
+                *self.space.pages.tree.entry(page) = marked;
+            }
         }
     }
 
@@ -115,6 +125,13 @@ impl<F: Frames> Op<'_, Pages<F>> {
     fn write_protected(&mut self, start: VirtAddr, page: u64, pte: Pte) {
         self.space.pages.faults.minor += 1;
         let flags = self.space.vmas.near(start).map_or(VmFlags::NONE, |vma| vma.flags);
+        let mut pte = pte;
+        if pte.is_huge() {
+            if self.write_protected_huge(page, pte, flags) {
+                return;
+            }
+            pte = self.space.pages.tree.get(page);
+        }
         let shared = flags.contains(VmFlags::MAYSHARE);
         let kept_zero = pte.is_zero_page() && self.sys.profile.mutated(Mutation::ZeroPageKept);
         if shared {
@@ -139,10 +156,15 @@ impl<F: Frames> Op<'_, Pages<F>> {
         if meta.holds != Holds::Anon {
             return false;
         }
-        if !meta.exclusive && meta.maps <= holders && meta.swaps == 0 {
-            meta.exclusive = true;
+        if !meta.exclusive && meta.swaps == 0 {
+            let folio = meta.folio;
+            meta.exclusive = meta.maps <= holders && !folio.is_large();
+            if folio.is_large() {
+                let alone = self.sys.pool.folio(folio).is_one_memorys();
+                self.sys.pool.meta_mut(pte.frame()).exclusive = alone;
+            }
         }
-        meta.exclusive
+        self.sys.pool.meta(pte.frame()).exclusive
     }
 
     /// Linux: `mm/memory.c: wp_page_copy`.
@@ -153,9 +175,10 @@ impl<F: Frames> Op<'_, Pages<F>> {
             let holds = self.sys.pool.meta(pte.frame()).holds;
             self.space.pages.rss.remove(holds);
             if flags.contains(VmFlags::LOCKED) {
-                self.sys.pool.meta_mut(pte.frame()).keep(Keeps::No);
+                super::lock::keep(&mut self.sys.pool, pte.frame(), Keeps::No);
             }
-            self.sys.pool.unmap(pte.frame());
+            let mm = self.space.pages.mm;
+            self.sys.pool.unmap(pte.frame(), mm);
         }
         self.own(frame, flags);
         self.sys.pool.meta_mut(frame).lazy_free = flags.contains(VmFlags::DROPPABLE);
@@ -214,8 +237,10 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 return Ok(());
             }
         }
-        let (frame, found) =
-            self.sys.pool.page_of(object, offset, holds).map_err(|IoError| Signal::BusAdrErr)?;
+        let Ok((frame, found)) = self.sys.pool.page_of(object, offset, holds) else {
+            self.space.pages.tree.reach(page);
+            return Err(Signal::BusAdrErr);
+        };
         match found {
             _ if missing => self.space.pages.faults.major += 1,
             Found::Read => self.space.pages.faults.major += 1,
@@ -253,10 +278,12 @@ impl<F: Frames> Op<'_, Pages<F>> {
         self.read_ahead(&file, first..first + pages);
     }
 
-    /// A page past the end of the file: a read maps what is cached around it before it is refused.
+    /// A page past the end of the file: a read maps what is cached around it before it is refused. The tables above the last
+    /// are made on the way.
     ///
     /// Linux: `mm/memory.c: do_read_fault`.
     pub(crate) fn miss_page(&mut self, start: VirtAddr, addr: VirtAddr, access: Access) {
+        self.space.pages.tree.reach(addr.0 >> PAGE_SHIFT);
         if access != Access::Write {
             self.fault_around(start, addr.0 >> PAGE_SHIFT);
         }
@@ -342,22 +369,34 @@ impl<F: Frames> Op<'_, Pages<F>> {
     }
 
     /// Faults in every page of a part of a mapping. What is there already is not accessed by the processor: a page that is
-    /// to be written is dirty from now on, its entry is not.
+    /// to be written is dirty from now on, its entry is not. Of a huge page the entry is, and only where it is to be written.
     ///
-    /// Linux: `mm/gup.c: populate_vma_page_range`, `follow_page_pte`.
+    /// Linux: `mm/gup.c: populate_vma_page_range`, `follow_page_pte`, `mm/huge_memory.c: touch_pmd`.
     pub(crate) fn populate_pages(&mut self, start: VirtAddr, range: AddrRange, access: Access) {
-        for page in pages_of(range) {
+        let pages = pages_of(range);
+        let mut page = pages.start;
+        while page < pages.end {
             let pte = self.space.pages.tree.get(page);
             if !pte.is_present() || access == Access::Write && !pte.is_writable() {
                 // The caller knows that each can be.
                 let _refused = self.fault_page(start, VirtAddr(page << PAGE_SHIFT), access);
             }
             let pte = self.space.pages.tree.get(page);
-            if pte.is_present() && !pte.is_zero_page() {
-                let meta = self.sys.pool.meta_mut(pte.frame());
-                meta.dirty |= access == Access::Write && !pte.is_dirty();
-                meta.marked = true;
+            let is_write = access == Access::Write;
+            if pte.is_huge() {
+                if is_write && !(pte.is_dirty() && pte.is_young()) {
+                    self.accessed_huge(page, pte.young().dirty());
+                }
+                page = (page | (PageTable::LEAF_PAGES - 1)) + 1;
+                continue;
             }
+            if pte.is_present() && !pte.is_zero_page() {
+                if is_write && !pte.is_dirty() {
+                    self.sys.pool.set_dirty(pte.frame());
+                }
+                self.sys.pool.set_marked(pte.frame(), true);
+            }
+            page += 1;
         }
     }
 }

@@ -173,8 +173,9 @@ impl<F: Frames> System<Pages<F>> {
             self.zero_tail(object, kind, old, bytes.max(old.next_multiple_of(PAGE_SIZE)));
         }
         self.set_size(object, bytes);
-        // Also at the same size a disk's file loses what was written past its end (`fs/ext4/inode.c: ext4_setattr`).
-        if bytes < old || (bytes == old && super::cache::holds(kind) == Holds::File) {
+        // Also at the same size it loses what was written past its end (`fs/ext4/inode.c: ext4_setattr`,
+        // `mm/shmem.c: shmem_setattr`).
+        if bytes <= old {
             self.cut(object, bytes);
         }
         Ok(())
@@ -245,13 +246,13 @@ impl Table {
         what: What,
         flags: VmFlags,
     ) {
-        let Self { tree, rss, tlb, .. } = self;
+        let Self { tree, rss, tlb, mm, .. } = self;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut().filter(|pte| !pte.is_none()) {
                 let copy = pte.is_swapped() || pool.meta(pte.frame()).holds == Holds::Anon;
                 match what {
-                    What::Truncated => zap::clear(pte, rss, pool),
-                    What::Dropped if !copy => zap::clear(pte, rss, pool),
+                    What::Truncated => zap::clear(pte, rss, *mm, pool),
+                    What::Dropped if !copy => zap::clear(pte, rss, *mm, pool),
                     What::Cleaned if flags.contains(VmFlags::SHARED) => *pte = pte.clean().protected(),
                     What::Dropped | What::Cleaned => {}
                 }

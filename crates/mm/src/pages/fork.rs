@@ -7,7 +7,9 @@
 //! ```
 
 use super::Table;
+use super::folio::FolioId;
 use super::frames::{Frames, Pool};
+use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use crate::flags::VmFlags;
 use crate::mutation::Mutation;
@@ -27,7 +29,14 @@ pub(super) fn copy<F: Frames>(
     let shared = vma.flags.contains(VmFlags::SHARED);
     let write_stays = shared || profile.mutated(Mutation::ForkKeepsWrite);
     parent.tlb.flush();
-    parent.tree.walk_mut(pages_of(vma.range), |first, ptes| {
+    let Table { tree, .. } = parent;
+    child.tree.reach_as(tree, pages_of(vma.range));
+    tree.walk_mut(pages_of(vma.range), |first, ptes| {
+        let is_huge = ptes[0].is_huge();
+        if is_huge {
+            child.huge += 1;
+        }
+        let mut like = Like::default();
         let copies = child.tree.leaf(first);
         let offset = (first % PageTable::LEAF_PAGES) as usize;
         for (pte, copy) in ptes.iter_mut().zip(&mut copies[offset..]) {
@@ -44,12 +53,48 @@ pub(super) fn copy<F: Frames>(
                 meta.maps += 1;
                 meta.exclusive = false;
                 child.rss.add(meta.holds);
+                let folio = meta.folio;
+                if folio.is_large() && (!is_huge || pte.frame() == pool.folio(folio).frames[0]) {
+                    let mm = pool.number(&mut child.mm);
+                    pool.folio_mapped(folio, mm, 1);
+                }
                 if !write_stays {
                     *pte = pte.protected();
                 }
             }
             // The child's entry of a shared page begins clean.
-            *copy = if shared { pte.clean().old() } else { pte.old() };
+            let dirty = if shared { false } else { like.dirty(*pte, pool) };
+            let copied = pte.clean().old();
+            *copy = if dirty { copied.dirty() } else { copied };
         }
     });
+}
+
+/// The run of a large folio's pages under way: the child's entries are all as its first.
+///
+/// Linux: `mm/memory.c: copy_present_ptes` (`folio_pte_batch_flags`).
+#[derive(Default)]
+struct Like {
+    folio: FolioId,
+    /// The frames that come next in it.
+    next: usize,
+    dirty: bool,
+}
+
+impl Like {
+    /// Returns whether the child's entry is dirty.
+    fn dirty<F: Frames>(&mut self, pte: Pte, pool: &Pool<F>) -> bool {
+        let folio = if pte.is_present() { pool.meta(pte.frame()).folio } else { FolioId::NONE };
+        if !folio.is_large() {
+            *self = Self::default();
+            return pte.is_dirty();
+        }
+        let frames = &pool.folio(folio).frames;
+        if self.folio != folio || frames.get(self.next) != Some(&pte.frame()) {
+            let at = frames.iter().position(|frame| *frame == pte.frame()).unwrap_or(0);
+            *self = Self { folio, next: at, dirty: pte.is_dirty() };
+        }
+        self.next += 1;
+        self.dirty
+    }
 }

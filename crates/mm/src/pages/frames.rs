@@ -8,6 +8,8 @@ use core::fmt;
 use abi::PAGE_SIZE;
 
 use super::cache::Files;
+use super::folio::{FolioId, Folios, MmId};
+use super::huge::Supply;
 
 /// The number of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -60,6 +62,8 @@ pub(crate) struct Meta {
     pub(crate) marked: bool,
     /// Locked mappings of an anonymous page. Linux: `mlock_count`; not 0: `PG_unevictable`.
     pub(crate) locks: u32,
+    /// The large folio that it is a part of: there stand `dirty`, `lazy_free`, `marked` and `locks` then.
+    pub(crate) folio: FolioId,
 }
 
 /// What is kept of frames: [`States`], or also [`Contents`].
@@ -75,6 +79,8 @@ pub(crate) trait FrameBytes: Clone + Default + fmt::Debug + 'static {
     fn grow(&mut self);
     /// Zeroes a frame.
     fn zero(&mut self, frame: FrameId);
+    /// Tells whether a frame is known to hold nothing but zeroes.
+    fn is_zero(&self, frame: FrameId) -> bool;
     /// Copies a frame over another.
     fn copy(&mut self, from: FrameId, to: FrameId);
     /// Changes the bytes of a frame, if there are any.
@@ -91,6 +97,9 @@ pub struct States;
 impl FrameBytes for States {
     fn grow(&mut self) {}
     fn zero(&mut self, _: FrameId) {}
+    fn is_zero(&self, _: FrameId) -> bool {
+        false
+    }
     fn copy(&mut self, _: FrameId, _: FrameId) {}
     fn change<T>(&mut self, _: FrameId, _: impl FnOnce(&mut [u8; PAGE]) -> T) -> Option<T> {
         None
@@ -140,6 +149,10 @@ impl FrameBytes for Contents {
         self.frame_mut(frame).fill(0);
     }
 
+    fn is_zero(&self, frame: FrameId) -> bool {
+        self.frame(frame).iter().all(|byte| *byte == 0)
+    }
+
     fn copy(&mut self, from: FrameId, to: FrameId) {
         let (a, b) = (from.index(), to.index());
         if a / CHUNK == b / CHUNK {
@@ -166,6 +179,8 @@ pub(crate) struct Pool<F> {
     pub(crate) files: Files,
     /// Frames that are swapped out. Invariant: those with entries that hold them so.
     pub(crate) swapped: u64,
+    pub(super) folios: Folios,
+    pub(super) supply: Supply,
 }
 
 impl<F: Frames> Default for Pool<F> {
@@ -173,7 +188,15 @@ impl<F: Frames> Default for Pool<F> {
     fn default() -> Self {
         let mut bytes = F::default();
         bytes.grow();
-        Self { meta: vec![Meta::default()], free: Vec::new(), bytes, files: Files::default(), swapped: 0 }
+        Self {
+            meta: vec![Meta::default()],
+            free: Vec::new(),
+            bytes,
+            files: Files::default(),
+            swapped: 0,
+            folios: Folios::default(),
+            supply: Supply::default(),
+        }
     }
 }
 
@@ -231,9 +254,11 @@ impl<F: Frames> Pool<F> {
     }
 
     /// Counts one mapping less; a frame that nothing holds any more is free.
-    pub(crate) fn unmap(&mut self, frame: FrameId) {
+    pub(crate) fn unmap(&mut self, frame: FrameId, mm: MmId) {
         let meta = self.meta_mut(frame);
         meta.maps -= 1;
+        let folio = meta.folio;
+        self.folio_unmapped(folio, mm, 1);
         self.settle(frame);
     }
 
@@ -251,8 +276,12 @@ impl<F: Frames> Pool<F> {
     pub(crate) fn settle(&mut self, frame: FrameId) {
         let meta = self.meta_mut(frame);
         if meta.maps == 0 && meta.swaps == 0 && !meta.cached {
+            let folio = meta.folio;
             *meta = Meta::default();
             self.free.push(frame);
+            if folio.is_large() {
+                self.leave_folio(folio);
+            }
         }
     }
 }

@@ -159,6 +159,13 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     {
     }
 
+    /// A mapping's edge lies at an address from now on, where none was.
+    fn edged(_op: &mut Op<'_, Self>, _at: VirtAddr)
+    where
+        Self: super::Memory,
+    {
+    }
+
     /// The pages of a range of a mapping are locked in memory from here on, or no longer.
     fn kept(_op: &mut Op<'_, Self>, _range: AddrRange, _keeps: Keeps)
     where
@@ -272,6 +279,10 @@ impl<F: Frames> Hooks for Pages<F> {
 
     fn moved(op: &mut Op<'_, Self>, from: AddrRange, to: VirtAddr) {
         op.move_pages(from, to);
+    }
+
+    fn edged(op: &mut Op<'_, Self>, at: VirtAddr) {
+        op.edge_at(at);
     }
 
     fn kept(op: &mut Op<'_, Self>, range: AddrRange, keeps: Keeps) {

@@ -4,7 +4,7 @@
 
 use abi::AddrRange;
 
-use super::frames::{Frames, Holds, Meta, Pool};
+use super::frames::{FrameId, Frames, Holds, Meta, Pool};
 use super::table::pages_of;
 use super::{Pages, Table};
 use crate::op::Op;
@@ -28,13 +28,36 @@ impl Meta {
     }
 }
 
-/// Linux: `mm/mlock.c: mlock_pte_range`.
+/// Counts one locked mapping of a page, or of what it is a part of.
+pub(super) fn keep<F: Frames>(pool: &mut Pool<F>, frame: FrameId, keeps: Keeps) {
+    let folio = pool.meta(frame).folio;
+    if folio.is_large() {
+        pool.folio_mut(folio).keep(keeps);
+    } else {
+        pool.meta_mut(frame).keep(keeps);
+    }
+}
+
+/// A large folio is counted once for each run of its pages, and as locked only where all of it lies there.
+///
+/// Linux: `mm/mlock.c: mlock_pte_range`, `allow_mlock_munlock`.
 pub(super) fn keep_range<F: Frames>(table: &Table, pool: &mut Pool<F>, range: AddrRange, keeps: Keeps) {
     table.tree.walk(pages_of(range), |_, ptes| {
-        for pte in ptes.iter().filter(|pte| pte.is_present() && !pte.is_zero_page()) {
-            let meta = pool.meta_mut(pte.frame());
-            if meta.holds == Holds::Anon {
-                meta.keep(keeps);
+        let mut rest = ptes;
+        while let Some(pte) = rest.first().copied() {
+            rest = &rest[1..];
+            if !pte.is_present() || pte.is_zero_page() || pool.meta(pte.frame()).holds != Holds::Anon {
+                continue;
+            }
+            let folio = pool.meta(pte.frame()).folio;
+            if !folio.is_large() {
+                pool.meta_mut(pte.frame()).keep(keeps);
+                continue;
+            }
+            let more = pool.folio(folio).run_after(pte, rest);
+            rest = &rest[more..];
+            if keeps == Keeps::No || more + 1 == pool.folio(folio).frames.len() {
+                pool.folio_mut(folio).keep(keeps);
             }
         }
     });

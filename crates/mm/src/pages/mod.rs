@@ -22,9 +22,11 @@ mod access;
 mod cache;
 mod fault;
 mod files;
+mod folio;
 mod fork;
 mod frames;
 mod hooks;
+mod huge;
 mod lock;
 mod protect;
 mod pte;
@@ -42,13 +44,15 @@ use core::marker::PhantomData;
 
 pub use self::access::Fault;
 pub use self::cache::{FileStore, IoError};
+use self::folio::MmId;
 pub use self::frames::{Contents, Frames, States};
 pub(crate) use self::hooks::Hooks;
+pub use self::huge::HugeSupply;
 pub(crate) use self::lock::Keeps;
 pub(crate) use self::table::PageTable;
 pub use self::usage::{Share, Usage};
 pub use self::validate::PageInconsistency;
-pub use self::view::{PageKind, PageView, Writable};
+pub use self::view::{PageKind, PageSize, PageView, Writable};
 
 use self::tlb::Tlb;
 
@@ -82,11 +86,15 @@ pub(crate) struct Table {
     pub(crate) key_rights: u32,
     /// How many changes of files' pages it has followed.
     pub(crate) seen: usize,
+    /// The entries that map huge pages. Invariant: those of the page table.
+    pub(crate) huge: u64,
+    /// Its number among those that map large folios.
+    pub(crate) mm: MmId,
 }
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tree: _, rss, faults, tlb: _, key_rights: _, seen: _ } = self;
+        let Self { tree: _, rss, faults, tlb: _, key_rights: _, seen: _, huge: _, mm: _ } = self;
         f.debug_struct("Table").field("rss", rss).field("faults", faults).finish_non_exhaustive()
     }
 }

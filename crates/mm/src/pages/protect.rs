@@ -13,13 +13,15 @@ impl<F: Frames> Op<'_, Pages<F>> {
     ///
     /// Linux: `mm/mprotect.c: change_pte_range`, `can_change_pte_writable`.
     pub(crate) fn protect_pages(&mut self, range: AddrRange) {
+        self.split_huge_edges(range);
         let Some(vma) = self.space.vmas.find(range.start) else { return };
         let write = vma.flags.contains(VmFlags::WRITE);
         let shared = vma.flags.contains(VmFlags::SHARED);
         let notify = super::fault::wants_notice(vma);
-        let Table { tree, tlb, .. } = &mut self.space.pages;
+        let Table { tree, tlb, mm, .. } = &mut self.space.pages;
         let pool = &self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
+            super::folio::spread(pool, *mm, ptes);
             for pte in ptes.iter_mut().filter(|pte| pte.is_present()) {
                 let may_write = write
                     && !pte.is_zero_page()

@@ -4,11 +4,12 @@ use core::fmt;
 
 use super::frames::FrameId;
 
-/// What stands in a page table for one page.
+/// What stands in a page table for one page. What maps a huge page stands there for each of its pages, all with the same
+/// bits.
 ///
 /// ```text
-/// 63      62     61     60     59              31 .. 0
-/// present write  dirty  young  swapped         frame
+/// 63      62     61     60     59       58     31 .. 0
+/// present write  dirty  young  swapped  huge   frame
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Pte(u64);
@@ -21,6 +22,7 @@ impl Pte {
     const DIRTY: u64 = 1 << 61;
     const YOUNG: u64 = 1 << 60;
     const SWAPPED: u64 = 1 << 59;
+    const HUGE: u64 = 1 << 58;
 
     /// Makes a present entry, accessed just now.
     pub(crate) const fn of(frame: FrameId) -> Self {
@@ -60,9 +62,27 @@ impl Pte {
         self.0 & Self::YOUNG != 0
     }
 
+    /// Tells whether it is a part of what maps a huge page.
+    pub(crate) const fn is_huge(self) -> bool {
+        self.0 & Self::HUGE != 0
+    }
+
     /// Tells whether it is the shared zero page.
     pub(crate) const fn is_zero_page(self) -> bool {
         self.is_present() && self.frame().0 == FrameId::ZERO.0
+    }
+
+    /// Tells whether two entries differ at most in the frame.
+    pub(crate) const fn same_bits(self, other: Self) -> bool {
+        (self.0 ^ other.0) >> 32 == 0
+    }
+
+    pub(crate) const fn huge(self) -> Self {
+        Self(self.0 | Self::HUGE)
+    }
+
+    pub(crate) const fn small(self) -> Self {
+        Self(self.0 & !Self::HUGE)
     }
 
     pub(crate) const fn writable(self) -> Self {
@@ -98,6 +118,7 @@ impl fmt::Debug for Pte {
             (Self::DIRTY, 'd'),
             (Self::YOUNG, 'y'),
             (Self::SWAPPED, 's'),
+            (Self::HUGE, 'h'),
         ] {
             if self.0 & bit != 0 {
                 write!(f, "{letter}")?;

@@ -1,40 +1,80 @@
 //! `mremap`: entries of the page table that move; no page is copied.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
 use super::Pages;
 use super::frames::Frames;
+use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use crate::op::Op;
 
+const LEAF: u64 = PageTable::LEAF_PAGES;
+
 impl<F: Frames> Op<'_, Pages<F>> {
-    /// Moves the entries of a range.
+    /// Moves the entries of a range, table by table: what the first move makes, a later one may find.
     ///
     /// Linux: `mm/mremap.c: move_page_tables`.
     pub(crate) fn move_pages(&mut self, from: AddrRange, to: VirtAddr) {
         let pages = pages_of(from);
         let delta = (to.0 >> PAGE_SHIFT).wrapping_sub(pages.start);
-        let table = &mut self.space.pages;
-        let mut moving = Vec::new();
-        table.tree.walk_mut(pages.clone(), |first, ptes| {
-            moving.push((first, Vec::from(&*ptes)));
-            ptes.fill(super::pte::Pte::NONE);
-        });
-        for (first, ptes) in moving {
-            for (page, pte) in (first..).zip(ptes) {
-                // The table is made even where nothing moves into it.
-                *table.tree.entry(page.wrapping_add(delta)) = pte;
+        let mut at = pages.start;
+        if delta.is_multiple_of(LEAF) {
+            self.split_huge_edges(from);
+            if self.may_begin_at_table(from, to) {
+                at &= !(LEAF - 1);
             }
+        } else {
+            self.split_huge_in(from);
         }
-        if delta.is_multiple_of(PageTable::LEAF_PAGES) {
-            // Whole tables move as such.
-            table.tree.prune(pages.clone(), |span| {
-                let whole = pages.start <= span.start && span.end <= pages.end;
-                span.end - span.start > PageTable::LEAF_PAGES || !whole
-            });
+        while at < pages.end {
+            let target = at.wrapping_add(delta);
+            let next = ((at | (LEAF - 1)) + 1).min(pages.end).min(at + LEAF - target % LEAF);
+            self.move_part(at..next, target);
+            at = next;
         }
-        table.tlb.flush();
+        self.space.pages.tlb.flush();
+    }
+
+    /// Moves what lies in one table before and after. A whole table is moved as such.
+    fn move_part(&mut self, pages: Range<u64>, to: u64) {
+        let whole = pages.end - pages.start == LEAF;
+        let mm = self.space.pages.mm;
+        let (tree, pool) = (&mut self.space.pages.tree, &self.sys.pool);
+        let mut moving = Vec::new();
+        let mut found = false;
+        tree.walk_mut(pages.clone(), |_, ptes| {
+            found = true;
+            if !whole {
+                super::folio::spread(pool, mm, ptes);
+            }
+            moving.extend_from_slice(ptes);
+            ptes.fill(Pte::NONE);
+        });
+        if !found {
+            return;
+        }
+        // The table is made even where nothing moves into it.
+        let first = (to % LEAF) as usize;
+        tree.leaf(to)[first..first + moving.len()].copy_from_slice(&moving);
+        if whole {
+            tree.prune(pages, |span| span.end - span.start > LEAF);
+        }
+    }
+
+    /// Tells whether the first table may be moved as a whole, as nothing else lies in it, before or after.
+    ///
+    /// Linux: `mm/mremap.c: can_realign_addr`.
+    fn may_begin_at_table(&self, from: AddrRange, to: VirtAddr) -> bool {
+        let bytes = LEAF << PAGE_SHIFT;
+        let inside = from.start.0 % bytes;
+        let alone = |start: VirtAddr| {
+            let below = AddrRange { start: VirtAddr(start.0 - inside), end: start };
+            let begins = self.space.vmas.find(start).is_some_and(|vma| vma.range.start == start);
+            begins && self.space.vmas.range(below).next().is_none()
+        };
+        inside != 0 && from.len() >= bytes - inside && alone(from.start) && alone(to)
     }
 }

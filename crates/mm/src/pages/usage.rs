@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::Pages;
-use super::frames::{Frames, Holds, Meta, Pool};
+use super::frames::{Frames, Holds, Pool};
 use super::pte::Pte;
 use super::table::pages_of;
 use crate::flags::VmFlags;
@@ -75,6 +75,8 @@ pub struct Usage {
     pub anonymous: u64,
     /// `LazyFree`.
     pub lazy_free: u64,
+    /// `AnonHugePages`.
+    pub anon_huge: u64,
     /// `Swap`.
     pub swap: u64,
     /// `SwapPss`.
@@ -101,6 +103,7 @@ impl core::ops::AddAssign for Usage {
             referenced_most,
             anonymous,
             lazy_free,
+            anon_huge,
             swap,
             swap_pss,
             locked,
@@ -119,6 +122,7 @@ impl core::ops::AddAssign for Usage {
         self.referenced_most += referenced_most;
         self.anonymous += anonymous;
         self.lazy_free += lazy_free;
+        self.anon_huge += anon_huge;
         self.swap += swap;
         self.swap_pss += swap_pss;
         self.locked += locked;
@@ -138,12 +142,13 @@ impl Usage {
             self.swap += PAGE_SIZE;
             self.swap_pss += Share::of(PAGE_SIZE, meta.swaps);
         } else if meta.holds != Holds::Device {
-            self.count_present(pte, meta, locked);
+            self.count_present(pte, pool, locked);
         }
     }
 
-    fn count_present(&mut self, pte: Pte, meta: &Meta, locked: bool) {
-        let dirty = pte.is_dirty() || meta.dirty;
+    fn count_present<F: Frames>(&mut self, pte: Pte, pool: &Pool<F>, locked: bool) {
+        let meta = pool.meta(pte.frame());
+        let dirty = pte.is_dirty() || pool.is_dirty(pte.frame());
         let share = Share::of(PAGE_SIZE, meta.maps);
         self.resident += PAGE_SIZE;
         self.pss += share;
@@ -151,7 +156,10 @@ impl Usage {
             Holds::Anon => {
                 self.anonymous += PAGE_SIZE;
                 self.pss_anon += share;
-                if meta.lazy_free && !dirty {
+                if pte.is_huge() {
+                    self.anon_huge += PAGE_SIZE;
+                }
+                if pool.is_lazy_free(pte.frame()) && !dirty {
                     self.lazy_free += PAGE_SIZE;
                 }
             }
@@ -161,7 +169,7 @@ impl Usage {
         if pte.is_young() {
             self.referenced += PAGE_SIZE;
         }
-        if pte.is_young() || meta.marked || meta.holds != Holds::Anon {
+        if pte.is_young() || pool.is_marked(pte.frame()) || meta.holds != Holds::Anon {
             self.referenced_most += PAGE_SIZE;
         }
         if locked {

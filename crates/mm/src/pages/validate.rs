@@ -19,6 +19,8 @@ pub enum PageInconsistency {
         /// What the entries sum up to.
         summed: Rss,
     },
+    /// The entries of huge pages are not as many as counted, not alike, or not in one mapping.
+    Huge(u64),
     /// A page lies outside every mapping.
     Unmapped(u64),
     /// A frame is not held as often as it says.
@@ -43,7 +45,18 @@ impl<F: Frames> System<Pages<F>> {
         for space in spaces {
             let mut summed = Rss::default();
             let mut outside = None;
+            let mut huge = space.pages.huge;
+            let mut uneven = None;
             space.pages.tree.walk(0..PageTable::PAGES, |first, ptes| {
+                if ptes.iter().any(|pte| pte.is_huge()) {
+                    huge = huge.wrapping_sub(1);
+                    let start = abi::VirtAddr(first << abi::PAGE_SHIFT);
+                    let end = abi::VirtAddr((first + PageTable::LEAF_PAGES) << abi::PAGE_SHIFT);
+                    let within = space.vmas.find(start).is_some_and(|vma| end <= vma.range.end);
+                    if !within || !ptes.iter().all(|pte| pte.is_huge() && pte.same_bits(ptes[0])) {
+                        uneven = Some(first);
+                    }
+                }
                 for (page, pte) in (first..).zip(ptes).filter(|(_, pte)| !pte.is_none()) {
                     let (present, swapped) = maps.entry(pte.frame().0).or_default();
                     count(*pte, self.pool.meta(pte.frame()).holds, &mut summed, present, swapped);
@@ -54,6 +67,9 @@ impl<F: Frames> System<Pages<F>> {
             });
             if summed != space.pages.rss {
                 return Err(PageInconsistency::Rss { kept: space.pages.rss, summed });
+            }
+            if let Some(page) = uneven.or((huge != 0).then_some(huge)) {
+                return Err(PageInconsistency::Huge(page));
             }
             if let Some(page) = outside {
                 return Err(PageInconsistency::Unmapped(page));

@@ -39,12 +39,22 @@ pub enum Writable {
     AfterFault,
 }
 
+/// How much one entry of the page table maps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageSize {
+    /// 4 KiB.
+    Small,
+    /// 2 MiB.
+    Huge,
+}
+
 /// One page of an address space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PageView {
     /// What is there.
     pub kind: PageKind,
-    /// How many page table entries hold it: 1 is `PM_MMAP_EXCLUSIVE`. 0 where nothing is counted.
+    /// How many page table entries hold it: 1 is `PM_MMAP_EXCLUSIVE`. 0 where nothing is counted. All of a huge page is
+    /// told as its first page is (`fs/proc/task_mmu.c: pagemap_pmd_range`).
     pub mapped: u32,
     /// Whether it is marked as this process's alone (`PageAnonExclusive`).
     pub exclusive: bool,
@@ -54,6 +64,8 @@ pub struct PageView {
     pub dirty: bool,
     /// Whether it was accessed since it was mapped or copied.
     pub young: bool,
+    /// How much is mapped by the entry that it is a part of.
+    pub size: PageSize,
 }
 
 impl PageView {
@@ -64,6 +76,7 @@ impl PageView {
         writable: Writable::AfterFault,
         dirty: false,
         young: false,
+        size: PageSize::Small,
     };
 
     /// Tells whether it is present in memory (`PM_PRESENT`).
@@ -76,8 +89,9 @@ impl PageView {
             return Self::NONE;
         }
         let writable = if pte.is_writable() { Writable::Now } else { Writable::AfterFault };
+        let size = if pte.is_huge() { PageSize::Huge } else { PageSize::Small };
         if pte.is_zero_page() {
-            return Self { kind: PageKind::Zero, young: pte.is_young(), writable, ..Self::NONE };
+            return Self { kind: PageKind::Zero, young: pte.is_young(), writable, size, ..Self::NONE };
         }
         let meta = pool.meta(pte.frame());
         if pte.is_swapped() {
@@ -92,11 +106,12 @@ impl PageView {
         };
         Self {
             kind,
-            mapped: meta.maps,
+            mapped: if pte.is_huge() { pool.first_page_maps(meta.folio) } else { meta.maps },
             exclusive: meta.exclusive,
             writable,
-            dirty: meta.dirty || pte.is_dirty(),
+            dirty: pool.is_dirty(pte.frame()) || pte.is_dirty(),
             young: pte.is_young(),
+            size,
         }
     }
 }

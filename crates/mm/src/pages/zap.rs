@@ -5,13 +5,16 @@ use alloc::vec::Vec;
 
 use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
+use super::folio::MmId;
 use super::frames::{Frames, Holds, Pool};
+use super::huge::{self, Sums};
 use super::lock::{Keeps, keep_range};
 use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use super::{Pages, Rss, Table};
 use crate::file::{MapFile, ObjectId};
 use crate::flags::VmFlags;
+use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::set::VmaSet;
 use crate::vma::Vma;
@@ -43,7 +46,7 @@ impl Rss {
 /// Takes an entry out of a page table: what it held is counted less. What was written goes with it to the file.
 ///
 /// Linux: `mm/memory.c: zap_present_folio_ptes`, `zap_nonpresent_ptes`.
-pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, pool: &mut Pool<F>) {
+pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, mm: MmId, pool: &mut Pool<F>) {
     let old = core::mem::take(pte);
     if old.is_swapped() {
         rss.swap -= 1;
@@ -52,7 +55,7 @@ pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, pool: &mut Pool<F>)
         let meta = pool.meta_mut(old.frame());
         meta.dirty |= old.is_dirty() && meta.holds != Holds::Anon;
         rss.remove(meta.holds);
-        pool.unmap(old.frame());
+        pool.unmap(old.frame(), mm);
     }
 }
 
@@ -61,9 +64,13 @@ pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>
     for vma in vmas.iter().filter(|vma| vma.flags.contains(VmFlags::LOCKED)) {
         keep_range(&table, pool, vma.range, Keeps::No);
     }
-    let Table { mut tree, mut rss, faults: _, tlb: _, key_rights: _, seen: _ } = table;
+    let Table { mut tree, mut rss, faults: _, tlb: _, key_rights: _, seen: _, mut huge, mm } = table;
     tree.walk_mut(0..PageTable::PAGES, |_, ptes| {
-        ptes.iter_mut().for_each(|pte| clear(pte, &mut rss, pool));
+        if ptes[0].is_huge() {
+            huge::clear(ptes, Sums { rss: &mut rss, huge: &mut huge, mm }, pool);
+        } else {
+            ptes.iter_mut().for_each(|pte| clear(pte, &mut rss, mm, pool));
+        }
     });
     let nameless = |file: &&Arc<MapFile>| matches!(file.object, ObjectId::Nameless(_));
     let mut files: Vec<_> =
@@ -77,15 +84,29 @@ pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>
 }
 
 impl<F: Frames> Op<'_, Pages<F>> {
-    /// Drops the pages of a range.
+    /// Drops the pages of a range. The table behind a huge page goes with it.
     ///
-    /// Linux: `mm/memory.c: zap_pte_range`.
+    /// Linux: `mm/memory.c: zap_pmd_range`, `zap_pte_range`.
     pub(crate) fn zap(&mut self, range: AddrRange) {
-        let Table { tree, rss, tlb, .. } = &mut self.space.pages;
+        self.split_huge_edges(range);
+        let Table { tree, rss, tlb, huge, mm, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
-        tree.walk_mut(pages_of(range), |_, ptes| {
-            ptes.iter_mut().filter(|pte| !pte.is_none()).for_each(|pte| clear(pte, rss, pool));
+        let mut emptied = Vec::new();
+        tree.walk_mut(pages_of(range), |first, ptes| {
+            if ptes[0].is_huge() {
+                huge::clear(ptes, Sums { rss, huge, mm: *mm }, pool);
+                emptied.push(first);
+            } else {
+                ptes.iter_mut().filter(|pte| !pte.is_none()).for_each(|pte| clear(pte, rss, *mm, pool));
+            }
         });
+        if self.sys.profile.mutated(Mutation::HugeTableStays) {
+            emptied.clear();
+        }
+        for first in emptied {
+            let pages = first..first + PageTable::LEAF_PAGES;
+            tree.prune(pages, |span| span.end - span.start > PageTable::LEAF_PAGES);
+        }
         tlb.forget_range(range);
     }
 
@@ -133,13 +154,21 @@ impl<F: Frames> Op<'_, Pages<F>> {
     ///
     /// Linux: `mm/madvise.c: madvise_free_pte_range`.
     pub(crate) fn free_lazily(&mut self, range: AddrRange) {
-        let Table { tree, rss, tlb, .. } = &mut self.space.pages;
+        let whole = self.part_folios(range);
+        let Table { tree, rss, tlb, mm, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut() {
                 if pte.is_swapped() {
-                    clear(pte, rss, pool);
+                    clear(pte, rss, *mm, pool);
                 } else if pte.is_present() && !pte.is_zero_page() {
+                    let folio = pool.meta(pte.frame()).folio;
+                    if folio.is_large() {
+                        if whole.contains(&folio) && huge::free_lazily(pool, folio, pte.is_huge()) {
+                            *pte = pte.old().clean();
+                        }
+                        continue;
+                    }
                     let meta = pool.meta_mut(pte.frame());
                     // Only a page that is dirty by itself must be this process's alone.
                     if !meta.dirty || meta.maps == 1 {

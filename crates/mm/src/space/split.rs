@@ -36,6 +36,7 @@ impl<M: Memory> Op<'_, M> {
     pub(crate) fn split_unasked(&mut self, start: VirtAddr, at: VirtAddr) {
         let Self { space, sys, .. } = self;
         space.vmas.divide(start, 2, |_, lower, upper| cut(lower, upper, at, &mut sys.anon_vmas));
+        M::edged(self, at);
     }
 
     /// Splits `part` off the mapping at `vma` and changes it, in one step.
@@ -62,6 +63,12 @@ impl<M: Memory> Op<'_, M> {
                 change(if above { lower } else { upper });
             }
         });
+        if below {
+            M::edged(self, part.start);
+        }
+        if above {
+            M::edged(self, part.end);
+        }
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use mm::Mutation;
 
+use super::chance::Chance;
 use super::generate::Generator;
 use super::run::Run;
-use super::world::World;
+use super::world::{WIDE, World};
 use crate::fuzz::campaign::{FAILURES_MAX, Finding, Plan, Shorten, Summary};
 use crate::fuzz::divergence::Divergence;
 use crate::fuzz::error::FuzzError;
@@ -46,8 +47,12 @@ pub fn run_contents(plan: &Plan, report: &(dyn Fn(&Finding) + Sync)) -> Result<S
 /// # Errors
 /// What stopped it: a difference, or that it can't be run.
 pub fn replay_contents(program: &Program, mutation: Option<Mutation>) -> Result<Counted, Stop> {
-    once(&mut None, mutation, program)
+    let world = &mut None;
+    undisturbed(world, mutation, program).unwrap_or_else(|| once(world, mutation, program))
 }
+
+/// How often a program is run again that chance had a part in.
+const TRIES: usize = 5;
 
 struct Shared<'a> {
     plan: &'a Plan,
@@ -79,17 +84,23 @@ impl Shared<'_> {
 
     fn program(&self, world: &mut Option<World>, index: u64) -> Result<(), FuzzError> {
         let mutation = self.plan.mutation;
-        let mut run = match Run::start(ready(world, mutation)?) {
+        let mut generator = Generator::new(self.plan.seed, index);
+        let before = Chance::now(generator.window);
+        let mut run = match Run::start(ready(world, mutation)?, generator.window) {
             Ok(run) => run,
             Err(Stop::Failed(error)) => return Err(error),
             Err(Stop::Diverged(found)) => return Err(FuzzError::Setup(found.to_string())),
         };
-        let mut generator = Generator::new(self.plan.seed, index);
-        let end = generator.drive(&mut run).and_then(|()| run.finish());
-        let (counted, program) = (run.counted, run.program());
+        let mut end = generator.drive(&mut run).and_then(|()| run.finish());
+        let (mut counted, program) = (run.counted, run.program());
+        counted.asked += run.system.huge_asked();
         let is_good = end.is_ok() || run.abandon().is_ok();
         if !is_good || matches!(end, Err(Stop::Failed(_))) {
             *world = None;
+        }
+        if matches!(end, Err(Stop::Diverged(_))) && Chance::now(generator.window) != before {
+            counted.asked += 1;
+            end = undisturbed(world, mutation, &program).unwrap_or(Ok(Counted::default()));
         }
         if let Ok(mut summary) = self.summary.lock() {
             summary.programs += 1;
@@ -122,7 +133,7 @@ fn ready(world: &mut Option<World>, mutation: Option<Mutation>) -> Result<&mut W
 }
 
 fn once(world: &mut Option<World>, mutation: Option<Mutation>, program: &Program) -> Result<Counted, Stop> {
-    let mut run = Run::start(ready(world, mutation)?)?;
+    let mut run = Run::start(ready(world, mutation)?, WIDE)?;
     let lines = &mut program.lines.iter();
     let end = lines.try_for_each(|line| run.line(line.clone())).and_then(|()| run.finish());
     let unusable = matches!(end, Err(Stop::Failed(_)));
@@ -130,6 +141,20 @@ fn once(world: &mut Option<World>, mutation: Option<Mutation>, program: &Program
         *world = None;
     }
     end
+}
+
+/// Runs a program until chance had no part in how it ends; `None`: it always had, and nothing is proved.
+fn undisturbed(
+    world: &mut Option<World>,
+    mutation: Option<Mutation>,
+    program: &Program,
+) -> Option<Result<Counted, Stop>> {
+    (0..TRIES).find_map(|_| {
+        let before = Chance::now(WIDE);
+        let end = once(world, mutation, program);
+        let is_sure = !matches!(end, Err(Stop::Diverged(_))) || Chance::now(WIDE) == before;
+        is_sure.then_some(end)
+    })
 }
 
 /// Leaves out lines, many at once first, for as long as what is left diverges alike.

@@ -6,7 +6,6 @@ use mm::{FileKind, VmFlags, Why};
 
 use super::expect::{self, WriteBack};
 use super::run::{Expected, Run};
-use super::world::WINDOW;
 use crate::fuzz::divergence::What;
 use crate::fuzz::run::{Counted, Stop};
 
@@ -22,8 +21,7 @@ impl Run<'_> {
         self.world.live.recycle(actor.process);
         self.world.live.warm(actor.process)?;
         self.world.live.run(actor.process)?;
-        self.world.live.recycle(actor.process);
-        Ok(())
+        self.begin_counting(who)
     }
 
     /// Compares what is left, and ends every process.
@@ -41,8 +39,23 @@ impl Run<'_> {
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
         let process = actor.process;
         self.world.live.recycle(process);
-        let words = expect::pagemap(&mut actor.space, &mut self.system);
-        self.push(who, Step::Pagemap(WINDOW), Expected::Pagemap(words), Why::default())?;
+        let words = expect::pagemap(&mut actor.space, &mut self.system, self.window);
+        self.push(who, Step::Pagemap(self.window), Expected::Pagemap(words), Why::default())?;
+        self.compare_smaps(who)?;
+        self.read_everything(who)?;
+        self.flush()?;
+        self.world.live.recycle(process);
+        let Some(actor) = self.actors[who].take() else { return Ok(()) };
+        self.world.live.finish(process)?;
+        actor.space.exit(&mut self.system);
+        Ok(())
+    }
+
+    /// Compares what status and smaps say of a process.
+    pub(super) fn compare_smaps(&mut self, who: usize) -> Result<(), Stop> {
+        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        self.flush()?;
+        self.world.live.recycle(process);
         self.drain(who)?;
         let status =
             self.world.live.push(process, Step::Read { text: Text::Status, bytes_max: STATUS_MAX })?;
@@ -51,13 +64,7 @@ impl Run<'_> {
         self.compare()?;
         let outside = self.compare_usage(who, smaps)?;
         self.compare_sums(who, status, outside)?;
-        self.read_everything(who)?;
-        self.flush()?;
-        self.world.live.recycle(process);
-        let Some(actor) = self.actors[who].take() else { return Ok(()) };
-        self.world.live.finish(process)?;
-        actor.space.exit(&mut self.system);
-        Ok(())
+        self.compare_counters(who)
     }
 
     /// Lets what waits on the processor's lists find its place in the queues: until then pages freed lazily are not counted
@@ -98,7 +105,7 @@ impl Run<'_> {
         let Some(actor) = &self.actors[who] else { return Ok(outside) };
         for row in proc_text::smaps(&text) {
             let row = row?;
-            if !WINDOW.overlaps(row.map.range) {
+            if !self.window.overlaps(row.map.range) {
                 let (rss, anonymous) = (row.fields.rss.unwrap_or(0), row.fields.anonymous.unwrap_or(0));
                 let is_shared_memory = [&b"/memfd:"[..], b"/dev/zero", b"/SYSV"];
                 let is_shared_memory = is_shared_memory.iter().any(|name| row.map.name.starts_with(name));
@@ -110,6 +117,15 @@ impl Run<'_> {
             let file = actor.space.find(range.start).and_then(|vma| vma.backing.file_kind());
             let write_back =
                 if file == Some(FileKind::Regular) { WriteBack::Chance } else { WriteBack::Never };
+            let eligible = actor
+                .space
+                .find(range.start)
+                .is_some_and(|vma| actor.space.is_huge_eligible(&self.system, vma));
+            if row.fields.thp_eligible != Some(u64::from(eligible)) {
+                let (twin, kernel) =
+                    (format!("{range}: THPeligible {eligible}"), format!("{:?}", row.fields.thp_eligible));
+                return Err(self.diverged(What::Usage, twin, kernel, Why::default()));
+            }
             let ours = actor.space.usage(&self.system, range);
             if let Some((twin, kernel)) = expect::differing(&ours, &row.fields, write_back) {
                 let shown = |what: String| format!("{range}: {what}");
@@ -121,7 +137,8 @@ impl Run<'_> {
 
     /// Reads every page that may be read, one by one: what is not there yet comes, or raises its signal.
     fn read_everything(&mut self, who: usize) -> Result<(), Stop> {
-        for at in 0..WINDOW.pages() as usize {
+        for at in 0..self.window.pages() as usize {
+            self.make_room(who)?;
             let addr = expect::page(at);
             let Some(actor) = &mut self.actors[who] else { return Ok(()) };
             let readable = actor.space.find(addr).is_some_and(|vma| vma.flags.contains(VmFlags::READ));

@@ -2,7 +2,7 @@
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use live::hash_page;
-use mm::{PageKind, PageView, Usage, VmFlags};
+use mm::{PageKind, PageSize, PageView, Usage, VmFlags};
 use proc_text::{PagemapEntry, SmapsFields};
 
 use super::world::{Space, Sys, WINDOW};
@@ -25,6 +25,8 @@ fn word(view: PageView) -> u64 {
     match view.kind {
         PageKind::None => 0,
         PageKind::Guard => GUARD,
+        // The huge page of zeroes is told as a file's.
+        PageKind::Zero if view.size == PageSize::Huge => PRESENT | FILE,
         PageKind::Zero => PRESENT,
         PageKind::Anon => PRESENT | exclusive,
         PageKind::File | PageKind::Shmem | PageKind::Device => PRESENT | FILE | exclusive,
@@ -33,9 +35,9 @@ fn word(view: PageView) -> u64 {
 }
 
 /// The words of the window's pages.
-pub(super) fn pagemap(space: &mut Space, sys: &mut Sys) -> Vec<u64> {
+pub(super) fn pagemap(space: &mut Space, sys: &mut Sys, window: AddrRange) -> Vec<u64> {
     space.catch_up(sys);
-    let mut words = vec![0; WINDOW.pages() as usize];
+    let mut words = vec![0; window.pages() as usize];
     for (at, entry) in words.iter_mut().enumerate() {
         *entry = word(space.page(sys, page(at)));
     }
@@ -43,9 +45,9 @@ pub(super) fn pagemap(space: &mut Space, sys: &mut Sys) -> Vec<u64> {
 }
 
 /// The pages of the window that are there and may be read, in runs, with the hash of each.
-pub(super) fn hashes(space: &mut Space, sys: &mut Sys) -> Vec<(AddrRange, Vec<u64>)> {
+pub(super) fn hashes(space: &mut Space, sys: &mut Sys, window: AddrRange) -> Vec<(AddrRange, Vec<u64>)> {
     let mut runs: Vec<(AddrRange, Vec<u64>)> = Vec::new();
-    for at in 0..WINDOW.pages() as usize {
+    for at in 0..window.pages() as usize {
         let addr = page(at);
         let readable = space.find(addr).is_some_and(|vma| vma.flags.contains(VmFlags::READ));
         if !readable || !space.page(sys, addr).is_present() {
@@ -98,7 +100,7 @@ pub(super) fn differing(
         ("Private_Clean + Private_Dirty", private, sum(told.private_clean, told.private_dirty)),
         ("Anonymous", ours.anonymous, of(told.anonymous)),
         ("LazyFree", ours.lazy_free, of(told.lazy_free)),
-        ("AnonHugePages", 0, of(told.anon_huge)),
+        ("AnonHugePages", ours.anon_huge, of(told.anon_huge)),
         ("Swap", ours.swap, of(told.swap)),
         ("SwapPss", ours.swap_pss.kib() << 10, of(told.swap_pss)),
         ("Locked", ours.locked.kib() << 10, of(told.locked)),

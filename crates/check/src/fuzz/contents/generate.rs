@@ -7,7 +7,7 @@ use live::Setup;
 use mm::{FileKind, VmFlags};
 
 use super::run::Run;
-use super::world::WINDOW;
+use super::world::{HUGE_MAX, HUGE_PAGES, HUGE_START, WIDE, WINDOW};
 use crate::fuzz::line::{Act, Line};
 use crate::fuzz::rng::Rng;
 use crate::fuzz::run::Stop;
@@ -16,6 +16,8 @@ use crate::fuzz::run::Stop;
 pub(super) const HARMLESS: [u8; 6] = [0x90, 0xf8, 0xf9, 0xf5, 0x98, 0x99];
 /// Processes that live at the same time.
 const LIVING_MAX: usize = 4;
+/// One program in so many is about huge pages.
+const WIDE_EVERY: u64 = 8;
 /// Pages that files have at most.
 const FILE_PAGES_MAX: u64 = 8;
 
@@ -31,6 +33,10 @@ pub(super) struct Generator {
     io: u64,
     /// How many lines in a hundred fork.
     forks: u64,
+    /// What programs about huge pages begin with.
+    first: Vec<Call>,
+    /// Where everything happens: [`WIDE`] for programs about huge pages.
+    pub(super) window: AddrRange,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +82,40 @@ const ADVICE: &[(u64, Advice)] = &[
     (2, Advice::WILLNEED),
 ];
 
+/// The advice of programs about huge pages.
+const HUGE_ADVICE: &[(u64, Advice)] = &[
+    (46, Advice::HUGEPAGE),
+    (5, Advice::NOHUGEPAGE),
+    (14, Advice::DONTNEED),
+    (2, Advice::DONTNEED_LOCKED),
+    (9, Advice::FREE),
+    (6, Advice::POPULATE_READ),
+    (8, Advice::POPULATE_WRITE),
+    (4, Advice::GUARD_INSTALL),
+    (2, Advice::GUARD_REMOVE),
+    (2, Advice::WIPEONFORK),
+    (2, Advice::DONTFORK),
+    (6, Advice::COLD),
+    (5, Advice::PAGEOUT),
+];
+
+/// A mapping with room for huge pages, which are asked for.
+fn beginning(rng: &mut Rng) -> Vec<Call> {
+    let huge = HUGE_PAGES * PAGE_SIZE;
+    let range = rng.pick(&[
+        WIDE,
+        AddrRange::new(HUGE_START, VirtAddr(HUGE_START.0 + huge)),
+        AddrRange::new(HUGE_START, VirtAddr(HUGE_START.0 + 2 * huge)),
+        AddrRange::new(VirtAddr(HUGE_START.0 + PAGE_SIZE), WIDE.end),
+    ]);
+    let (addr, len) = (range.start, range.len());
+    let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::ANONYMOUS;
+    vec![
+        Call::Mmap { addr, len, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 },
+        Call::Madvise { addr, len, advice: Advice::HUGEPAGE },
+    ]
+}
+
 fn reaches_disk(run: &Run<'_>, who: usize, addr: VirtAddr, len: u64) -> bool {
     let Some(range) = AddrRange::from_len(addr, len) else { return false };
     let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
@@ -91,11 +131,19 @@ impl Generator {
         let files = rng.pick(&[0, 30, 60, 90]);
         let io = if files == 0 { 0 } else { rng.pick(&[0, 5, 15]) };
         let forks = rng.pick(&[0, 0, 2, 6]);
-        Self { rng, lines_left, touches, files, io, forks }
+        if index.is_multiple_of(WIDE_EVERY) {
+            let (lines_left, files) = (8 + rng.below(36), rng.pick(&[0, 0, 20]));
+            let first = beginning(&mut rng);
+            return Self { rng, lines_left, touches, files, io: 0, forks, first, window: WIDE };
+        }
+        Self { rng, lines_left, touches, files, io, forks, first: Vec::new(), window: WINDOW }
     }
 
     /// Runs a program line by line: what a line does is chosen by what there is.
     pub(super) fn drive(&mut self, run: &mut Run<'_>) -> Result<(), Stop> {
+        for call in std::mem::take(&mut self.first) {
+            run.line(Line { who: 0, act: Act::Call(call) })?;
+        }
         while self.lines_left > 0 {
             self.lines_left -= 1;
             let line = self.line(run);
@@ -132,15 +180,34 @@ impl Generator {
     }
 
     fn page(&mut self) -> VirtAddr {
-        VirtAddr(WINDOW.start.0 + self.rng.below(WINDOW.pages()) * PAGE_SIZE)
+        if self.window == WINDOW {
+            return VirtAddr(WINDOW.start.0 + self.rng.below(WINDOW.pages()) * PAGE_SIZE);
+        }
+        // At the edges of huge pages mostly.
+        let edge = HUGE_START.0 / PAGE_SIZE + self.rng.below(HUGE_MAX + 1) * HUGE_PAGES;
+        let page = match self.rng.below(10) {
+            0..3 => edge,
+            3..5 => edge + self.rng.below(4),
+            5..7 => edge - 1 - self.rng.below(4),
+            _ => WIDE.start.0 / PAGE_SIZE + self.rng.below(WIDE.pages()),
+        };
+        VirtAddr((page * PAGE_SIZE).clamp(WIDE.start.0, WIDE.end.0 - PAGE_SIZE))
     }
 
     /// A range inside the window.
     fn range(&mut self) -> (VirtAddr, u64) {
         let addr = self.page();
-        let pages =
-            if self.rng.percent(15) { 1 + self.rng.below(WINDOW.pages()) } else { 1 + self.rng.below(6) };
-        (addr, (pages * PAGE_SIZE).min(WINDOW.end.0 - addr.0))
+        if self.window == WIDE && self.rng.percent(55) {
+            let start = VirtAddr(HUGE_START.0 + self.rng.below(HUGE_MAX) * HUGE_PAGES * PAGE_SIZE);
+            let len = HUGE_PAGES * PAGE_SIZE * self.rng.pick(&[1, 1, 2]);
+            return (start, len.min(WIDE.end.0 - start.0));
+        }
+        let pages = if self.rng.percent(15) {
+            1 + self.rng.below(self.window.pages())
+        } else {
+            1 + self.rng.below(6)
+        };
+        (addr, (pages * PAGE_SIZE).min(self.window.end.0 - addr.0))
     }
 
     fn touch(&mut self) -> Act {
@@ -149,7 +216,7 @@ impl Generator {
         let fill = self.rng.pick(&HARMLESS);
         let word = u64::from_le_bytes([fill; 8]);
         // Words across a page's edge: half of it here, half there.
-        let across = VirtAddr(page.0.saturating_sub(4).max(WINDOW.start.0));
+        let across = VirtAddr(page.0.saturating_sub(4).max(self.window.start.0));
         match self.rng.below(100) {
             0..24 => Act::Load(inside),
             24..32 => Act::Get(inside),
@@ -209,7 +276,10 @@ impl Generator {
             Kind::Munmap => Call::Munmap { addr, len },
             Kind::Mprotect => Call::Mprotect { addr, len, prot: self.prot() },
             Kind::Mremap => self.mremap(addr, len),
-            Kind::Madvise => Call::Madvise { addr, len, advice: self.rng.weighted(ADVICE) },
+            Kind::Madvise => {
+                let advice = self.rng.weighted(if self.window == WIDE { HUGE_ADVICE } else { ADVICE });
+                Call::Madvise { addr, len, advice }
+            }
             Kind::Msync => {
                 let flags = self.rng.pick(&[MsyncFlags::SYNC, MsyncFlags::ASYNC, MsyncFlags::INVALIDATE]);
                 Call::Msync { addr, len, flags }
@@ -227,13 +297,13 @@ impl Generator {
         let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
         let places: Vec<_> = space.map_or_else(Vec::new, |space| {
             let open = VmFlags::READ.with(VmFlags::WRITE);
-            space.vmas_in(WINDOW).filter(|vma| vma.flags.contains(open)).map(|vma| vma.range).collect()
+            space.vmas_in(self.window).filter(|vma| vma.flags.contains(open)).map(|vma| vma.range).collect()
         });
         let page = if places.is_empty() || self.rng.percent(10) {
             self.page()
         } else {
             let place = self.rng.pick(&places);
-            VirtAddr(place.start.0.max(WINDOW.start.0) + self.rng.below(place.pages()) * PAGE_SIZE)
+            VirtAddr(place.start.0.max(self.window.start.0) + self.rng.below(place.pages()) * PAGE_SIZE)
         };
         // Of mapped memory only: the first hole ends it.
         let mapped = space.and_then(|space| space.find(addr)).map(|vma| vma.range.end.0 - addr.0);
@@ -243,7 +313,8 @@ impl Generator {
 
     fn mmap(&mut self, addr: VirtAddr, len: u64) -> Call {
         let of_file = self.rng.percent(self.files);
-        let mut flags = if self.rng.percent(50) { MapFlags::PRIVATE } else { MapFlags::SHARED };
+        let private = if self.window == WIDE { 88 } else { 50 };
+        let mut flags = if self.rng.percent(private) { MapFlags::PRIVATE } else { MapFlags::SHARED };
         if !of_file && self.rng.percent(4) {
             flags = MapFlags::DROPPABLE;
         }
@@ -264,8 +335,13 @@ impl Generator {
     }
 
     fn mremap(&mut self, addr: VirtAddr, old_len: u64) -> Call {
-        let new_addr = self.page();
-        let room = WINDOW.end.0 - new_addr.0;
+        let mut new_addr = self.page();
+        if self.window == WIDE && self.rng.percent(60) {
+            // As far from a huge page's edge as where it comes from.
+            let inside = addr.0 % (HUGE_PAGES * PAGE_SIZE);
+            new_addr = VirtAddr(HUGE_START.0 + self.rng.below(HUGE_MAX) * HUGE_PAGES * PAGE_SIZE + inside);
+        }
+        let room = self.window.end.0.saturating_sub(new_addr.0);
         let (flags, new_len) = match self.rng.below(10) {
             0..6 => {
                 let new_len =
@@ -275,7 +351,7 @@ impl Generator {
             6..8 => (RemapFlags::MAYMOVE | RemapFlags::FIXED | RemapFlags::DONTUNMAP, old_len),
             _ => (RemapFlags::NONE, PAGE_SIZE * (1 + self.rng.below(8))),
         };
-        let room = if flags == RemapFlags::NONE { WINDOW.end.0 - addr.0 } else { room };
+        let room = if flags == RemapFlags::NONE { self.window.end.0 - addr.0 } else { room };
         Call::Mremap { addr, old_len, new_len: new_len.min(room), flags, new_addr }
     }
 }

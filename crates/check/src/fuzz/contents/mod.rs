@@ -6,6 +6,8 @@
 //! memory and what smaps says of each mapping. What the kernel decides by chance is listed in `docs/fuzzing.md`.
 
 mod campaign;
+mod chance;
+mod counters;
 mod end;
 mod expect;
 mod generate;

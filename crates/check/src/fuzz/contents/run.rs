@@ -1,11 +1,12 @@
 //! One program on both sides: the twin goes ahead line by line, the kernel follows in batches.
 
-use abi::{Advice, Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
+use abi::{AddrRange, Advice, Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
 use live::{Answer, Process, Setup, Step, Ticket};
 use mm::{Basis, Fault, FileInput, FileKind, Input, Why};
 
+use super::counters::Counters;
 use super::expect;
-use super::world::{Space, Sys, WINDOW, World};
+use super::world::{Space, Sys, WIDE, World};
 use crate::fuzz::divergence::{Divergence, What};
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Act, Line, Privilege, Program};
@@ -19,6 +20,8 @@ pub(super) struct Actor {
     pub(super) process: Process,
     pub(super) space: Space,
     pub(super) parent: usize,
+    /// What it has counted that is not the program's.
+    pub(super) outside: Counters,
 }
 
 /// What the twin said of a line.
@@ -55,18 +58,20 @@ pub(super) struct Run<'w> {
     pub(super) counted: Counted,
     pub(super) pending: Vec<Pending>,
     pub(super) pending_of: usize,
+    /// Where everything happens.
+    pub(super) window: AddrRange,
 }
 
 impl<'w> Run<'w> {
     /// Begins a program with one process.
-    pub(super) fn start(world: &'w mut World) -> Result<Self, Stop> {
+    pub(super) fn start(world: &'w mut World, window: AddrRange) -> Result<Self, Stop> {
         world.reset_files()?;
         let process = world.live.spawn()?;
         let mut system = world.system.clone();
         let input = Input { caps: world.caps, ..Input::default() };
         let space = world.origin.clone().fork(&mut system, &input);
         let space = space.map_err(|errno| FuzzError::Setup(format!("the twin cannot fork: {errno}")))?;
-        let actor = Actor { process, space, parent: 0 };
+        let actor = Actor { process, space, parent: 0, outside: Counters::default() };
         let mut run = Self {
             world,
             system,
@@ -75,6 +80,7 @@ impl<'w> Run<'w> {
             counted: Counted::default(),
             pending: Vec::new(),
             pending_of: 0,
+            window,
         };
         run.begin(0)?;
         Ok(run)
@@ -272,7 +278,7 @@ impl<'w> Run<'w> {
         self.counted.calls += 1;
         match (forked, twin) {
             (Answer::Forked(process), Ok(space)) => {
-                let actor = Actor { process, space, parent: who };
+                let actor = Actor { process, space, parent: who, outside: Counters::default() };
                 self.actors.push(Some(actor));
                 self.begin(self.actors.len() - 1)
             }
@@ -296,15 +302,21 @@ impl<'w> Run<'w> {
     fn look(&mut self, who: usize) -> Result<(), Stop> {
         let at = self.lines.len();
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
-        let words = expect::pagemap(&mut actor.space, &mut self.system);
+        let words = expect::pagemap(&mut actor.space, &mut self.system, self.window);
         self.counted.maps += 1;
-        self.push(who, Step::Pagemap(WINDOW), Expected::Pagemap(words), Why::default())?;
-        if at.is_multiple_of(HASH_EVERY) { self.look_inside(who) } else { Ok(()) }
+        self.push(who, Step::Pagemap(self.window), Expected::Pagemap(words), Why::default())?;
+        if !at.is_multiple_of(HASH_EVERY) {
+            return Ok(());
+        }
+        if self.window == WIDE {
+            self.compare_smaps(who)?;
+        }
+        self.look_inside(who)
     }
 
     pub(super) fn look_inside(&mut self, who: usize) -> Result<(), Stop> {
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
-        for (range, hashes) in expect::hashes(&mut actor.space, &mut self.system) {
+        for (range, hashes) in expect::hashes(&mut actor.space, &mut self.system, self.window) {
             self.push(who, Step::Hash(range), Expected::Hashes(hashes), Why::default())?;
         }
         Ok(())
@@ -325,7 +337,7 @@ impl<'w> Run<'w> {
     pub(super) fn make_room(&mut self, who: usize) -> Result<(), Stop> {
         let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
         let live = &self.world.live;
-        let bytes = WINDOW.pages() as usize * 16 + 2 * PAGE_SIZE as usize;
+        let bytes = self.window.pages() as usize * 16 + 2 * PAGE_SIZE as usize;
         if live.room(process) < 128 || live.room_bytes(process) < 4 * bytes {
             self.flush()?;
             self.world.live.recycle(process);

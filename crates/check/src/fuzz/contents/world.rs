@@ -30,6 +30,16 @@ const BORDER: u64 = 0x2_0000_0000;
 pub(super) const WINDOW: AddrRange =
     AddrRange { start: VirtAddr(BORDER - BELOW * PAGE_SIZE), end: VirtAddr(BORDER + ABOVE * PAGE_SIZE) };
 
+/// Where everything happens in programs that are about huge pages: there is room for two, and something around.
+pub(super) const WIDE: AddrRange =
+    AddrRange { start: WINDOW.start, end: VirtAddr(BORDER + (HUGE_MAX * HUGE_PAGES + BELOW) * PAGE_SIZE) };
+/// The first page that is the first of a huge page.
+pub(super) const HUGE_START: VirtAddr = VirtAddr(BORDER);
+/// Huge pages that there is room for.
+pub(super) const HUGE_MAX: u64 = 2;
+/// Pages of a huge page.
+pub(super) const HUGE_PAGES: u64 = 512;
+
 /// A file open in every process.
 pub(super) struct OpenFile {
     pub(super) open: File,

@@ -21,6 +21,9 @@ pub(super) trait Node: Clone + Default + Sized {
         tables: &mut u64,
     ) -> &'a mut Option<Arc<Leaf>>;
 
+    /// Tells whether the table is there that the leaf of a page belongs into.
+    fn reaches(&self, page: u64) -> bool;
+
     fn walk_mut(&mut self, pages: Range<u64>, each: &mut impl FnMut(u64, &mut [Pte]));
 
     fn walk(&self, pages: Range<u64>, each: &mut impl FnMut(u64, &[Pte]));
@@ -70,6 +73,10 @@ impl Node for Leaf {
 
     fn leaf_place<'a>(place: &'a mut Option<Arc<Self>>, _: u64, _: &mut u64) -> &'a mut Option<Arc<Self>> {
         place
+    }
+
+    fn reaches(&self, _: u64) -> bool {
+        true
     }
 
     fn walk_mut(&mut self, pages: Range<u64>, each: &mut impl FnMut(u64, &mut [Pte])) {
@@ -132,6 +139,12 @@ impl<C: Node> Node for Level<C> {
             Arc::default()
         });
         C::leaf_place(&mut Arc::make_mut(node).kids[Self::index(page)], page, tables)
+    }
+
+    fn reaches(&self, page: u64) -> bool {
+        // The last level of these holds the leaves.
+        C::PAGES_LOG2 == Leaf::PAGES_LOG2
+            || self.kids[Self::index(page)].as_ref().is_some_and(|kid| kid.reaches(page))
     }
 
     fn walk_mut(&mut self, pages: Range<u64>, each: &mut impl FnMut(u64, &mut [Pte])) {

@@ -103,6 +103,30 @@ impl PageTable {
         &mut self.take(page).ptes
     }
 
+    /// The pages below one table of leaves.
+    const UPPER_PAGES: u64 = Self::LEAF_PAGES * 512;
+
+    /// Makes the tables above the leaves of a range where another page table has them: fork copies so far, whatever there
+    /// is below.
+    ///
+    /// Linux: `mm/memory.c: copy_pud_range`, `copy_pmd_range`.
+    pub(crate) fn reach_as(&mut self, other: &Self, pages: Range<u64>) {
+        let Some(top) = &other.top else { return };
+        let mut page = pages.start;
+        while page < pages.end {
+            if top.reaches(page) {
+                self.reach(page);
+            }
+            page = (page | (Self::UPPER_PAGES - 1)) + 1;
+        }
+    }
+
+    /// Makes the tables above the leaf of a page, but not that: what a fault does before it is refused.
+    pub(crate) fn reach(&mut self, page: u64) {
+        self.top.get_or_insert_default();
+        let _place = Top::leaf_place(&mut self.top, page, &mut self.tables);
+    }
+
     /// Takes the leaf of a page into the hand.
     #[inline]
     fn take(&mut self, page: u64) -> &mut Leaf {

@@ -3,6 +3,7 @@
 mod advice;
 mod anonymous;
 mod files;
+mod huge;
 mod keys;
 
 use alloc::vec::Vec;

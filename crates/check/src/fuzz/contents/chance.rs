@@ -1,0 +1,40 @@
+//! What chance did to huge pages: free memory had none, khugepaged joined some, reclaim or compaction looked at them. The
+//! kernel's own counters tell it.
+
+use std::fs;
+
+use abi::AddrRange;
+
+use super::world::WIDE;
+
+/// The counters of the kernel's events that have a say: faults that every rule allowed a huge page and that got none; pages
+/// that were looked at, and perhaps marked as accessed, because memory or large pieces of it were short.
+const EVENTS: [&str; 5] =
+    ["thp_fault_fallback", "pgscan_kswapd", "pgscan_direct", "pgrefill", "compact_migrate_scanned"];
+
+/// How often chance had its way: a program that differs while one of these grew proves nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Chance {
+    events: [u64; EVENTS.len()],
+    /// Huge pages that khugepaged made (`pages_collapsed`).
+    joined: u64,
+}
+
+impl Chance {
+    /// Reads the counters, for programs that are about huge pages.
+    pub(super) fn now(window: AddrRange) -> Self {
+        if window != WIDE {
+            return Self::default();
+        }
+        let events = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+        let joined = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/khugepaged/pages_collapsed");
+        let mut lines = events.lines().filter_map(|line| line.split_once(' ')).collect::<Vec<_>>();
+        lines.retain(|(name, _)| EVENTS.contains(name));
+        let of = |name: &str| lines.iter().find(|(of, _)| *of == name).map_or(0, |(_, text)| number(text));
+        Self { events: EVENTS.map(of), joined: number(&joined.unwrap_or_default()) }
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.trim().parse().unwrap_or(0)
+}
