@@ -36,6 +36,36 @@ impl Guards {
         self.ranges.range(range.start..range.end).next().map(|(start, _)| *start)
     }
 
+    /// Tells whether there is no marker at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Returns the ranges inside a range.
+    pub(crate) fn ranges_in(&self, range: AddrRange) -> Vec<AddrRange> {
+        let below = self.ranges.range(..=range.start).next_back();
+        let rest = self.ranges.range(range.start..range.end).filter(|(start, _)| **start > range.start);
+        let all = below.into_iter().chain(rest).map(|(start, end)| AddrRange { start: *start, end: *end });
+        all.filter_map(|one| one.intersection(range)).collect()
+    }
+
+    /// Returns the first address of a range that has no marker.
+    pub(crate) fn first_outside(&self, range: AddrRange) -> Option<VirtAddr> {
+        let mut at = range.start;
+        while at < range.end {
+            match self.ranges.range(..=at).next_back() {
+                Some((_, end)) if at < *end => at = *end,
+                _ => return Some(at),
+            }
+        }
+        None
+    }
+
+    /// Tells whether every page of a range has a marker.
+    pub(crate) fn covers(&self, range: AddrRange) -> bool {
+        self.first_outside(range).is_none()
+    }
+
     /// Puts markers on a range.
     pub(crate) fn insert(&mut self, range: AddrRange) {
         self.remove(range);

@@ -65,6 +65,7 @@ mod state;
 mod system;
 #[cfg(test)]
 mod tests;
+mod thp;
 mod vma;
 mod why;
 

@@ -54,12 +54,15 @@ pub struct SpaceState {
     pub guards: Vec<AddrRange>,
     /// The AIO contexts.
     pub rings: Vec<Ring>,
+    /// Ranges with page tables in which something is mapped that has no anon_vma yet, where no pages are kept: elsewhere
+    /// no later operation asks for them.
+    pub blocks: Vec<AddrRange>,
 }
 
 impl<M: Memory> AddressSpace<M> {
     /// Takes the address space apart.
     pub fn state(&self) -> SpaceState {
-        let Self { vmas, layout, counters, limits, def_flags, settings, guards, rings, pages: _ } = self;
+        let Self { vmas, layout, counters, limits, def_flags, settings, guards, rings, pages } = self;
         SpaceState {
             vmas: vmas.iter().cloned().collect(),
             layout: layout.clone(),
@@ -69,13 +72,27 @@ impl<M: Memory> AddressSpace<M> {
             settings: *settings,
             guards: guards.ranges(),
             rings: rings.clone(),
+            blocks: M::blocks(pages).into_iter().filter(|range| self.has_open_vma(*range)).collect(),
         }
+    }
+
+    fn has_open_vma(&self, range: AddrRange) -> bool {
+        self.vmas.range(range).any(|vma| vma.anon.is_none() && vma.is_anonymous())
     }
 
     /// Puts it together; `None` if the mappings are empty, unaligned, or not ascending.
     fn of_state(state: SpaceState) -> Option<Self> {
-        let SpaceState { vmas: list, layout, limits, locked_vm, def_flags, settings, guards: markers, rings } =
-            state;
+        let SpaceState {
+            vmas: list,
+            layout,
+            limits,
+            locked_vm,
+            def_flags,
+            settings,
+            guards: markers,
+            rings,
+            blocks,
+        } = state;
         let mut vmas = VmaSet::new();
         let mut counters = Counters::default();
         let mut end = VirtAddr::NULL;
@@ -103,7 +120,7 @@ impl<M: Memory> AddressSpace<M> {
             settings,
             guards,
             rings,
-            pages: Default::default(),
+            pages: M::of_blocks(blocks),
         })
     }
 }

@@ -14,6 +14,8 @@ const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
 /// refuses a range that goes beyond (`EFAULT`).
 const SPACE_END_4: u64 = 0x7fff_ffff_f000;
 const SPACE_END_5: u64 = 0x00ff_ffff_ffff_f000;
+/// A huge page.
+const HUGE_BYTES: u64 = 2 << 20;
 /// Runs read by one system call.
 const RUNS_PER_CALL: usize = 4096;
 
@@ -187,12 +189,30 @@ impl Scanner {
     }
 }
 
-/// Tells whether a range holds an anonymous page: present or swapped, of no file, not the shared page of zeros.
+/// Tells whether a range holds a page that gives its private mapping an `anon_vma`: present or swapped, of no file, not
+/// the shared page of zeros. The huge one does: a fault that maps it prepares for a write even if it reads
+/// (`mm/huge_memory.c: do_huge_pmd_anonymous_page`).
 ///
 /// # Errors
 /// As [`Scanner::scan`].
 pub fn holds_anonymous(pagemap: &File, range: AddrRange) -> OsResult<bool> {
     let not = Categories::FILE.0 | Categories::ZERO.0;
+    let of_its_own = ScanArg {
+        category_inverted: not,
+        category_mask: not,
+        category_anyof_mask: Categories::PRESENT.0 | Categories::SWAPPED.0,
+        ..ScanArg::default()
+    };
+    if holds(pagemap, range, of_its_own)? {
+        return Ok(true);
+    }
+    let huge_zeroes = Categories::PRESENT.0 | Categories::ZERO.0 | Categories::HUGE.0;
+    Ok(range.len() >= HUGE_BYTES
+        && holds(pagemap, range, ScanArg { category_mask: huge_zeroes, ..ScanArg::default() })?)
+}
+
+/// Tells whether a range holds a page of these categories.
+fn holds(pagemap: &File, range: AddrRange, wanted: ScanArg) -> OsResult<bool> {
     let mut found = Region::default();
     let mut arg = ScanArg {
         size: size_of::<ScanArg>() as u64,
@@ -201,10 +221,7 @@ pub fn holds_anonymous(pagemap: &File, range: AddrRange) -> OsResult<bool> {
         vec: (&raw mut found) as u64,
         vec_len: 1,
         max_pages: 1,
-        category_inverted: not,
-        category_mask: not,
-        category_anyof_mask: Categories::PRESENT.0 | Categories::SWAPPED.0,
-        ..ScanArg::default()
+        ..wanted
     };
     // SAFETY: `arg` is a valid `pm_scan_arg` whose vector is `found`, one region long; both outlive the call.
     let count = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &raw mut arg) };

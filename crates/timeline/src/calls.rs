@@ -164,7 +164,7 @@ impl World {
         }
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         let Some(twin) = memory.twin.as_mut() else { return };
-        let grown = twin.touch(&mut self.shared, fault.addr);
+        let grown = twin.touch(&mut self.shared, fault.addr, fault.access);
         if let Some(ledger) = memory.ledger.as_mut() {
             let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
             let fork = ledger.fault(twin.space(), touch, fault.addr, fault.access.into());

@@ -10,12 +10,15 @@ pub(crate) fn resident(runs: &[PageRun]) -> u64 {
     runs.iter().filter(counts).map(|run| run.range.len()).sum()
 }
 
-/// Ranges of pages that belong to no file: where there is one in a private mapping, it has an `anon_vma`.
+/// Ranges of pages that belong to no file: where there is one in a private mapping, it has an `anon_vma`. Zeros of a
+/// huge page count, for a fault that maps it prepares for a write even if it reads (`mm/huge_memory.c:
+/// do_huge_pmd_anonymous_page`).
 pub(crate) fn anonymous(runs: &[PageRun]) -> impl Iterator<Item = AddrRange> {
     let is_anonymous = |run: &&PageRun| {
         let state = run.state;
         let is_there = state.contains(PageState::PRESENT) || state.contains(PageState::SWAPPED);
-        is_there && !state.contains(PageState::FILE) && !state.contains(PageState::ZERO)
+        let is_own = !state.contains(PageState::ZERO) || state.contains(PageState::HUGE);
+        is_there && !state.contains(PageState::FILE) && is_own
     };
     runs.iter().filter(is_anonymous).map(|run| run.range)
 }

@@ -1,11 +1,12 @@
-//! Where operations on mappings meet pages: with [`NoPages`] each of these is nothing.
+//! Where operations on mappings meet pages: with [`NoPages`] almost each of these is nothing.
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use abi::{AddrRange, VirtAddr};
+use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 
+use super::blocks::Blocks;
 use super::cache::IoError;
 use super::frames::{Frames, Pool};
 use super::lock::Keeps;
@@ -190,13 +191,73 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     ) {
     }
 
+    /// Returns the blocks of 2 MiB that have a page table, where only these are kept.
+    fn blocks(_table: &Self::Table) -> Vec<AddrRange> {
+        Vec::new()
+    }
+
+    /// Makes a table that has these blocks, where only these are kept.
+    fn of_blocks(_blocks: Vec<AddrRange>) -> Self::Table {
+        Self::Table::default()
+    }
+
     /// The memory of a process ends.
     fn exited(_table: Self::Table, _vmas: VmaSet<Vma>, _pool: &mut Self::Pool) {}
 }
 
 impl Hooks for NoPages {
-    type Table = ();
+    type Table = Blocks;
     type Pool = ();
+
+    fn fault(op: &mut Op<'_, Self>, vma: VirtAddr, addr: VirtAddr, access: Access) -> Result<(), Signal> {
+        let page = AddrRange { start: addr.page_down(), end: VirtAddr(addr.page_down().0 + PAGE_SIZE) };
+        op.fault_blocks(vma, page, access);
+        Ok(())
+    }
+
+    fn populate(op: &mut Op<'_, Self>, vma: VirtAddr, range: AddrRange, access: Access) {
+        op.fault_blocks(vma, range, access);
+    }
+
+    fn guarded(op: &mut Op<'_, Self>, range: AddrRange) {
+        op.fault_blocks(range.start, range, Access::Write);
+    }
+
+    fn unmapped(op: &mut Op<'_, Self>, range: AddrRange, _backing: &Backing) {
+        op.free_blocks(range);
+    }
+
+    fn dropped(op: &mut Op<'_, Self>, range: AddrRange) {
+        op.space.pages.dropped(range);
+    }
+
+    fn moved(op: &mut Op<'_, Self>, from: AddrRange, to: VirtAddr) {
+        op.space.pages.moved(from, to);
+    }
+
+    fn forked(parent: &mut Blocks, child: &mut Blocks, _pool: &mut (), vma: &Vma, _profile: &Profile) {
+        if is_copied(vma) {
+            parent.copy_to(child, vma.range);
+        }
+    }
+
+    fn blocks(table: &Blocks) -> Vec<AddrRange> {
+        table.ranges()
+    }
+
+    fn of_blocks(blocks: Vec<AddrRange>) -> Blocks {
+        let mut table = Blocks::default();
+        blocks.into_iter().filter(|range| !range.is_empty()).for_each(|range| table.insert(range));
+        table
+    }
+}
+
+/// Tells whether fork copies the page tables of a mapping.
+///
+/// Linux: `mm/memory.c: vma_needs_copy`.
+fn is_copied(vma: &Vma) -> bool {
+    let follows = vma.anon.is_some() || vma.flags.intersects(COPIED);
+    follows && !vma.flags.contains(VmFlags::WIPEONFORK)
 }
 
 impl<F: Frames> Hooks for Pages<F> {
@@ -295,8 +356,7 @@ impl<F: Frames> Hooks for Pages<F> {
 
     fn forked(parent: &mut Table, child: &mut Table, pool: &mut Pool<F>, vma: &Vma, profile: &Profile) {
         child.key_rights = parent.key_rights;
-        let follows = vma.anon.is_some() || vma.flags.intersects(COPIED);
-        if follows && !vma.flags.contains(VmFlags::WIPEONFORK) {
+        if is_copied(vma) {
             super::fork::copy(parent, child, pool, vma, profile);
         }
     }

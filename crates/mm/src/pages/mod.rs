@@ -19,6 +19,7 @@
 //! ```
 
 mod access;
+mod blocks;
 mod cache;
 mod fault;
 mod files;

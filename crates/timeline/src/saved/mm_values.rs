@@ -33,7 +33,7 @@ saved! {
         thp_disabled_except_advised, persona, only_key_taken,
     }
     Ring { id, bytes, description }
-    SpaceState { vmas, layout, limits, locked_vm, def_flags, settings, guards, rings }
+    SpaceState { vmas, layout, limits, locked_vm, def_flags, settings, guards, rings, blocks }
     SystemState { committed, sizes, next_nameless, anon_vmas, next_anon_vma }
 }
 

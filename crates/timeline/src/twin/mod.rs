@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, Fd, FileId, Resource, Rlimit, VirtAddr};
 use mm::{Access, AddressSpace, Basis, Input, System, Touch, Uffd, VmFlags, Vma, Why};
-use recording::{Bytes, CallInput, ExecEvent, Header, MapRow, MmId};
+use recording::{Bytes, CallInput, ExecEvent, FaultAccess, Header, MapRow, MmId};
 
 pub use correct::Corrected;
 pub use exec::{ExecUnknown, Loaded};
@@ -234,13 +234,18 @@ impl Twin {
 
     /// A page fault that the program survived: a stack may have grown, a mapping has an `anon_vma` now.
     ///
-    /// The kernel's event does not say whether the access was a write; where writes are allowed it is taken for
-    /// one, and the next checkpoint with pages has the last word.
+    /// Where it was not told how memory was accessed, an access where writes are allowed is taken for a write, and the next
+    /// checkpoint with pages has the last word.
     /// Returns the mapping that grew by it.
-    pub fn touch(&mut self, shared: &mut Shared, addr: VirtAddr) -> Option<AddrRange> {
+    pub fn touch(&mut self, shared: &mut Shared, addr: VirtAddr, told: FaultAccess) -> Option<AddrRange> {
         let writable =
             self.space.first_ending_after(addr).is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
-        let access = if writable { Access::Write } else { Access::Read };
+        let access = match told {
+            FaultAccess::Read | FaultAccess::Exec => Access::Read,
+            FaultAccess::Unknown | FaultAccess::Write if writable => Access::Write,
+            // A debugger, or the kernel itself, writes where the program may not.
+            FaultAccess::Unknown | FaultAccess::Write => Access::Read,
+        };
         // A refused access was a signal.
         let input = Input { caps: shared.caps, ..Input::default() };
         let touched = self.space.touch(&mut shared.sys, addr, access, &input);
@@ -254,7 +259,7 @@ impl Twin {
     pub fn grow_stack(&mut self, shared: &mut Shared, range: AddrRange) {
         let Some(vma) = self.space.first_ending_after(range.start) else { return };
         if vma.flags.contains(VmFlags::GROWSDOWN) && vma.range.start > range.start {
-            self.touch(shared, range.start);
+            self.touch(shared, range.start, FaultAccess::Unknown);
         }
     }
 

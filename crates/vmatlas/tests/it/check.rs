@@ -19,6 +19,7 @@ const GUESTS: &[&str] = &[
     "fork",
     "grows_down",
     "hello",
+    "huge_zeroes",
     "leftover",
     "memfd",
     "mmap_loop",

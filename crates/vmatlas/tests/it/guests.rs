@@ -197,3 +197,17 @@ fn a_limit_that_is_set_from_outside_is_known_from_the_next_checkpoint_on() {
         Report::open(&run.recording()).assert_held();
     }
 }
+
+/// Where faults tell reads from writes, a read of the huge page of zeroes is told from one of small zeroes: the one
+/// sets an anon_vma, the other does not.
+#[test]
+fn what_was_only_read_is_not_taken_for_written() {
+    let Some(program) = guest("huge_zeroes", Build::Dynamic) else { return };
+    if !is_root() || sys::perf::FaultTracepoints::find().is_err() {
+        println!("SKIPPED: reads told from writes, the tracepoints of faults can't be opened");
+        return;
+    }
+    let scratch = Scratch::new("huge-zeroes");
+    let (_, report) = Run::new(&scratch, [program]).same_recorded();
+    report.assert_held();
+}
