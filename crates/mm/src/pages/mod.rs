@@ -9,7 +9,7 @@
 //! | [`Pages<Contents>`](Pages) | also the bytes | the same, and loads and stores work |
 //!
 //! All three run the same code: the operations on mappings tell the parameter what happens ([`Memory`]), and with
-//! [`NoPages`] that is nothing.
+//! [`NoPages`] that is next to nothing: where there are page tables.
 //!
 //! ```text
 //! AddressSpace: Table                              System: Pool
