@@ -21,7 +21,7 @@ use crate::flags::VmFlags;
 use crate::op::Op;
 use crate::pages::Memory;
 use crate::profile::Profile;
-use crate::set::Spot;
+use crate::set::{Spot, VmaSet};
 use crate::space::may_split;
 use crate::vma::{Extra, Vma};
 use crate::why::{MergeBar, Refusal, Side, Why};
@@ -83,7 +83,10 @@ impl<M: Memory> Op<'_, M> {
         let Some(spot) = self.space.vmas.spot(range.start) else { return Ok(range.start) };
         let whole = spot.entry().range;
         let beside = whole.start == range.start || whole.end == range.end;
-        if beside && let Some(merge) = plan_merge(&self.sys.profile, &mut self.why, &spot, range, &change) {
+        if beside
+            && let Some(merge) =
+                plan_merge(&self.sys.profile, &mut self.why, &self.space.vmas, &spot, range, &change)
+        {
             return Ok(self.merge_change(range, whole, merge));
         }
         if range == whole {
@@ -169,6 +172,7 @@ fn may_carve(profile: &Profile, map_count: u64, vma: &Vma, part: AddrRange) -> R
 fn plan_merge(
     profile: &Profile,
     why: &mut Why,
+    vmas: &VmaSet<Vma>,
     spot: &Spot<'_, Vma>,
     range: AddrRange,
     change: &Change,
@@ -178,8 +182,8 @@ fn plan_merge(
     }
     let vma = spot.entry();
     let (at_left, at_right) = (range.start == vma.range.start, range.end == vma.range.end);
-    let left = if at_left { spot.below() } else { None };
-    let right = if at_right { spot.above() } else { None };
+    let left = if at_left { vmas.below(spot) } else { None };
+    let right = if at_right { vmas.above(spot) } else { None };
     let proposal = Proposal {
         range,
         pgoff: vma.pgoff_at(range.start),

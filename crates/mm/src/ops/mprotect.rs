@@ -28,21 +28,15 @@ const CHARGED: VmFlags = VmFlags(
 struct Target {
     range: AddrRange,
     flags: VmFlags,
-    untouched: Untouched,
-}
-
-/// Whether a mapping is private anonymous memory that was never touched.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Untouched {
-    Yes,
-    No,
+    /// The flags that it loses where it becomes read-only: of private anonymous memory that was never touched.
+    unwritten: VmFlags,
 }
 
 impl Target {
     fn of(vma: &Vma) -> Self {
         let is_untouched = vma.anon.is_none() && vma.is_anonymous();
-        let untouched = if is_untouched { Untouched::Yes } else { Untouched::No };
-        Self { range: vma.range, flags: vma.flags, untouched }
+        let unwritten = if is_untouched { VmFlags::ACCOUNT } else { VmFlags::NONE };
+        Self { range: vma.range, flags: vma.flags, unwritten }
     }
 }
 
@@ -73,21 +67,20 @@ impl<M: Memory> Op<'_, M> {
         if key.is_some_and(|key| key != -1 && !self.is_key_allocated(key)) {
             return Err(Refusal::NoKey);
         }
-        let (first, range) = self.protected_range(AddrRange { start: addr, end }, grows)?;
+        let range = AddrRange { start: addr, end };
         if self.sys.profile.mutated(Mutation::ProtectAtomic) {
             let before = (self.space.clone(), self.sys.clone());
-            let answer = self.protect_all(first, range, prot, key);
+            let answer = self.protect_all(range, grows, prot, key);
             if answer.is_err() {
                 (*self.space, *self.sys) = before;
             }
             return answer;
         }
-        self.protect_all(first, range, prot, key)
+        self.protect_all(range, grows, prot, key)
     }
 
-    /// Finds the first mapping of the range; `PROT_GROWSDOWN` starts where it starts.
-    #[inline]
-    fn protected_range(&self, range: AddrRange, grows: Prot) -> Result<(Target, AddrRange), Refusal> {
+    /// Changes mapping by mapping from the first one on; `PROT_GROWSDOWN` starts where that starts.
+    fn protect_all(&mut self, mut range: AddrRange, grows: Prot, prot: Prot, key: Option<i32>) -> Answer {
         let first = self.space.vmas.near(range.start).ok_or(Refusal::ProtectHole)?;
         if first.range.start >= range.end {
             return Err(Refusal::ProtectHole);
@@ -96,17 +89,14 @@ impl<M: Memory> Op<'_, M> {
             if !first.flags.contains(VmFlags::GROWSDOWN) {
                 return Err(Refusal::DoesNotGrow);
             }
-            return Ok((Target::of(first), AddrRange { start: first.range.start, ..range }));
-        }
-        if first.range.start > range.start {
+            range.start = first.range.start;
+        } else if first.range.start > range.start {
             return Err(Refusal::ProtectHole);
+        } else if grows == Prot::GROWSUP {
+            // No mapping grows upwards on this processor.
+            return Err(Refusal::DoesNotGrow);
         }
-        // No mapping grows upwards on this processor.
-        if grows == Prot::GROWSUP { Err(Refusal::DoesNotGrow) } else { Ok((Target::of(first), range)) }
-    }
-
-    #[inline]
-    fn protect_all(&mut self, mut target: Target, range: AddrRange, prot: Prot, key: Option<i32>) -> Answer {
+        let mut target = Target::of(first);
         let mut at = range.start;
         loop {
             let part = AddrRange { start: at, end: target.range.end.min(range.end) };
@@ -177,8 +167,8 @@ impl<M: Memory> Op<'_, M> {
                 charged = pages;
                 flags = flags | VmFlags::ACCOUNT;
             }
-        } else if old.contains(VmFlags::ACCOUNT) && target.untouched == Untouched::Yes {
-            flags = flags.without(VmFlags::ACCOUNT);
+        } else {
+            flags = flags.without(target.unwritten);
         }
         let start = match self.modify(part, Change::flags(flags)) {
             Ok(start) => {

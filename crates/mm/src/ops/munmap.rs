@@ -64,12 +64,15 @@ impl<M: Memory> Op<'_, M> {
     /// Checks that a range may be unmapped and splits what reaches over its edges.
     ///
     /// Linux: `mm/vma.c: vms_gather_munmap_vmas`.
+    #[inline]
     pub(crate) fn gather(&mut self, range: AddrRange) -> Result<Gathered, Refusal> {
-        let mut there = self.survey(range)?;
-        if there.first < range.start && there.mappings > 0 {
+        let there = loop {
+            let there = self.survey(range)?;
+            if there.mappings == 0 || there.first >= range.start {
+                break there;
+            }
             self.split(there.first, range.start)?;
-            there = self.survey(range)?;
-        }
+        };
         if let Some(over) = there.over {
             self.split(over, range.end)?;
         }
@@ -77,6 +80,7 @@ impl<M: Memory> Op<'_, M> {
     }
 
     /// Looks at the mappings of a range up to one that may not go; only at the first where that has to be split.
+    #[inline]
     fn survey(&self, range: AddrRange) -> Result<Gathered, Refusal> {
         let mut there = Gathered::default();
         for vma in self.space.vmas.range(range) {

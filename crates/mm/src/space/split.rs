@@ -35,7 +35,10 @@ impl<M: Memory> Op<'_, M> {
     /// Splits the mapping that starts at `start` in two at `at`, whatever it is.
     pub(crate) fn split_unasked(&mut self, start: VirtAddr, at: VirtAddr) {
         let Self { space, sys, .. } = self;
-        space.vmas.divide(start, 2, |_, lower, upper| cut(lower, upper, at, &mut sys.anon_vmas));
+        space.vmas.divide(start, 2, |part, vma| match part {
+            0 => vma.range.end = at,
+            _ => begin_at(vma, at, &mut sys.anon_vmas),
+        });
         M::edged(self, at);
     }
 
@@ -53,14 +56,20 @@ impl<M: Memory> Op<'_, M> {
         let below = part.start > vma.start;
         let above = part.end < vma.end;
         let parts = 1 + usize::from(below) + usize::from(above);
+        let changed = usize::from(below);
         let mut change = Some(change);
-        space.vmas.divide(vma.start, parts, |cuts, lower, upper| {
-            let at = if below && cuts == 0 { part.start } else { part.end };
-            cut(lower, upper, at, &mut sys.anon_vmas);
-            if cuts + 2 == parts
-                && let Some(change) = change.take()
-            {
-                change(if above { lower } else { upper });
+        space.vmas.divide(vma.start, parts, |number, vma| {
+            if number > 0 {
+                let at = if number == changed { part.start } else { part.end };
+                begin_at(vma, at, &mut sys.anon_vmas);
+            }
+            if number < changed {
+                vma.range.end = part.start;
+            } else if number == changed {
+                vma.range.end = part.end;
+                if let Some(change) = change.take() {
+                    change(vma);
+                }
             }
         });
         if below {
@@ -82,13 +91,12 @@ pub(crate) fn may_split(profile: &Profile, map_count: u64, vma: &Vma, at: VirtAd
     if vma.may_split(at) { Ok(()) } else { Err(Refusal::MayNotSplit) }
 }
 
-/// Ends a mapping at `at`, and lets its copy begin there.
-fn cut(lower: &mut Vma, upper: &mut Vma, at: VirtAddr, anon_vmas: &mut AnonVmas) {
-    debug_assert!(lower.range.start < at && at < lower.range.end, "{at} is inside {}", lower.range);
-    upper.pgoff = lower.pgoff_at(at);
-    upper.range.start = at;
-    lower.range.end = at;
-    if let Some(chain) = &upper.anon {
+/// Lets the copy of a mapping begin at `at`.
+fn begin_at(vma: &mut Vma, at: VirtAddr, anon_vmas: &mut AnonVmas) {
+    debug_assert!(vma.range.start < at && at < vma.range.end, "{at} is inside {}", vma.range);
+    vma.pgoff = vma.pgoff_at(at);
+    vma.range.start = at;
+    if let Some(chain) = &vma.anon {
         anon_vmas.duplicate(chain);
     }
 }

@@ -80,12 +80,11 @@ impl<V: Entry> Tree<V> {
     /// AAAAAA  ->  AAABBB or AABBCC
     /// ```
     ///
-    /// `cut` is given, from the lowest cut on, how many were made before, the part below, and a copy of it that it
-    /// makes what is above.
+    /// `shape` is given each part's number, from the lowest on, and a copy of the entry, that it cuts down.
     ///
     /// # Preconditions
     /// The parts occupy what the entry did, without gaps.
-    pub fn divide(&mut self, start: VirtAddr, parts: usize, cut: impl FnMut(usize, &mut V, &mut V)) -> bool {
+    pub fn divide(&mut self, start: VirtAddr, parts: usize, shape: impl FnMut(usize, &mut V)) -> bool {
         debug_assert!((2..=1 + PARTS_MOST).contains(&parts), "{parts} parts");
         let Some((mut leaf, mut index)) = self.leaf_of(start) else { return false };
         if leaf.len() + PARTS_MOST > LEAF {
@@ -95,7 +94,7 @@ impl<V: Entry> Tree<V> {
                 None => return false,
             }
         }
-        leaf.divide(index, parts, cut);
+        leaf.divide(index, parts, shape);
         self.len += parts - 1;
         true
     }

@@ -16,6 +16,14 @@ pub(super) struct Slot<'a, V> {
     pub(super) index: usize,
 }
 
+impl<V> Clone for Slot<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Slot<'_, V> {}
+
 impl<V: Entry> Tree<V> {
     /// Returns the entry that contains `addr`.
     pub fn find(&self, addr: VirtAddr) -> Option<&V> {
@@ -153,12 +161,6 @@ impl<V: Entry> Tree<V> {
 }
 
 impl<'a, V: Entry> Slot<'a, V> {
-    /// Returns the leaf and the index there.
-    #[inline]
-    pub(super) fn place(&self) -> (&'a Leaf<V>, usize) {
-        (self.leaf, self.index)
-    }
-
     /// Returns the entry.
     pub(super) fn entry(&self) -> &'a V {
         self.leaf.values.get(self.index)

@@ -13,7 +13,6 @@ use crate::set::Entry;
 pub(super) const INNER: usize = 64;
 
 /// Children in the order of their addresses, all of the same height.
-#[derive(Clone)]
 pub(super) struct Inner<V> {
     /// From the first address to the last end below each child.
     pub(super) ranges: Ranges<INNER>,
@@ -23,6 +22,16 @@ pub(super) struct Inner<V> {
     gap: u64,
     /// The children.
     pub(super) kids: Row<Node<V>, INNER>,
+}
+
+impl<V> Clone for Inner<V> {
+    /// Copies a node that others share: rare, and kept out of the way of changes.
+    #[cold]
+    #[inline(never)]
+    fn clone(&self) -> Self {
+        let Self { ranges, gaps, gap, kids } = self;
+        Self { ranges: *ranges, gaps: *gaps, gap: *gap, kids: kids.clone() }
+    }
 }
 
 impl<V: Entry> Inner<V> {

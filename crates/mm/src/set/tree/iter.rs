@@ -23,7 +23,11 @@ impl<V: Entry> Tree<V> {
 
     /// Returns the entries that share an address with `range`, in the order of their addresses.
     pub fn range(&self, range: AddrRange) -> Iter<'_, V> {
-        let slot = if range.is_empty() { None } else { self.slot_ending_after(range.start) };
+        let slot = if range.is_empty() {
+            None
+        } else {
+            self.slot_beside(range.start).or_else(|| self.slot_ending_after(range.start))
+        };
         Iter { tree: self, slot, end: range.end }
     }
 }

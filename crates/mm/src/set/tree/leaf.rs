@@ -1,6 +1,6 @@
 //! A leaf: entries with their starts and ends in arrays of their own.
 
-use abi::{AddrRange, VirtAddr};
+use abi::VirtAddr;
 
 use super::node::{Summary, split_point};
 use super::places::Places;
@@ -14,7 +14,6 @@ pub(super) const LEAF: usize = 32;
 pub(super) const PARTS_MOST: usize = 2;
 
 /// Entries in the order of their addresses.
-#[derive(Clone)]
 pub(super) struct Leaf<V> {
     /// The range of each entry.
     pub(super) ranges: Ranges<LEAF>,
@@ -22,6 +21,16 @@ pub(super) struct Leaf<V> {
     gap: u64,
     /// The entries.
     pub(super) values: Places<V>,
+}
+
+impl<V: Clone> Clone for Leaf<V> {
+    /// Copies a leaf that others share: rare, and kept out of the way of changes.
+    #[cold]
+    #[inline(never)]
+    fn clone(&self) -> Self {
+        let Self { ranges, gap, values } = self;
+        Self { ranges: *ranges, gap: *gap, values: values.clone() }
+    }
 }
 
 impl<V: Entry> Leaf<V> {
@@ -84,27 +93,29 @@ impl<V: Entry> Leaf<V> {
         index < LEAF && self.ranges.get(index).contains(addr)
     }
 
-    /// Divides the entry at `index` in `parts`: `cut` is given, from the lowest on, how many cuts were made
-    /// before, the part below and a copy of it that becomes what is above.
+    /// Divides the entry at `index` in `parts`: `shape` is given each part's number, from the lowest on, and a copy of
+    /// the entry, that it cuts down.
     ///
     /// # Preconditions
     /// The leaf has room for [`PARTS_MOST`] more; the parts occupy what the entry did.
-    pub(super) fn divide(&mut self, index: usize, parts: usize, mut cut: impl FnMut(usize, &mut V, &mut V)) {
+    pub(super) fn divide(&mut self, index: usize, parts: usize, mut shape: impl FnMut(usize, &mut V)) {
         let whole = self.ranges.get(index);
         self.ranges.open(index + 1, parts - 1);
         self.values.open(index + 1, parts - 1);
-        let mut start = whole.start;
+        // All copies come first: a value is read fastest when it was not just written.
         for part in 1..parts {
-            let below = index + part - 1;
-            let (lower, upper) = self.values.copy_up(below);
-            cut(part - 1, lower, upper);
-            let at = lower.range().end;
-            debug_assert_eq!(lower.range(), AddrRange::new(start, at), "a part is where it was");
-            debug_assert_eq!(upper.range(), AddrRange::new(at, whole.end), "the rest follows it");
-            self.ranges.set(below, AddrRange { start, end: at });
-            start = at;
+            self.values.copy(index, index + part);
         }
-        self.ranges.set(index + parts - 1, AddrRange { start, end: whole.end });
+        let mut start = whole.start;
+        for part in 0..parts {
+            let value = self.values.get_mut(index + part);
+            shape(part, value);
+            let range = value.range();
+            debug_assert!(range.start == start && !range.is_empty(), "{range} is a part of {whole}");
+            self.ranges.set(index + part, range);
+            start = range.end;
+        }
+        debug_assert_eq!(start, whole.end, "the parts are all of {whole}");
     }
 
     /// Lets the entry at `index` grow to `end` over those that follow; returns how many went.

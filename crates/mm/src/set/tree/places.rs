@@ -72,17 +72,15 @@ impl<V> Places<V> {
         self.len += count;
     }
 
-    /// Puts a copy of the value at `index` in the opened place above it and returns both.
-    pub(super) fn copy_up(&mut self, index: usize) -> (&mut V, &mut V)
+    /// Puts a copy of the value at `index` in the place opened at `to`.
+    pub(super) fn copy(&mut self, index: usize, to: usize)
     where
         V: Clone,
     {
-        let [old, new] = [self.place(index), self.place(index + 1)];
+        // From place to place, not by way of the stack.
+        let [old, new] = [self.place(index), self.place(to)];
         match self.values.get_disjoint_mut([old, new]) {
-            Ok([Some(old), new]) => {
-                let new = new.insert(old.clone());
-                (old, new)
-            }
+            Ok([Some(old), new]) => *new = Some(old.clone()),
             _ => unreachable!("two places, the first with a value"),
         }
     }

@@ -232,7 +232,7 @@ impl World {
     fn divide(&mut self, page: u64) {
         let Some(index) = self.oracle.index_ending_after(at(page)) else { return };
         let old = self.oracle.0[index].range;
-        assert!(!self.tree.divide(VirtAddr(old.start.0 + 1), 2, |_, _, _| unreachable!()));
+        assert!(!self.tree.divide(VirtAddr(old.start.0 + 1), 2, |_, _| unreachable!()));
         let count = old.pages().min(3);
         if count < 2 {
             return;
@@ -243,9 +243,9 @@ impl World {
         let piece = |part: u64| Piece { range: AddrRange::new(edge(part), edge(part + 1)), mark };
         self.oracle.0[index].range.end = edge(1);
         (1..count).for_each(|part| self.oracle.insert(piece(part)));
-        assert!(self.tree.divide(old.start, count as usize, |cuts, lower, upper| {
-            lower.range.end = edge(cuts as u64 + 1);
-            *upper = Piece { range: AddrRange::new(lower.range.end, old.end), mark };
+        assert!(self.tree.divide(old.start, count as usize, |part, value| {
+            let piece = piece(part as u64);
+            *value = if part == 0 { Piece { range: piece.range, ..*value } } else { piece };
         }));
     }
 
