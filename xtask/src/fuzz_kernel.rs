@@ -27,6 +27,8 @@ pub(crate) fn small_world(args: &[String]) -> Result<()> {
 /// Runs random programs against twins with one rule changed: each must be caught, some by the script of the case too.
 pub(crate) fn mutants(args: &[String]) -> Result<()> {
     fuzzer("--features mutants", "mutants").args(args).run()?;
+    // Those that no campaign can show, and those that a script shows again.
+    Command::words("cargo test --quiet --package vmatlas-mm --features mutants --lib").run()?;
     let scripts = "cargo test --quiet --package vmatlas-lab --features mutants --test fuzz_cases";
     Command::words(scripts).run()
 }

@@ -22,6 +22,8 @@ pub enum Mutation {
     PolicyIgnored,
     /// A merge ignores that the userfaultfds differ.
     UserfaultfdIgnored,
+    /// A merge ignores that the names differ.
+    NameIgnored,
     /// A free range is not checked against the guard gap of the stack above.
     StackGapIgnored,
     /// A hint is rounded up instead of down.
@@ -90,6 +92,7 @@ impl Mutation {
         Self::FileIgnored,
         Self::PolicyIgnored,
         Self::UserfaultfdIgnored,
+        Self::NameIgnored,
         Self::StackGapIgnored,
         Self::HintRoundedUp,
         Self::NoHugeAlignment,
@@ -134,6 +137,7 @@ impl Mutation {
             | Self::HugeTableStays
             | Self::HugeEdgeIgnored => Shown::Pages,
             Self::TailWritten => Shown::Disk,
+            Self::NameIgnored => Shown::OtherKernels,
             _ => Shown::Map,
         }
     }
@@ -148,6 +152,8 @@ pub enum Shown {
     Pages,
     /// Only in the file that pages are written back to.
     Disk,
+    /// Only on a kernel with an option that none here was built with.
+    OtherKernels,
 }
 
 impl Profile {
@@ -161,6 +167,7 @@ impl Profile {
             MergeBar::File => self.mutated(Mutation::FileIgnored),
             MergeBar::Policy => self.mutated(Mutation::PolicyIgnored),
             MergeBar::Userfaultfd => self.mutated(Mutation::UserfaultfdIgnored),
+            MergeBar::Name => self.mutated(Mutation::NameIgnored),
             _ => false,
         }
     }

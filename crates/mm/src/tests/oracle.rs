@@ -38,6 +38,12 @@ enum Step {
         pages: usize,
         prot: u64,
     },
+    /// Names, or takes the name.
+    Name {
+        at: usize,
+        pages: usize,
+        name: Option<char>,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -49,15 +55,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (proptest::option::of(at.clone()), pages.clone(), prot.clone())
             .prop_map(|(hint, pages, prot)| Step::Place { hint, pages, prot }),
         (at.clone(), pages.clone()).prop_map(|(at, pages)| Step::Unmap { at, pages }),
-        (at, pages, prot).prop_map(|(at, pages, prot)| Step::Protect { at, pages, prot }),
+        (at.clone(), pages.clone(), prot).prop_map(|(at, pages, prot)| Step::Protect { at, pages, prot }),
+        (at, pages, proptest::option::of(prop_oneof![Just('a'), Just('b')]))
+            .prop_map(|(at, pages, name)| Step::Name { at, pages, name }),
     ];
     proptest::collection::vec(step, 1..40)
 }
 
-/// One entry a page: its protection.
+/// A page that is mapped: its protection, its name.
+type Page = (u64, Option<char>);
+
+/// One entry a page.
 #[derive(Clone, Debug, PartialEq)]
 struct Oracle {
-    pages: Vec<Option<u64>>,
+    pages: Vec<Option<Page>>,
 }
 
 impl Oracle {
@@ -69,7 +80,7 @@ impl Oracle {
     fn step(&mut self, step: Step) -> Option<Result<u64, Errno>> {
         match step {
             Step::Map { at, pages, prot } => {
-                self.pages[at..at + pages].fill(Some(prot));
+                self.pages[at..at + pages].fill(Some((prot, None)));
                 Some(Ok(BASE + at as u64 * PAGE_SIZE))
             }
             Step::Place { hint, pages, prot } => {
@@ -84,11 +95,24 @@ impl Oracle {
             Step::Protect { at, pages, prot } => {
                 for page in &mut self.pages[at..at + pages] {
                     let Some(page) = page else { return Some(Err(Errno::ENOMEM)) };
-                    *page = prot;
+                    page.0 = prot;
                 }
                 Some(Ok(0))
             }
+            Step::Name { at, pages, name } => {
+                let range = &mut self.pages[at..at + pages];
+                range.iter_mut().flatten().for_each(|page| page.1 = name);
+                Some(if range.iter().all(Option::is_some) { Ok(0) } else { Err(Errno::ENOMEM) })
+            }
         }
+    }
+}
+
+impl Oracle {
+    /// Where a mapping must end and another begin: nothing was touched, so equal neighbours are one.
+    fn mappings(&self) -> usize {
+        let before = core::iter::once(&None).chain(&self.pages);
+        self.pages.iter().zip(before).filter(|(page, before)| page.is_some() && page != before).count()
     }
 }
 
@@ -111,33 +135,77 @@ fn call(step: Step) -> Call {
         Step::Protect { at, pages, prot } => {
             Call::Mprotect { addr: addr(at), len: len(pages), prot: Prot(prot) }
         }
+        Step::Name { at, pages, name } => Call::Prctl {
+            op: abi::PrctlOp::SET_VMA,
+            arg2: 0,
+            arg3: addr(at).0,
+            arg4: len(pages),
+            arg5: u64::from(name.is_some()),
+        },
     }
 }
 
+/// What the kernel reads behind pointers.
+fn input(step: Step) -> Input {
+    let name = match step {
+        Step::Name { name: Some(name), .. } => Some([name as u8].as_slice().into()),
+        _ => None,
+    };
+    Input { name, ..Input::default() }
+}
+
 /// The twin's map, one entry a page.
-fn pages_of(space: &AddressSpace) -> Vec<Option<u64>> {
-    (0..PAGES)
-        .map(|at| space.find(VirtAddr(BASE + at as u64 * PAGE_SIZE)).map(|vma| vma.flags.prot().0))
-        .collect()
+fn pages_of(space: &AddressSpace) -> Vec<Option<Page>> {
+    let page = |vma: &crate::vma::Vma| (vma.flags.prot().0, vma.name().map(|name| char::from(name[0])));
+    (0..PAGES).map(|at| space.find(VirtAddr(BASE + at as u64 * PAGE_SIZE)).map(page)).collect()
+}
+
+/// A kernel with names for anonymous memory.
+fn profile() -> Profile {
+    let mut profile = Profile::linux_6_18_x86_64();
+    profile.options.anon_vma_name = true;
+    profile
+}
+
+/// Does the steps on both, up to the first that leaves the world.
+fn agree(profile: Profile, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut sys = System::new(profile);
+    let top = VirtAddr(BASE + PAGES as u64 * PAGE_SIZE);
+    let layout = Layout { mmap_base: top, ..Layout::default() };
+    let mut space = AddressSpace::adopt(&mut sys, layout, Limits::default(), []);
+    let mut oracle = Oracle { pages: vec![None; PAGES] };
+    for step in steps.iter().copied() {
+        let Some(expected) = oracle.step(step) else { break };
+        let outcome = space.call(&mut sys, call(step), &input(step));
+        prop_assert_eq!(outcome.result, expected, "{:?}: {}", step, outcome.why);
+        prop_assert_eq!(pages_of(&space), oracle.pages.clone(), "{:?}: {}", step, outcome.why);
+        prop_assert_eq!(space.map_count(), oracle.mappings() as u64, "{:?}: {}", step, outcome.why);
+        let mapped = oracle.pages.iter().flatten().count() as u64;
+        let writable = oracle.pages.iter().flatten().filter(|page| page.0 == 3).count() as u64;
+        prop_assert_eq!(space.counters().total_vm, mapped);
+        prop_assert_eq!(space.counters().data_vm, writable);
+    }
+    Ok(())
 }
 
 proptest! {
     #[test]
     fn every_page_is_what_the_oracle_says(steps in steps()) {
-        let mut sys = System::new(Profile::linux_6_18_x86_64());
-        let top = VirtAddr(BASE + PAGES as u64 * PAGE_SIZE);
-        let layout = Layout { mmap_base: top, ..Layout::default() };
-        let mut space = AddressSpace::adopt(&mut sys, layout, Limits::default(), []);
-        let mut oracle = Oracle { pages: vec![None; PAGES] };
-        for step in steps {
-            let Some(expected) = oracle.step(step) else { break };
-            let outcome = space.call(&mut sys, call(step), &Input::default());
-            prop_assert_eq!(outcome.result, expected, "{:?}: {}", step, outcome.why);
-            prop_assert_eq!(pages_of(&space), oracle.pages.clone(), "{:?}: {}", step, outcome.why);
-            let mapped = oracle.pages.iter().flatten().count() as u64;
-            let writable = oracle.pages.iter().flatten().filter(|prot| **prot == 3).count() as u64;
-            prop_assert_eq!(space.counters().total_vm, mapped);
-            prop_assert_eq!(space.counters().data_vm, writable);
-        }
+        agree(profile(), &steps)?;
     }
+}
+
+/// No kernel here has names: that the rule is looked at, only the oracle can show.
+#[cfg(feature = "mutants")]
+#[test]
+fn a_mutant_that_ignores_names_is_caught() {
+    use crate::mutation::Mutation;
+    let steps = [
+        Step::Map { at: 2, pages: 4, prot: 3 },
+        Step::Name { at: 2, pages: 2, name: Some('a') },
+        Step::Name { at: 4, pages: 2, name: Some('b') },
+    ];
+    let with = |mutation| agree(Profile { mutation, ..profile() }, &steps);
+    assert!(with(None).is_ok());
+    assert!(with(Some(Mutation::NameIgnored)).is_err());
 }
