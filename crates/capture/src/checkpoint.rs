@@ -17,6 +17,9 @@ const NAMES_MAX: usize = 1 << 14;
 /// A private mapping of so many bytes is worth a system call of its own.
 const WORTH_ITS_OWN_SCAN: u64 = 1 << 20;
 
+/// How often a memory is read at most where its pages do not come to its sums, for its threads ran on meanwhile.
+const READINGS_MAX: usize = 3;
+
 /// Whether pages are to be read at checkpoints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PagesWanted {
@@ -67,17 +70,23 @@ impl Checkpointer {
     /// # Errors
     /// If the thread is gone, has no memory any more, or may not be read.
     pub fn read(&mut self, thread: Tid, reason: Reason, in_flight: &[Tid]) -> io::Result<Checkpoint> {
-        self.read_text(thread, "maps")?;
-        self.take_rows()?;
-        let pages = self.read_pages(thread)?;
-        let counters = self.read_counters(thread)?;
-        Ok(Checkpoint {
-            reason,
-            maps: self.rows.drain(..).collect(),
-            pages,
-            counters,
-            in_flight: in_flight.into(),
-        })
+        let mut readings = READINGS_MAX;
+        let mut before = None;
+        let (pages, counters) = loop {
+            self.read_text(thread, "maps")?;
+            self.take_rows()?;
+            let pages = self.read_pages(thread)?;
+            let counters = self.read_counters(thread)?;
+            readings -= 1;
+            let beyond = beyond(pages.as_deref(), &counters);
+            // What stays the same is of pages that are not counted, such as those of hugetlbfs.
+            if beyond == 0 || before == Some(beyond) || readings == 0 || is_still(reason) {
+                break (pages, counters);
+            }
+            before = Some(beyond);
+        };
+        let maps = self.rows.drain(..).collect();
+        Ok(Checkpoint { reason, maps, pages, counters, in_flight: in_flight.into() })
     }
 
     fn read_text(&mut self, thread: Tid, file: &str) -> io::Result<()> {
@@ -145,6 +154,20 @@ impl Checkpointer {
             major_faults,
         })
     }
+}
+
+/// Whether no thread runs while a memory is read.
+pub const fn is_still(reason: Reason) -> bool {
+    matches!(reason, Reason::Exec | Reason::Fork | Reason::Exit)
+}
+
+/// How many bytes more are resident by the sums than by the pages.
+fn beyond(pages: Option<&[PageRun]>, counters: &Counters) -> i64 {
+    let Some(runs) = pages else { return 0 };
+    let counts =
+        |run: &&PageRun| run.state.contains(PageState::PRESENT) && !run.state.contains(PageState::ZERO);
+    let there: u64 = runs.iter().filter(counts).map(|run| run.range.len()).sum();
+    (counters.rss_anon + counters.rss_file + counters.rss_shmem).cast_signed() - there.cast_signed()
 }
 
 /// Reads how much memory a thread has resident: the cheap question whether a checkpoint is due.

@@ -1,7 +1,7 @@
 //! Calls, the kernel's word on them, and faults: what moves the twin between checkpoints.
 
 use abi::{AddrRange, Call, Errno, Pid, VirtAddr};
-use recording::{CallEvent, CallInput, CallResult, FaultEvent, MappedEvent, MmId};
+use recording::{CallEvent, CallInput, CallResult, FaultEvent, FaultMode, MappedEvent, MmId};
 
 use crate::changed::{Changed, What};
 use crate::forks::Copier;
@@ -27,6 +27,7 @@ impl World {
             self.proof.calls_unknown += 1;
             return;
         };
+        memory.arguments.went_on(place.tid);
         memory.is_raced |= event.result == CallResult::Unseen && memory.races(place.tid, place.time);
         let Some(twin) = memory.twin.as_mut() else {
             self.proof.calls_unknown += 1;
@@ -100,6 +101,8 @@ impl World {
     pub(crate) fn mapped(&mut self, place: Place, mapped: &MappedEvent) {
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         let Some(twin) = memory.twin.as_mut() else { return };
+        let task_size = self.shared.profile().task_size;
+        memory.arguments.mapped(place.tid, mapped.range, task_size, twin.space());
         let Some(under_way) = memory.under_way.get(&place.tid).filter(|call| !call.is_confirmed).cloned()
         else {
             // Nobody asked: the stack grew.
@@ -163,6 +166,10 @@ impl World {
             process.faults += 1;
         }
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        // In kernel mode the words of `execve` may be what is touched.
+        if fault.mode == FaultMode::User {
+            memory.arguments.went_on(place.tid);
+        }
         let Some(twin) = memory.twin.as_mut() else { return };
         let grown = twin.touch(&mut self.shared, fault.addr, fault.access);
         if let Some(ledger) = memory.ledger.as_mut() {

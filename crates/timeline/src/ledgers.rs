@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, Errno, Tid, VirtAddr};
+use abi::{AddrRange, Errno, Tid, VirtAddr};
 use recording::{
-    CallEvent, CallInput, CallResult, Checkpoint, FaultSource, MmId, PageRun, PageState, Reason, TimeNs,
+    CallEvent, CallInput, CallResult, Checkpoint, Counters, FaultSource, MmId, PageRun, PageState, Reason,
+    TimeNs,
 };
 
-use crate::ledger::{Asked, Beside, Done, EVERYWHERE, Ledger, Moving, PageSums, Sight, Touch};
+use crate::ledger::{Asked, Beside, Done, EVERYWHERE, Ledger, Moving, PageSums, Sight, Totals, Touch};
 use crate::memory::{Memory, PagesRead, UnderWay};
 use crate::processes::ProcessNo;
+use crate::proof::{ARGUMENTS, TotalsDiffered, TotalsSeen};
 use crate::still::Still;
+use crate::touched::pages_of;
 use crate::world::{Place, World};
 
 /// A memory whose threads run on is read within so much time, where the recording does not tell when it began: what was
@@ -66,6 +69,7 @@ impl World {
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
         let Some(twin) = &memory.twin else { return };
         let touch = Touch { time: place.time, tid: place.tid, stack: None };
+        let counters = memory.arguments.without(&checkpoint.counters);
         match memory.ledger.as_mut() {
             None => {
                 memory.ledger = Some(Ledger::adopt_among(self.touchers.clone(), runs, touch));
@@ -83,18 +87,28 @@ impl World {
                 let stacks: Vec<AddrRange> = memory.stack_areas.iter().map(|area| area.range).collect();
                 let how = Asked { sight, moving, taken_over, stacks: &stacks };
                 let held = ledger.hold(twin.space(), (EVERYWHERE, runs), touch, how);
-                let totals = match ledger.totals().beside(&checkpoint.counters) {
+                let beside = |counters: &Counters| match ledger.totals().beside(counters) {
                     // What changed meanwhile is not taken over: what was read counts.
-                    Beside::Off(_) if held.changing > 0 && adds_up(checkpoint, runs) => Beside::Same,
+                    Beside::Off(_) if held.changing > 0 && beyond(counters, runs) == 0 => Beside::Same,
                     totals => totals,
                 };
-                self.proof.see_pages(place, checkpoint.reason, &held, totals);
+                let totals = match beside(&checkpoint.counters) {
+                    Beside::Off(_) if beside(&counters) == Beside::Same => {
+                        *self.proof.inputs.entry(ARGUMENTS).or_default() += 1;
+                        Beside::Same
+                    }
+                    totals => totals,
+                };
+                let differed = differed(place, ledger.totals(), &checkpoint.counters);
+                let seen = self.proof.see_pages(place, checkpoint.reason, &held, (totals, differed));
+                let off = u64::try_from(beyond(&checkpoint.counters, runs)).ok();
+                memory.arguments.leave_open(off.filter(|_| seen == TotalsSeen::Unequal), place.event);
             }
         }
         memory.has_gaps = !sees_all;
         let is_largest = memory.largest.resident_bytes.is_some_and(|(_, when)| when == place.time);
         if let (true, Some(ledger)) = (is_largest, &memory.ledger) {
-            let sums = ledger.sums(twin.space(), runs, &checkpoint.counters);
+            let sums = ledger.sums(twin.space(), runs, &counters);
             memory.sums = Some((place.time, Box::new(sums)));
         }
     }
@@ -136,14 +150,20 @@ fn moving<'a>(checkpoint: &Checkpoint, time: TimeNs, ledger: &Ledger, flying: &'
         Reason::Exec | Reason::Fork | Reason::Exit if flying.is_empty() => Moving::Still,
         _ if ledger.is_being_read() || !flying.is_empty() => Moving::Told(flying),
         // A recording that does not tell when reading began.
-        _ => Moving::Since(TimeNs(time.0.saturating_sub(READING_NS))),
+        _ => Moving::Since(TimeNs(time.0.saturating_sub(READING_NS)), flying),
     }
 }
 
-/// Tells whether pages, as they were read, come to the kernel's counters.
-fn adds_up(checkpoint: &Checkpoint, runs: &[PageRun]) -> bool {
-    let counters = &checkpoint.counters;
-    crate::pages::resident(runs) == counters.rss_anon + counters.rss_file + counters.rss_shmem
+fn differed(place: Place, twin: Totals, counters: &Counters) -> TotalsDiffered {
+    let Place { event, time, mm, .. } = place;
+    let file = counters.rss_file + counters.rss_shmem;
+    TotalsDiffered { event, time, mm, twin, anonymous: counters.rss_anon, file }
+}
+
+/// Returns how much more is resident by the kernel's counters than by the pages as they were read.
+fn beyond(counters: &Counters, runs: &[PageRun]) -> i64 {
+    let rss = counters.rss_anon + counters.rss_file + counters.rss_shmem;
+    rss.cast_signed() - crate::pages::resident(runs).cast_signed()
 }
 
 /// What calls under way may or may not have done yet.
@@ -152,14 +172,5 @@ fn flying<'a>(
     checkpoint: &Checkpoint,
 ) -> Vec<AddrRange> {
     let inside = under_way.filter(|(tid, _)| checkpoint.in_flight.contains(tid));
-    inside
-        .flat_map(|(_, under_way)| match under_way.call {
-            Call::Mlockall { .. }
-            | Call::ProcessMadvise { .. }
-            | Call::UffdIoctl { .. }
-            | Call::Shmat { .. }
-            | Call::Shmdt { .. } => vec![EVERYWHERE],
-            _ => under_way.ranges.iter().flatten().copied().collect(),
-        })
-        .collect()
+    inside.flat_map(|(_, under_way)| pages_of(under_way.call, &under_way.ranges)).collect()
 }

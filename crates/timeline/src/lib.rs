@@ -39,6 +39,7 @@
 //!
 //! Invariant: it knows neither how events were captured nor how results are shown.
 
+mod arguments;
 mod calls;
 mod changed;
 mod checkpoints;
@@ -87,6 +88,7 @@ pub use peak::{Peak, Peaks};
 pub use processes::{Process, ProcessNo, Processes, Program, Thread};
 pub use proof::{
     Correction, CorrectionReason, LISTED_MAX, LastCall, PagesDiffered, Proof, Resync, ResyncReason,
+    TotalsDiffered,
 };
 pub use replay::Replay;
 pub use run::Run;
@@ -94,5 +96,5 @@ pub use seeker::Seeker;
 pub use sites::{SAMPLES_MAX, Site, SiteKey, Sites};
 pub use still::Still;
 pub use story::{Happened, Step, Story};
-pub use touched::touched;
+pub use touched::{pages_of, touched};
 pub use world::World;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
 use recording::{CallInput, Counters, ExecEvent, MapRow, MmId, PageRun, TimeNs};
 
+use crate::arguments::Arguments;
 use crate::curve::Sample;
 use crate::growth::StackGrowth;
 use crate::ledger::{Ledger, PageSums};
@@ -57,6 +58,8 @@ pub struct Memory {
     pub(crate) has_gaps: bool,
     /// What its pages came to when most of it was resident; not kept in saved states.
     pub(crate) sums: Option<(TimeNs, Box<PageSums>)>,
+    /// What it is counted for programs about to be executed; not kept in saved states.
+    pub(crate) arguments: Arguments,
 }
 
 /// The moments of a memory's largest sizes.
@@ -162,6 +165,7 @@ impl Memory {
             ledger: None,
             has_gaps: false,
             sums: None,
+            arguments: Arguments::default(),
         }
     }
 

@@ -7,11 +7,14 @@ use abi::{AddrRange, Call, PAGE_SIZE, Tid, VirtAddr};
 use recording::{MmId, Reason, TimeNs};
 
 use crate::compare::{Comparison, Difference};
-use crate::ledger::{Beside, Held, May};
+use crate::ledger::{Beside, Held, May, Totals};
 use crate::world::Place;
 
 /// Corrections and resyncs listed one by one; beyond, they are only counted.
 pub const LISTED_MAX: usize = 64;
+
+/// The input that [`crate::arguments`] tells of.
+pub(crate) const ARGUMENTS: &str = "arguments of a program about to be executed";
 
 /// The proof of a replay: every number counts something that was really compared.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -61,6 +64,36 @@ pub struct Proof {
     pub page_totals_moving: u64,
     /// The first checkpoints where pages differ.
     pub pages_differed: Vec<PagesDiffered>,
+    /// The first checkpoints whose totals are neither equal nor explained by what came and went.
+    pub totals_differed: Vec<TotalsDiffered>,
+}
+
+/// What a checkpoint's totals came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TotalsSeen {
+    /// They are the kernel's.
+    Equal,
+    /// They are off by less than what came and went meanwhile.
+    Moving,
+    /// They are not.
+    Unequal,
+}
+
+/// A checkpoint where the pages do not come to the kernel's counters.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TotalsDiffered {
+    /// The number of the checkpoint's event.
+    pub event: u64,
+    /// When.
+    pub time: TimeNs,
+    /// Whose memory.
+    pub mm: MmId,
+    /// What the twin's pages come to.
+    pub twin: Totals,
+    /// `RssAnon` by the kernel.
+    pub anonymous: u64,
+    /// `RssFile + RssShmem` by the kernel.
+    pub file: u64,
 }
 
 /// A checkpoint where pages differ and nothing explains it.
@@ -186,22 +219,44 @@ impl Proof {
     }
 
     /// Takes in what a comparison of pages found.
-    pub(crate) fn see_pages(&mut self, place: Place, reason: Reason, held: &Held, totals: Beside) {
+    pub(crate) fn see_pages(
+        &mut self,
+        place: Place,
+        reason: Reason,
+        held: &Held,
+        totals: (Beside, TotalsDiffered),
+    ) -> TotalsSeen {
         self.pages.add(held);
         if reason == Reason::Exit {
             self.pages_at_exit.add(held);
         }
         self.page_checkpoints += 1;
-        match totals {
-            Beside::Same => self.page_totals_matched += 1,
-            Beside::Off(bytes) if bytes <= held.changing * PAGE_SIZE => self.page_totals_moving += 1,
-            Beside::Off(_) => {}
+        let seen = match totals.0 {
+            Beside::Same => TotalsSeen::Equal,
+            Beside::Off(bytes) if bytes <= held.changing * PAGE_SIZE => TotalsSeen::Moving,
+            Beside::Off(_) => TotalsSeen::Unequal,
+        };
+        match seen {
+            TotalsSeen::Equal => self.page_totals_matched += 1,
+            TotalsSeen::Moving => self.page_totals_moving += 1,
+            TotalsSeen::Unequal if self.totals_differed.len() < LISTED_MAX => {
+                self.totals_differed.push(totals.1);
+            }
+            TotalsSeen::Unequal => {}
         }
         if let (Some((first, twin, kernel)), true) = (held.first, self.pages_differed.len() < LISTED_MAX) {
             let Place { event, time, mm, .. } = place;
             let pages = held.differing;
             self.pages_differed.push(PagesDiffered { event, time, mm, pages, first, twin, kernel });
         }
+        seen
+    }
+
+    /// Totals counted as unequal were equal but for the arguments of a program about to be executed.
+    pub(crate) fn explain_totals(&mut self, checkpoint: u64) {
+        self.totals_differed.retain(|differed| differed.event != checkpoint);
+        self.page_totals_matched += 1;
+        *self.inputs.entry(ARGUMENTS).or_default() += 1;
     }
 
     /// Tells whether something was compared and nothing differed anywhere.

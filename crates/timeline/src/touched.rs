@@ -2,6 +2,8 @@
 
 use abi::{AddrRange, Call, MapFlags, PAGE_SIZE, RemapFlags, VirtAddr};
 
+use crate::ledger::EVERYWHERE;
+
 /// The ranges that a call reads or changes: at most two. Empty where it is about no range, or about all.
 ///
 /// `result` is the address the call answers with, where it answers with one; `brk` the heap's end before it.
@@ -60,6 +62,18 @@ pub fn touched(call: Call, result: Option<u64>, brk: VirtAddr) -> [Option<AddrRa
         | Call::Prctl { .. }
         | Call::Setrlimit { .. }
         | Call::Prlimit64 { .. } => [None, None],
+    }
+}
+
+/// Where pages may come or go while a call is under way; `ranges` are those of [`touched`].
+pub fn pages_of(call: Call, ranges: &[Option<AddrRange>; 2]) -> Vec<AddrRange> {
+    match call {
+        Call::Mlockall { .. }
+        | Call::ProcessMadvise { .. }
+        | Call::UffdIoctl { .. }
+        | Call::Shmat { .. }
+        | Call::Shmdt { .. } => vec![EVERYWHERE],
+        _ => ranges.iter().flatten().copied().collect(),
     }
 }
 

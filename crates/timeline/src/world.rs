@@ -239,6 +239,11 @@ impl World {
 
     fn exec(&mut self, place: Place, exec: &ExecEvent) {
         self.counts.threads += u64::from(self.processes.thread(place.tid).is_none());
+        if let Some(former) = self.memories.get_mut(&exec.former_mm)
+            && let Some(checkpoint) = former.arguments.executed(exec.former_tid)
+        {
+            self.proof.explain_totals(checkpoint);
+        }
         // A borrowed memory (vfork) says nothing about the borrower.
         if let Some(former) = self.memories.get(&exec.former_mm)
             && self.processes.with_memory(exec.former_mm).count() == 1

@@ -206,6 +206,7 @@ fn pages() -> PageProof {
                     ..PagesHeld::default()
                 },
                 differed: vec!["#21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says anonymous, the kernel absent (1 pages)".into()],
+                totals_differed: Vec::new(),
             }
 }
 

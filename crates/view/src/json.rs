@@ -436,7 +436,8 @@ mod tests {
                   },
                   "differed": [
                     "#21 0.125000s pid 4243 7f0000001000-7f0000002000: the twin says anonymous, the kernel absent (1 pages)"
-                  ]
+                  ],
+                  "totals_differed": []
                 }
               },
               "notes": [

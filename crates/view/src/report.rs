@@ -361,6 +361,8 @@ pub struct PageProof {
     pub at_exit: PagesHeld,
     /// The first checkpoints where pages differ and nothing explains it.
     pub differed: Vec<String>,
+    /// The first checkpoints whose totals are neither the kernel's nor off by less than what came or went.
+    pub totals_differed: Vec<String>,
 }
 
 /// Pages for which the kernel had to be asked.

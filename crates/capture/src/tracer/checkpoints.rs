@@ -6,7 +6,7 @@ use abi::Tid;
 use recording::{Body, LossSource, MmId, Reason};
 
 use super::Tracer;
-use crate::checkpoint::resident_bytes;
+use crate::checkpoint::{is_still, resident_bytes};
 use crate::observer::Observer;
 
 /// A memory in which something happens is read so often.
@@ -31,7 +31,7 @@ impl<O: Observer> Tracer<O> {
             self.tell_limits(tid, mm);
         }
         let in_flight = self.in_flight(mm, before);
-        if !matches!(reason, Reason::Exec | Reason::Fork | Reason::Exit) {
+        if !is_still(reason) {
             self.emit(tid, mm, Body::Reading);
         }
         let body = match self.checkpointer.read(tid, reason, &in_flight) {

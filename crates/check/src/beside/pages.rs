@@ -8,7 +8,7 @@ use capture::checkpoint::page_run;
 use mm::AddressSpace;
 use recording::{FaultEvent, PageRun, TimeNs};
 use sys::pagemap::Scanner;
-use timeline::ledger::{Asked, Done, Held, Ledger, Moving, Sight, Touch};
+use timeline::ledger::{Asked, Done, EVERYWHERE, Held, Ledger, Moving, Sight, Touch};
 
 use super::found::{Found, PagesDiffer};
 use super::memory::Company;
@@ -30,12 +30,9 @@ pub(super) struct Look<'a> {
     pub(super) now: TimeNs,
     pub(super) company: Company,
     pub(super) sight: Sight,
-    /// The ranges of calls that were cut off: each may have brought some of its pages.
-    pub(super) cut_off: &'a [AddrRange],
+    /// The ranges of calls under way and of those that were cut off: each may have changed some of its pages.
+    pub(super) open: &'a [AddrRange],
 }
-
-/// Every address of a program.
-const EVERYWHERE: AddrRange = AddrRange { start: VirtAddr(0), end: VirtAddr(1 << 63) };
 
 impl Pages {
     /// Takes over what is there.
@@ -94,9 +91,9 @@ impl Pages {
     ) -> io::Result<()> {
         self.scan()?;
         let moving = match look.company {
-            Company::Alone if !look.cut_off.is_empty() => Moving::Told(look.cut_off),
+            Company::Alone if !look.open.is_empty() => Moving::Told(look.open),
             Company::Alone => Moving::Still,
-            Company::Others => Moving::Since(self.last),
+            Company::Others => Moving::Since(self.last, look.open),
         };
         let at = touch(look.pid, look.now);
         let how = Asked { sight: look.sight, moving, taken_over: &[], stacks: &[] };

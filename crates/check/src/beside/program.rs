@@ -12,6 +12,7 @@ use recording::{
     SpawnKind, TimeNs, UnmodelledEvent, UnmodelledWhy,
 };
 use timeline::ledger::Sight;
+use timeline::pages_of;
 use timeline::twin::Shared;
 
 use super::descriptions::Descriptions;
@@ -52,6 +53,19 @@ struct Beside {
     memory: Memory,
     descriptions: Descriptions,
     under_way: HashMap<Tid, UnderWay>,
+}
+
+impl Beside {
+    /// Where pages may come or go by calls that are not over.
+    fn open_pages<'a>(
+        &self,
+        shared: &Shared,
+        calls: impl Iterator<Item = &'a UnderWay> + Clone,
+    ) -> Vec<AddrRange> {
+        let mut pages = self.memory.ranges_of(shared, calls.clone());
+        pages.extend(calls.flat_map(|under_way| pages_of(under_way.call, &[None, None])));
+        pages
+    }
 }
 
 impl Program {
@@ -112,20 +126,24 @@ impl Program {
 
     /// Holds the pages of a memory against the kernel's; `after` is the call that was just done.
     fn look(&mut self, caller: Caller, mm: MmId, sight: Sight, after: Option<abi::Call>) -> io::Result<()> {
-        self.look_but_for(caller, mm, sight, after, &[])
+        let open = match self.memories.get(&mm) {
+            Some(beside) => beside.open_pages(&self.shared, beside.under_way.values()),
+            None => Vec::new(),
+        };
+        self.look_but_for(caller, mm, sight, after, &open)
     }
 
-    /// The same, leaving out what calls that were cut off are about.
+    /// The same, leaving out what calls that are not over are about.
     fn look_but_for(
         &mut self,
         caller: Caller,
         mm: MmId,
         sight: Sight,
         after: Option<abi::Call>,
-        cut_off: &[AddrRange],
+        open: &[AddrRange],
     ) -> io::Result<()> {
         let now = self.now();
-        let look = Look { pid: caller.pid, now, company: caller.company, sight, cut_off };
+        let look = Look { pid: caller.pid, now, company: caller.company, sight, open };
         let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory) else { return Ok(()) };
         let Some(mut pages) = memory.pages.take() else { return Ok(()) };
         let looked = pages.look(memory.space(), &mut self.found, look, after);
@@ -245,7 +263,7 @@ impl Program {
         self.take_faults();
         let Some(beside) = self.memories.get_mut(&mm) else { return Ok(()) };
         let cut_off = std::mem::take(&mut beside.under_way);
-        let ranges = beside.memory.ranges_of(&self.shared, cut_off.values());
+        let ranges = beside.open_pages(&self.shared, cut_off.values());
         let open = OpenCalls::CutOff(&cut_off);
         beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
         let still = Caller { company: Company::Alone, ..caller };
@@ -301,8 +319,12 @@ impl Program {
             }
         }
         beside.descriptions.let_go(beside.memory.gone_after(event.call));
-        beside.under_way.insert(at.tid, UnderWay { call: event.call, input, early: None });
-        self.look(self.caller(at.pid, at.tid, at.mm), at.mm, self.sight(), None)
+        // Its own pages are as they were before it.
+        let looked = self.look(self.caller(at.pid, at.tid, at.mm), at.mm, self.sight(), None);
+        if let Some(beside) = self.memories.get_mut(&at.mm) {
+            beside.under_way.insert(at.tid, UnderWay { call: event.call, input, early: None });
+        }
+        looked
     }
 
     fn leave(&mut self, at: At, event: &CallEvent) -> io::Result<()> {

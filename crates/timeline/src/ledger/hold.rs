@@ -80,8 +80,9 @@ pub enum Sight {
 pub enum Moving<'a> {
     /// It did.
     Still,
-    /// Its threads ran on: what they did since is in the kernel's word, in part, and will be told later.
-    Since(TimeNs),
+    /// Its threads ran on: what they did since is in the kernel's word, in part, and will be told later; so is what calls
+    /// under way change in these ranges.
+    Since(TimeNs, &'a [AddrRange]),
     /// Its threads ran on, and what they did is told already: of what changed since [`Ledger::begin_reading`], and of these
     /// ranges, which calls under way change, the kernel's word may be older.
     Told(&'a [AddrRange]),
@@ -177,8 +178,12 @@ impl Ledger {
         let moving = how.moving;
         let mut held = Held::default();
         self.keep_mapped(space);
-        let changed = self.reading.end(if let Moving::Told(ranges) = moving { ranges } else { &[] });
-        let changed = if moving == Moving::Still { Vec::new() } else { changed };
+        let changed = match moving {
+            Moving::Still => Vec::new(),
+            Moving::Since(_, flying) | Moving::Told(flying) => self.reading.end(flying),
+        };
+        self.reading.end(&[]);
+        held.changing = unmapped(space, kernel, &changed);
         let mut taken: Vec<(AddrRange, May)> = Vec::new();
         for vma in space.vmas_in(range) {
             let Some(part) = vma.range.intersection(range) else { continue };
@@ -196,8 +201,10 @@ impl Ledger {
                     held.untold += pages;
                 } else if piece.ours != told && is_changed == Changed::Yes {
                     held.moving += pages;
-                    // The kernel's word may be the older one.
-                    continue;
+                    if let Moving::Told(_) = moving {
+                        // The kernel's word may be the older one.
+                        continue;
+                    }
                 } else if piece.ours != told && is_moving(&piece, told, moving) {
                     held.moving += pages;
                 } else {
@@ -258,13 +265,27 @@ impl Ledger {
     }
 }
 
+/// Counts the pages that the kernel still had of ranges which were unmapped while they were read.
+fn unmapped(space: &AddressSpace, kernel: &[PageRun], changed: &[AddrRange]) -> u64 {
+    let mut pages = 0;
+    for range in changed {
+        let first = kernel.partition_point(|run| run.range.end <= range.start);
+        let inside = kernel[first..].iter().take_while(|run| run.range.start < range.end);
+        for run in inside.filter_map(|run| run.range.intersection(*range)) {
+            let mapped = space.vmas_in(run).filter_map(|vma| vma.range.intersection(run));
+            pages += run.pages() - mapped.map(AddrRange::pages).sum::<u64>();
+        }
+    }
+    pages
+}
+
 /// Tells whether pages may have come or gone while they were read.
 fn is_moving(piece: &Piece, told: May, moving: Moving<'_>) -> bool {
     match moving {
         Moving::Still | Moving::Told(_) => false,
         // What is there by the kernel alone may have been dropped by a call since; what is there by the ledger alone
         // may have come after it was read.
-        Moving::Since(since) => piece.ours == May::ABSENT && told != May::ABSENT || piece.last >= since,
+        Moving::Since(since, _) => piece.ours == May::ABSENT && told != May::ABSENT || piece.last >= since,
     }
 }
 
@@ -307,7 +328,7 @@ fn verdict(piece: &Piece, told: May, kind: Kind, how: Asked<'_>) -> Verdict {
 }
 
 /// Every address of a program.
-pub(crate) const EVERYWHERE: AddrRange = AddrRange { start: VirtAddr(0), end: VirtAddr(1 << 63) };
+pub const EVERYWHERE: AddrRange = AddrRange { start: VirtAddr(0), end: VirtAddr(1 << 63) };
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,8 +26,7 @@ use recording::{MmId, PageRun, StackId, TimeNs};
 
 pub use effects::Done;
 pub use fault::Access;
-pub(crate) use hold::EVERYWHERE;
-pub use hold::{Asked, Held, Moving, Reason, Sight};
+pub use hold::{Asked, EVERYWHERE, Held, Moving, Reason, Sight};
 pub use may::May;
 pub use runs::Stretch;
 pub use sums::{Beside, FirstToucher, PageSums, Totals};

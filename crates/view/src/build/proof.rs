@@ -1,13 +1,13 @@
 //! How far the twin agrees with the kernel.
 
 use proc_text::{MapsRow, write_maps_row};
-use recording::MapRow;
+use recording::{MapRow, MmId};
 use timeline::ledger::Held;
-use timeline::{PagesDiffered, Resync, Run};
+use timeline::{PagesDiffered, Resync, Run, TotalsDiffered};
 
 use super::processes::process_of;
 use crate::report::{Difference, PageProof, PagesHeld, Proof, Resynced};
-use crate::words::printable;
+use crate::words::{bytes, printable};
 
 pub(super) fn proof(run: &Run) -> Proof {
     let proof = &run.proof;
@@ -36,6 +36,7 @@ pub(super) fn proof(run: &Run) -> Proof {
             all: held(&proof.pages),
             at_exit: held(&proof.pages_at_exit),
             differed: proof.pages_differed.iter().map(|one| differed(run, one)).collect(),
+            totals_differed: proof.totals_differed.iter().map(|one| totals_differed(run, one)).collect(),
         }),
     }
 }
@@ -60,9 +61,26 @@ fn held(held: &Held) -> PagesHeld {
     }
 }
 
+fn whose(run: &Run, mm: MmId) -> String {
+    process_of(run, mm, 0).map_or_else(String::new, |process| format!("pid {} ", process.pid))
+}
+
+fn totals_differed(run: &Run, one: &TotalsDiffered) -> String {
+    let TotalsDiffered { event, time, mm, twin, anonymous, file } = one;
+    let (seconds, whose) = (time.0 as f64 / 1e9, whose(run, *mm));
+    let open =
+        if twin.unsure > 0 { format!(", {} may be either", bytes(twin.unsure)) } else { String::new() };
+    format!(
+        "#{event} {seconds:.6}s {whose}: the twin has {} anonymous and {} of files{open}; the kernel counts {} and {}",
+        bytes(twin.anonymous),
+        bytes(twin.file),
+        bytes(*anonymous),
+        bytes(*file)
+    )
+}
+
 fn differed(run: &Run, one: &PagesDiffered) -> String {
-    let whose =
-        process_of(run, one.mm, 0).map_or_else(String::new, |process| format!("pid {} ", process.pid));
+    let whose = whose(run, one.mm);
     let PagesDiffered { event, time, mm: _, pages, first, twin, kernel } = one;
     let seconds = time.0 as f64 / 1e9;
     format!(

@@ -28,6 +28,9 @@ pub(super) fn lines(report: &Report, canvas: Canvas) -> Vec<Line> {
         for one in pages.differed.iter().take(DIFFERENCES_SHOWN) {
             lines.extend(canvas.sentence(Role::Bad, &format!("pages differ: {one}"), 2));
         }
+        for one in pages.totals_differed.iter().take(DIFFERENCES_SHOWN) {
+            lines.extend(canvas.sentence(Role::Bad, &format!("totals differ: {one}"), 2));
+        }
     }
     for difference in proof.differences.iter().take(DIFFERENCES_SHOWN) {
         lines.extend(self::difference(difference, canvas));
@@ -105,7 +108,15 @@ fn sentence(proof: &Proof, kernel: &str) -> String {
 
 /// How far pages were predicted, in one sentence.
 fn page_sentence(pages: &PageProof) -> String {
-    let PageProof { checkpoints, totals_matched, totals_moving, all, at_exit, differed: _ } = pages;
+    let PageProof {
+        checkpoints,
+        totals_matched,
+        totals_moving,
+        all,
+        at_exit,
+        differed: _,
+        totals_differed: _,
+    } = pages;
     let mut text = format!(
         "pages: {}/{} predicted at {}, {} asked of the kernel, {} differ",
         count(all.predicted),
