@@ -79,9 +79,7 @@ pub fn run(pid: Pid, start_monotonic_ns: u64, command: Option<Vec<Bytes>>, direc
         directory,
         uid: id_of(&status, "Uid:"),
         gid: id_of(&status, "Gid:"),
-        capabilities: field(&status, "CapEff:")
-            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-            .unwrap_or(0),
+        capabilities: sys::process::memory_capabilities(abi::Tid(pid.0)).unwrap_or(0),
         limits: limits(pid),
     }
 }

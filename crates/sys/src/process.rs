@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::ptr;
 
 use abi::{Errno, Pid, Resource, Rlimit, Tid};
@@ -171,6 +172,23 @@ pub fn share_memory(a: Tid, b: Tid) -> OsResult<bool> {
     // SAFETY: takes numbers.
     let result = unsafe { libc::syscall(libc::SYS_kcmp, a.0, b.0, KCMP_VM, 0, 0) };
     check("kcmp(KCMP_VM)", result).map(|order| order == 0)
+}
+
+/// The inode of the first user namespace (`include/linux/proc_ns.h`).
+const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
+
+/// Returns the effective capabilities of a thread that count where memory is limited, one bit each: those in a user
+/// namespace of its own, as in a container without privilege, do not (`kernel/capability.c: capable`).
+///
+/// # Errors
+/// As [`effective_capabilities`].
+pub fn memory_capabilities(tid: Tid) -> OsResult<u64> {
+    let all = effective_capabilities(tid)?;
+    let is_elsewhere = || {
+        let namespace = std::fs::metadata(format!("/proc/{tid}/ns/user"));
+        namespace.is_ok_and(|namespace| namespace.ino() != FIRST_USER_NAMESPACE)
+    };
+    Ok(if all != 0 && is_elsewhere() { 0 } else { all })
 }
 
 /// Returns the effective capabilities of a thread, one bit each.

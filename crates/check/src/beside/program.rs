@@ -300,7 +300,7 @@ impl Program {
     fn enter(&mut self, at: At, event: &CallEvent) -> io::Result<()> {
         self.found.calls += 1;
         self.take_faults();
-        if let Ok(caps) = sys::process::effective_capabilities(at.tid) {
+        if let Ok(caps) = sys::process::memory_capabilities(at.tid) {
             self.shared.set_capabilities(caps);
         }
         if self.shared.profile().overcommit.mode == mm::OvercommitMode::Never

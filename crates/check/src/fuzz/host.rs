@@ -86,10 +86,8 @@ fn number(path: &'static str) -> Result<u64, FuzzError> {
 
 /// Returns the privileges of this process, which its children have too.
 pub(crate) fn caps() -> Result<Caps, FuzzError> {
-    let status = text("/proc/self/status")?;
-    let word = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let bits = word.and_then(|word| u64::from_str_radix(word.trim(), 16).ok());
-    let bits = bits.ok_or_else(|| FuzzError::Setup("/proc/self/status tells no CapEff".into()))?;
+    let me = abi::Tid(std::process::id().cast_signed());
+    let bits = sys::process::memory_capabilities(me).map_err(|error| FuzzError::Setup(error.to_string()))?;
     let has = |bit: u32| bits >> bit & 1 == 1;
     Ok(Caps {
         ipc_lock: has(14),

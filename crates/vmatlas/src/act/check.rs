@@ -67,18 +67,36 @@ pub(crate) fn act(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let command = Command::find(&args.command)
         .map_err(|error| WithStatus { status: error.status(), message: error.to_string() })?;
+    let mut file = args.report.as_deref().map(|path| open(path, args.force)).transpose()?;
     let every = args.every.map_or(Every::Adaptive, Every::Calls);
     let pages = if args.pages { PagesWanted::Yes } else { PagesWanted::No };
-    let ended = beside::run(&command, every, pages).map_err(|error| match error {
-        RunError::Command(error) => {
-            anyhow::Error::new(WithStatus { status: error.status(), message: error.to_string() })
+    let ended = beside::run(&command, every, pages).map_err(|error| {
+        // Nothing was run: nothing is left either.
+        if let Some(path) = &args.report {
+            let _removed = std::fs::remove_file(path);
         }
-        RunError::Recording(text) => anyhow::anyhow!(text),
+        match error {
+            RunError::Command(error) => {
+                anyhow::Error::new(WithStatus { status: error.status(), message: error.to_string() })
+            }
+            RunError::Recording(text) => anyhow::anyhow!(text),
+        }
     })?;
-    tell(args, &ended)
+    tell(args, &ended, file.as_mut())
 }
 
-fn tell(args: &CheckArgs, ended: &Ended) -> anyhow::Result<ExitCode> {
+/// Opens the report's file before anything runs: what can't be written is said at once.
+fn open(path: &Path, force: bool) -> anyhow::Result<File> {
+    let file = if force { File::create(path) } else { File::create_new(path) };
+    file.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            anyhow::anyhow!("{}: File exists; --force overwrites it", path.display())
+        }
+        _ => anyhow::Error::new(error).context(path.display().to_string()),
+    })
+}
+
+fn tell(args: &CheckArgs, ended: &Ended, file: Option<&mut File>) -> anyhow::Result<ExitCode> {
     for trouble in &ended.troubles {
         writeln!(io::stderr(), "vmatlas: {trouble}")?;
     }
@@ -88,11 +106,8 @@ fn tell(args: &CheckArgs, ended: &Ended) -> anyhow::Result<ExitCode> {
     let saved = save_programs(&found.divergences);
     let mut text = if args.json { ended.found.clone() } else { text(&found, ended, &saved).into_bytes() };
     text.push(b'\n');
-    match &args.report {
-        Some(path) => {
-            let shown = || path.display().to_string();
-            File::create(path).and_then(|mut file| file.write_all(&text)).with_context(shown)?;
-        }
+    match file {
+        Some(file) => file.write_all(&text).context("writing the report")?,
         None if args.quiet && clean && !args.json => {}
         None => io::stderr().write_all(&text)?,
     }

@@ -18,11 +18,14 @@ pub(crate) struct CheckArgs {
     /// Write the report to a file rather than to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Overwrite a report that is there
+    #[arg(long, requires = "report")]
+    pub(crate) force: bool,
     /// Report as JSON (schema vmatlas.check/1)
     #[arg(long)]
     pub(crate) json: bool,
     /// Run the program of a divergence again, as `check` saved it, instead of a command
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "every", "pages"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "every", "pages", "report", "json"])]
     pub(crate) replay: Option<PathBuf>,
     /// Say nothing but errors and divergences
     #[arg(short, long)]

@@ -1,11 +1,14 @@
 //! `vmatlas check`: programs with the twin beside them, as root and as an ordinary user.
 
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::guest::{Build, guest};
-use crate::run::{Run, User, has, users, vmatlas};
+use crate::run::{Run, User, has, until, users, vmatlas, wait};
 use crate::scratch::Scratch;
 
 /// Guests that end by themselves, without arguments and input.
@@ -21,6 +24,7 @@ const GUESTS: &[&str] = &[
     "hello",
     "huge_zeroes",
     "leftover",
+    "locks",
     "memfd",
     "mmap_loop",
     "no_new_privs",
@@ -131,4 +135,76 @@ fn a_saved_program_runs_again() {
     let ran = Run::new(&scratch, words).alone();
     assert_eq!(ran.shell_status(), 1);
     assert!(ran.stderr.contains("line 1: 0 jump"), "{}", ran.stderr);
+}
+
+/// `timeout` and the like end the program by way of vmatlas, and the report is finished.
+#[test]
+fn a_check_that_is_ended_reports_all_the_same() {
+    for signal in [Signal::TERM, Signal::ALARM] {
+        let scratch = Scratch::new("check-ended");
+        let words =
+            ["check", "--json", "--report", "report.json", "--", "sh", "-c", "echo > begun; exec sleep 100"];
+        let words = [&[vmatlas().to_str().expect("a plain path")][..], &words].concat();
+        let mut child = Run::new(&scratch, words).start_alone(Stdio::null());
+        until("the program", || scratch.path("begun").exists().then_some(()));
+        kill_process(Pid::from_child(&child), signal).expect("it lives");
+        let status = wait(&mut child, Duration::from_secs(60), "check");
+        assert!(status.success(), "{status:?}");
+        let report: Value = serde_json::from_str(&scratch.read("report.json")).expect("--json prints JSON");
+        assert_eq!(
+            (&report["diverged"], &report["processes"]),
+            (&Value::from(0), &Value::from(1)),
+            "{report:#}"
+        );
+    }
+}
+
+#[test]
+fn a_report_is_not_written_over_and_its_place_is_tried_first() {
+    let scratch = Scratch::new("check-report");
+    std::fs::write(scratch.path("there"), "precious").expect("our own folder");
+    let check = |args: &[&str]| {
+        let words = [&[vmatlas().to_str().expect("a plain path"), "check"][..], args].concat();
+        Run::new(&scratch, words).alone()
+    };
+    for (place, complaint) in [("there", "--force"), ("no/such/file", "no/such/file")] {
+        let ran = check(&["--report", place, "--", "sh", "-c", "echo ran"]);
+        assert_eq!((ran.shell_status(), ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(complaint) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+    }
+    assert_eq!(scratch.read("there"), "precious");
+    let ran = check(&["--report", "there", "--force", "--", "sh", "-c", "echo ran"]);
+    assert_eq!((ran.shell_status(), ran.stdout.as_str(), ran.stderr.as_str()), (0, "ran\n", ""));
+    assert!(scratch.read("there").contains("0 diverged"), "{}", scratch.read("there"));
+}
+
+#[test]
+fn without_permission_to_trace_it_says_so() {
+    let Some(forbids) = guest("no_ptrace", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("no-ptrace");
+        let words = [&forbids, vmatlas(), Path::new("check"), Path::new("--"), Path::new("true")];
+        let ran = Run::new(&scratch, words).user(*user).alone();
+        assert_eq!(ran.shell_status(), 1, "{user:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("can't be traced: ptrace"), "{user:?}: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{user:?}: {}", ran.stderr);
+    }
+}
+
+/// In a user namespace of its own root's capabilities do not lift the limits of memory, and there is no network.
+#[test]
+fn a_container_without_privilege_and_network_is_no_other() {
+    let scratch = Scratch::new("container");
+    let alone = Run::new(&scratch, ["unshare", "--user", "--map-root-user", "--net", "true"]).alone();
+    if !has("unshare") || !alone.status.success() {
+        println!("SKIPPED: check in a container, user namespaces can't be made here");
+        return;
+    }
+    let Some(locks) = guest("locks", Build::Dynamic) else { return };
+    let words = ["unshare", "--user", "--map-root-user", "--net"].map(Path::new);
+    let words = [&words[..], &[vmatlas(), Path::new("check"), Path::new("--"), &locks]].concat();
+    let ran = Run::new(&scratch, words).alone();
+    assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains(" 0 diverged"), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "locked ENOMEM EPERM EPERM\n");
 }
