@@ -80,6 +80,8 @@ pub enum Mutation {
     HugeTableStays,
     /// A huge page is not split where a mapping's edge comes to lie in it.
     HugeEdgeIgnored,
+    /// Pages are not joined where the first of them is missing.
+    CollapseWantsFirst,
 }
 
 impl Mutation {
@@ -121,6 +123,7 @@ impl Mutation {
         Self::HugeKeepsZeroes,
         Self::HugeTableStays,
         Self::HugeEdgeIgnored,
+        Self::CollapseWantsFirst,
     ];
 
     /// Tells where a changed rule shows.
@@ -135,7 +138,8 @@ impl Mutation {
             | Self::HugeUnasked
             | Self::HugeKeepsZeroes
             | Self::HugeTableStays
-            | Self::HugeEdgeIgnored => Shown::Pages,
+            | Self::HugeEdgeIgnored
+            | Self::CollapseWantsFirst => Shown::Pages,
             Self::TailWritten => Shown::Disk,
             Self::NameIgnored => Shown::OtherKernels,
             _ => Shown::Map,

@@ -230,6 +230,14 @@ impl<F: Frames> Pool<F> {
         (self.meta.len() - 1 - self.free.len()) as u64
     }
 
+    /// Fills a frame.
+    pub(super) fn fill(&mut self, frame: FrameId, fill: Fill) {
+        match fill {
+            Fill::Zeroes => self.bytes.zero(frame),
+            Fill::Copy(from) => self.bytes.copy(from, frame),
+        }
+    }
+
     /// Takes a free frame for what it is to hold; nothing maps it yet.
     pub(crate) fn take(&mut self, holds: Holds, fill: Fill) -> FrameId {
         let frame = match self.free.pop() {

@@ -21,6 +21,7 @@ use crate::set::VmaSet;
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::Vma;
+use crate::why::Refusal;
 
 /// Mappings whose page tables are copied by fork although faults could fill them. Linux: `VM_COPY_ON_FORK`.
 const COPIED: VmFlags =
@@ -136,6 +137,14 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     where
         Self: super::Memory,
     {
+    }
+
+    /// The pages of a part of a mapping are to be joined into huge ones; `None`: what comes of it is not known.
+    fn collapsed(_op: &mut Op<'_, Self>, _piece: &Piece, _blocks: AddrRange) -> Option<Result<(), Refusal>>
+    where
+        Self: super::Memory,
+    {
+        None
     }
 
     /// Asks which pages of a range of one mapping are in memory.
@@ -328,6 +337,10 @@ impl<F: Frames> Hooks for Pages<F> {
             let first = piece.vma.pgoff_at(piece.range.start).0;
             op.read_ahead(file, first..first + piece.range.pages());
         }
+    }
+
+    fn collapsed(op: &mut Op<'_, Self>, piece: &Piece, blocks: AddrRange) -> Option<Result<(), Refusal>> {
+        piece.vma.is_anonymous().then(|| op.join_pages(&piece.vma, blocks))
     }
 
     fn residency(op: &Op<'_, Self>, range: AddrRange) -> Vec<u8> {

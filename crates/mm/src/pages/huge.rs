@@ -24,9 +24,9 @@ use crate::flags::VmFlags;
 use crate::input::Access;
 use crate::mutation::Mutation;
 use crate::op::Op;
-use crate::profile::Thp;
-use crate::space::{AddressSpace, Settings};
+use crate::space::AddressSpace;
 use crate::system::System;
+use crate::thp::{is_allowed, place_in};
 use crate::vma::Vma;
 
 /// Pages of a huge page.
@@ -62,37 +62,10 @@ impl<F: Frames> System<Pages<F>> {
 }
 
 impl<F: Frames> Pool<F> {
-    fn has_huge_page(&mut self) -> bool {
+    pub(super) fn has_huge_page(&mut self) -> bool {
         self.supply.asked += 1;
         self.supply.now == HugeSupply::Plenty
     }
-}
-
-/// Tells whether settings and advice let a fault in a mapping map a huge page, wherever it is.
-///
-/// Linux: `mm/huge_memory.c: __thp_vma_allowable_orders`, `include/linux/huge_mm.h: vma_thp_disabled`.
-#[inline]
-fn is_allowed(mode: Thp, settings: Settings, flags: VmFlags) -> bool {
-    let advised = flags.contains(VmFlags::HUGEPAGE);
-    let by_mode = match mode {
-        Thp::Always => true,
-        Thp::Madvise => advised,
-        Thp::Never => false,
-    };
-    by_mode
-        && !flags.contains(VmFlags::NOHUGEPAGE)
-        && !settings.thp_disabled
-        && (advised || !settings.thp_disabled_except_advised)
-}
-
-/// Returns the first page of the huge page that one would be a part of, if a mapping has room for it.
-///
-/// Linux: `include/linux/huge_mm.h: thp_vma_suitable_order`.
-fn place_in(vma: &Vma, page: u64) -> Option<u64> {
-    let first = page & !(PAGES - 1);
-    let mapped = pages_of(vma.range);
-    // The sums wrap, as in the kernel.
-    (mapped.start <= first && first.wrapping_add(PAGES) <= mapped.end).then_some(first)
 }
 
 /// Returns the addresses of a huge page.
@@ -156,7 +129,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Maps a huge page of zeroes, this process's alone.
     ///
     /// Linux: `mm/huge_memory.c: map_anon_folio_pmd`.
-    fn map_huge(&mut self, first: u64, flags: VmFlags) {
+    pub(super) fn map_huge(&mut self, first: u64, flags: VmFlags) {
         let Table { tree, rss, mm, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
         let frames: Box<[FrameId]> = (0..PAGES).map(|_| pool.take(Holds::Anon, Fill::Zeroes)).collect();

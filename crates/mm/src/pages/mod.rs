@@ -21,6 +21,7 @@
 mod access;
 mod blocks;
 mod cache;
+mod collapse;
 mod fault;
 mod files;
 mod folio;

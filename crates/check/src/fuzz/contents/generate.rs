@@ -97,6 +97,7 @@ const HUGE_ADVICE: &[(u64, Advice)] = &[
     (2, Advice::DONTFORK),
     (6, Advice::COLD),
     (5, Advice::PAGEOUT),
+    (7, Advice::COLLAPSE),
 ];
 
 /// A mapping with room for huge pages, which are asked for.
@@ -116,11 +117,15 @@ fn beginning(rng: &mut Rng) -> Vec<Call> {
     ]
 }
 
-fn reaches_disk(run: &Run<'_>, who: usize, addr: VirtAddr, len: u64) -> bool {
+/// Tells whether a range reaches into a mapping of some kind.
+fn reaches(run: &Run<'_>, who: usize, (addr, len): (VirtAddr, u64), is: impl Fn(&mm::Vma) -> bool) -> bool {
     let Some(range) = AddrRange::from_len(addr, len) else { return false };
     let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
-    let of_disk = |vma: &mm::Vma| vma.backing.file_kind() == Some(FileKind::Regular);
-    space.is_some_and(|space| space.vmas_in(range).any(of_disk))
+    space.is_some_and(|space| space.vmas_in(range).any(is))
+}
+
+fn reaches_disk(run: &Run<'_>, who: usize, addr: VirtAddr, len: u64) -> bool {
+    reaches(run, who, (addr, len), |vma| vma.backing.file_kind() == Some(FileKind::Regular))
 }
 
 impl Generator {
@@ -173,6 +178,12 @@ impl Generator {
             advice: Advice::PAGEOUT | Advice::COLD | Advice::WILLNEED | Advice::REMOVE,
         }) = act
             && reaches_disk(run, who, addr, len)
+        {
+            return Line { who, act: Act::Load(addr) };
+        }
+        // What comes of joining pages of shared memory is the kernel's.
+        if let Act::Call(Call::Madvise { addr, len, advice: Advice::COLLAPSE }) = act
+            && reaches(run, who, (addr, len), |vma| !vma.is_anonymous())
         {
             return Line { who, act: Act::Load(addr) };
         }

@@ -1,4 +1,5 @@
-//! `MADV_COLLAPSE`: huge pages now. Which mappings can have any is a rule; what comes of it depends on pages.
+//! `MADV_COLLAPSE`: huge pages now. Which mappings can have any is a rule; what comes of it depends on pages, and is known
+//! where they are kept, of anonymous memory.
 
 use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
@@ -23,10 +24,14 @@ impl<M: Memory> Op<'_, M> {
         if first > end {
             return Err(Refusal::AdviceCollapse);
         }
-        if first < end {
-            self.basis = Basis::TakenOver;
+        if first >= end {
+            return Ok(());
         }
-        Ok(())
+        let blocks = AddrRange { start: VirtAddr(first), end: VirtAddr(end) };
+        M::collapsed(self, piece, blocks).unwrap_or_else(|| {
+            self.basis = Basis::TakenOver;
+            Ok(())
+        })
     }
 
     /// Linux: `mm/huge_memory.c: __thp_vma_allowable_orders` for `TVA_FORCED_COLLAPSE`.

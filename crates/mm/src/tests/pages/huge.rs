@@ -1,8 +1,9 @@
 //! Transparent huge pages: where one is mapped, what splits it, what it counts as.
 
-use abi::{AddrRange, Advice, Call, PAGE_SIZE, Prot, RemapFlags};
+use abi::{AddrRange, Advice, Call, Errno, PAGE_SIZE, Prot, RemapFlags};
 
 use super::{World, page, pages};
+use crate::input::{Basis, Input};
 use crate::pages::{HugeSupply, PageKind, PageSize, Rss};
 use crate::profile::{Profile, Thp};
 
@@ -179,4 +180,31 @@ fn it_moves_whole_where_both_places_are_a_huge_pages() {
         assert_eq!((usage.anon_huge / PAGE_SIZE, usage.anonymous / PAGE_SIZE), (whole, HUGE));
         assert_eq!(world.load(0, page(to + 4)), Ok(1));
     }
+}
+
+#[test]
+fn joined_pages_are_one_that_is_whole() {
+    let mut world = World::new();
+    world.map(0, pages(0, 2 * HUGE), Prot::RW);
+    for at in [3, 9] {
+        world.store(0, page(at), at as u8).expect("writable");
+    }
+    world.load(0, page(20)).expect("readable");
+    let tables = world.spaces[0].page_table_bytes();
+    let collapse = |blocks: u64| Call::Madvise {
+        addr: page(0),
+        len: blocks * HUGE * PAGE_SIZE,
+        advice: Advice::COLLAPSE,
+    };
+    // The second 2 MiB have no table yet: the first are joined all the same.
+    let half = world.act(0, collapse(2), &Input::default());
+    assert_eq!((half.result, half.basis), (Err(Errno::EINVAL), Basis::Predicted));
+    assert_eq!((anon(&world, 0), anon_huge(&world, 0)), (HUGE, HUGE));
+    assert_eq!((world.load(0, page(9)), world.load(0, page(20))), (Ok(9), Ok(0)));
+    assert_eq!((world.spaces[0].page_table_bytes(), world.sys.frames()), (tables, HUGE));
+    assert_eq!(world.call(0, collapse(1)), 0, "it is there");
+    world.store(0, page(HUGE), 1).expect("writable");
+    world.sys.set_huge_supply(HugeSupply::Exhausted);
+    let none = world.act(0, collapse(2), &Input::default());
+    assert_eq!(none.result, Err(Errno::ENOMEM));
 }
