@@ -38,6 +38,7 @@ pub struct Checkpointer {
     rows: Vec<MapRow>,
     runs: Vec<PageRun>,
     names: HashSet<Bytes>,
+    start_stack: VirtAddr,
 }
 
 impl Checkpointer {
@@ -54,7 +55,8 @@ impl Checkpointer {
                 },
             },
         };
-        Self { source, scanner, text: Vec::new(), rows: Vec::new(), runs: Vec::new(), names: HashSet::new() }
+        let (text, rows, runs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { source, scanner, text, rows, runs, names: HashSet::new(), start_stack: VirtAddr(0) }
     }
 
     /// How pages are read.
@@ -87,6 +89,12 @@ impl Checkpointer {
         };
         let maps = self.rows.drain(..).collect();
         Ok(Checkpoint { reason, maps, pages, counters, in_flight: in_flight.into() })
+    }
+
+    /// Where the stack of the memory that was read last began at its exec. That was asked last of all: where it is not what
+    /// it was, the thread has executed another program meanwhile.
+    pub(crate) const fn start_stack(&self) -> VirtAddr {
+        self.start_stack
     }
 
     fn read_text(&mut self, thread: Tid, file: &str) -> io::Result<()> {
@@ -133,13 +141,10 @@ impl Checkpointer {
     }
 
     fn read_counters(&mut self, thread: Tid) -> io::Result<Counters> {
-        self.read_text(thread, "stat")?;
-        let stat = proc_text::stat(&self.text).map_err(not_its_text)?;
-        let (minor_faults, major_faults) = (stat.minor_faults, stat.major_faults);
         self.read_text(thread, "status")?;
         let status = proc_text::status(&self.text).map_err(not_its_text)?;
         let bytes = |field: Option<u64>| field.unwrap_or(0);
-        Ok(Counters {
+        let mut counters = Counters {
             vm_size: status.vm_size.ok_or_else(no_memory)?,
             rss_anon: bytes(status.rss_anon),
             rss_file: bytes(status.rss_file),
@@ -150,9 +155,14 @@ impl Checkpointer {
             stack: bytes(status.stack),
             locked: bytes(status.locked),
             page_tables: bytes(status.page_tables),
-            minor_faults,
-            major_faults,
-        })
+            minor_faults: 0,
+            major_faults: 0,
+        };
+        self.read_text(thread, "stat")?;
+        let stat = proc_text::stat(&self.text).map_err(not_its_text)?;
+        (counters.minor_faults, counters.major_faults) = (stat.minor_faults, stat.major_faults);
+        self.start_stack = stat.start_stack;
+        Ok(counters)
     }
 }
 

@@ -46,8 +46,8 @@ impl<O: Observer> Tracer<O> {
         let child_mm = match kind {
             SpawnKind::Fork => {
                 let maker = self.threads.memory(maker_mm).cloned().unwrap_or_default();
-                let (is_recorded, limits) = (maker.is_recorded, maker.limits);
-                self.threads.new_memory(Memory { is_recorded, limits, ..Memory::default() })
+                let Memory { is_recorded, limits, start_stack, .. } = maker;
+                self.threads.new_memory(Memory { is_recorded, limits, start_stack, ..Memory::default() })
             }
             SpawnKind::Thread | SpawnKind::Vfork | SpawnKind::SharedMemory => maker_mm,
         };

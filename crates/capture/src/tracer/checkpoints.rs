@@ -35,6 +35,8 @@ impl<O: Observer> Tracer<O> {
             self.emit(tid, mm, Body::Reading);
         }
         let body = match self.checkpointer.read(tid, reason, &in_flight) {
+            // A thread that runs may have executed another program: its stop that tells so is still to come.
+            Ok(_) if reason != Reason::Exec && !self.has_read(mm) => return,
             Ok(checkpoint) => Body::Checkpoint(Box::new(checkpoint)),
             Err(_) => Body::Lost { source: LossSource::Checkpoints, count: 1 },
         };
@@ -50,13 +52,23 @@ impl<O: Observer> Tracer<O> {
             }
         }
         self.emit(tid, mm, body);
+        let start_stack = self.checkpointer.start_stack();
         if let Some(memory) = self.threads.memory_mut(mm) {
+            if reason == Reason::Exec && resident.is_some() {
+                memory.start_stack = Some(start_stack);
+            }
             memory.calls = 0;
             memory.checkpoint_ns = now;
             memory.checkpoint_took_ns = now - before;
             memory.resident = resident.unwrap_or(memory.resident);
             memory.is_unmodelled = false;
         }
+    }
+
+    /// Tells whether what was read last was this memory.
+    fn has_read(&self, mm: MmId) -> bool {
+        let known = self.threads.memory(mm).and_then(|memory| memory.start_stack);
+        known.is_none_or(|known| known == self.checkpointer.start_stack())
     }
 
     /// Threads that may be inside a memory call at this moment.

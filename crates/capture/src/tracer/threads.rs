@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use abi::{Pid, Resource, Rlimit, Tid};
+use abi::{Pid, Resource, Rlimit, Tid, VirtAddr};
 use recording::{Bytes, MmId};
 
 use super::turns::MemoryTurns;
@@ -29,6 +29,8 @@ pub(super) struct Thread {
 pub(super) struct Memory {
     /// It was born by an exec that was seen, or copied from one that was: before that it is vmatlas's own.
     pub(super) is_recorded: bool,
+    /// Where its stack began at its exec, once that was read: which tells it from the one that a thread has after another.
+    pub(super) start_stack: Option<VirtAddr>,
     /// Calls since its last checkpoint.
     pub(super) calls: u64,
     /// When its last checkpoint was taken.
