@@ -29,6 +29,8 @@ const STACKS_BURST_NS: i64 = 16_000_000;
 const STACKS_SHARE: i64 = 67;
 /// What a fault with a very large piece costs, by its size beside the others'.
 const DEEP_NS: i64 = SPARSE_NS * 7 / 4;
+/// Tops of stacks taken before it is known what comes of them.
+const TOPS_AT_START: i64 = 256;
 /// How long a decision stands at least.
 const HOLD_NS: i64 = 250_000_000;
 
@@ -41,7 +43,7 @@ pub(super) enum Density {
     Deep,
     /// Every fault, with the top of its stack if stacks are copied.
     Every,
-    /// One in [`THIN_PERIOD`], with a large piece of its stack.
+    /// One in [`THIN_PERIOD`], with a very large piece of its stack.
     Thin,
     /// One in [`SPARSE_PERIOD`].
     Sparse,
@@ -61,12 +63,23 @@ impl Density {
 /// Whether the pieces of stacks that every fault carries lead to the threads' first functions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Pieces {
+    /// Too few have been unwound yet, or too many wait for that.
+    Unknown,
     /// Most of them do.
     Suffice,
     /// More than one in twenty does not.
     TooSmall,
     /// Nor would the tops of stacks, joined to whole ones.
     TopsTooSmall,
+}
+
+/// How a start is copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Start {
+    /// With large pieces of stacks.
+    Large,
+    /// With tops of stacks: so few that not many are cut before it is known whether they suffice.
+    Tops,
 }
 
 /// Keeps the cost of recording faults within its share of the program's time.
@@ -77,12 +90,13 @@ pub(super) struct Governor {
     purse_ns: i64,
     stacks_purse_ns: i64,
     density: Density,
+    start: Start,
+    /// Records so far.
+    records: i64,
     last_ns: u64,
     changed_ns: u64,
     /// Small pieces of stacks don't suffice.
     has_deep: bool,
-    /// Nor do their tops.
-    has_large: bool,
     /// Faults in sparse times, recorded or not, as estimated since the last change, and for how long.
     quiet_faults: i64,
 }
@@ -101,17 +115,25 @@ impl Governor {
             purse_ns,
             stacks_purse_ns,
             density,
+            start: Start::Large,
+            records: 0,
             last_ns,
             changed_ns,
             has_deep: false,
-            has_large: false,
             quiet_faults: 0,
         }
     }
 
+    /// Says how a start is copied.
+    pub(super) fn starting(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
     fn cost_ns(&self, density: Density) -> i64 {
         match (density, self.wanted.stacks, self.wanted.chain_frames_max) {
-            (Density::Sparse | Density::Thin, FaultStacks::Copied, _) => SPARSE_NS,
+            (Density::Sparse, FaultStacks::Copied, _) => SPARSE_NS,
+            (Density::Thin, ..) => DEEP_NS,
             (Density::Stacks, ..) => STACKED_NS,
             (Density::Deep, ..) => BRIEF_NS + DEEP_NS / i64::from(DEEP_PERIOD),
             (Density::Every, FaultStacks::Copied, _) => BRIEF_NS,
@@ -141,24 +163,25 @@ impl Governor {
         // Once too small, always: larger ones suffice, which says nothing about small ones.
         let may_be_deep = !matches!(self.wanted.budget, Budget::OneIn(_));
         self.has_deep |= pieces == Pieces::TooSmall && may_be_deep;
-        self.has_large |= pieces == Pieces::TopsTooSmall && self.wanted.budget == Budget::Share;
         self.stacks_purse_ns = (self.stacks_purse_ns + passed / STACKS_SHARE)
             .saturating_sub(spent_on_stacks)
             .clamp(-STACKS_BURST_NS, STACKS_BURST_NS);
         let held = now_ns.saturating_sub(self.changed_ns).cast_signed();
+        let dense = self.dense(pieces);
+        self.records = self.records.saturating_add(records);
+        let is_begun = self.start == Start::Tops && self.records > TOPS_AT_START && pieces == Pieces::Unknown;
         match self.density {
             Density::Stacks | Density::Deep | Density::Every | Density::Thin
                 if self.purse_ns < 0 && self.wanted.budget == Budget::Share =>
             {
                 self.change(Density::Sparse, now_ns);
             }
-            Density::Thin => {}
-            Density::Stacks | Density::Deep | Density::Every if self.has_large => {
-                self.change(Density::Thin, now_ns);
+            Density::Thin if dense == Density::Every => self.change(Density::Every, now_ns),
+            Density::Stacks | Density::Deep if is_begun || pieces == Pieces::TopsTooSmall => {
+                self.change(dense, now_ns);
             }
-            Density::Stacks | Density::Deep if self.stacks_purse_ns < 0 => {
-                self.change(Density::Every, now_ns);
-            }
+            Density::Every if dense == Density::Thin => self.change(Density::Thin, now_ns),
+            Density::Stacks | Density::Deep if self.stacks_purse_ns < 0 => self.change(dense, now_ns),
             Density::Stacks if self.has_deep => self.change(Density::Deep, now_ns),
             Density::Every if self.wanted.stacks == FaultStacks::Copied => {
                 if held >= HOLD_NS && self.stacks_purse_ns > STACKS_BURST_NS / 2 {
@@ -169,16 +192,12 @@ impl Governor {
             Density::Deep if !self.has_deep && held >= HOLD_NS && self.stacks_purse_ns >= STACKS_BURST_NS => {
                 self.change(Density::Stacks, now_ns);
             }
-            Density::Stacks | Density::Deep | Density::Every => {}
+            Density::Stacks | Density::Deep | Density::Every | Density::Thin => {}
             Density::Sparse => {
                 self.quiet_faults =
                     self.quiet_faults.saturating_add(records.saturating_mul(i64::from(SPARSE_PERIOD)));
-                let (dense, one_in) = if self.has_large {
-                    (Density::Thin, i64::from(THIN_PERIOD))
-                } else {
-                    (Density::Every, 1)
-                };
-                let would_cost = self.quiet_faults.saturating_mul(self.cost_ns(dense)) / one_in;
+                let would_cost =
+                    self.quiet_faults.saturating_mul(self.cost_ns(dense)) / i64::from(dense.period());
                 let rested = held >= HOLD_NS && self.purse_ns > 0;
                 if rested && would_cost.saturating_mul(SHARE) < held {
                     self.change(dense, now_ns);
@@ -190,6 +209,14 @@ impl Governor {
             }
         }
         self.density
+    }
+
+    /// How densely to record what is no start: fewer faults where tops of stacks don't suffice, or may not.
+    fn dense(&self, pieces: Pieces) -> Density {
+        let wanted = self.wanted;
+        let may_be_thin = wanted.stacks == FaultStacks::Copied && wanted.budget == Budget::Share;
+        let is_thin = may_be_thin && matches!(pieces, Pieces::TopsTooSmall | Pieces::Unknown);
+        if is_thin { Density::Thin } else { Density::Every }
     }
 
     fn change(&mut self, density: Density, now_ns: u64) {
@@ -307,9 +334,18 @@ mod tests {
     fn where_only_large_pieces_suffice_fewer_faults_are_recorded() {
         let mut governor = with(FaultStacks::Copied);
         assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 10, 0..1).0, Density::Thin);
-        let (density, records) = run_with(&mut governor, Pieces::Suffice, 70, 1..1000);
-        assert_eq!((density, records), (Density::Thin, 9_990), "it stays so");
-        assert_eq!(run(&mut governor, 50_000, 1000..1100).0, Density::Sparse);
-        assert_eq!(run(&mut governor, 10, 1100..1500).0, Density::Thin);
+        let (density, records) = run_with(&mut governor, Pieces::TopsTooSmall, 42, 1..1000);
+        assert_eq!((density, records), (Density::Thin, 5_994));
+        assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 50_000, 1000..1100).0, Density::Sparse);
+        assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 10, 1100..1500).0, Density::Thin);
+        assert_eq!(run(&mut governor, 10, 1500..1501).0, Density::Every);
+        // Nothing is known before the first have been unwound.
+        let mut governor = with(FaultStacks::Copied);
+        assert_eq!(run_with(&mut governor, Pieces::Unknown, 10, 0..1).0, Density::Stacks);
+        assert_eq!(run_with(&mut governor, Pieces::Unknown, 1500, 1..2).0, Density::Thin);
+        let mut governor = with(FaultStacks::Copied).starting(Start::Tops);
+        assert_eq!(run_with(&mut governor, Pieces::Unknown, 200, 0..1).0, Density::Stacks);
+        assert_eq!(run_with(&mut governor, Pieces::Unknown, 200, 1..2).0, Density::Thin);
+        assert_eq!(run(&mut governor, 10, 2..3).0, Density::Every);
     }
 }

@@ -19,7 +19,7 @@ use sys::perf::{Record, Stamp};
 use crate::stack_table::StackTable;
 use crate::stacks::StackCopies;
 pub(crate) use governor::Pieces;
-use governor::{Density, Governor};
+use governor::{Density, Governor, Start};
 use open::Lane;
 pub(crate) use open::{STACK_BYTES_BRIEF, STACK_BYTES_MAX};
 use seen::{Held, What};
@@ -65,11 +65,14 @@ impl FaultWatch {
             FaultStacks::Copied => Density::Stacks,
             FaultStacks::NotCopied => Density::Every,
         };
+        let starts_with_tops = lanes.iter().any(Lane::has_tops_only);
+        let governor =
+            Governor::new(wanted, now).starting(if starts_with_tops { Start::Tops } else { Start::Large });
         let mut watch = Self {
             lanes,
             source,
             remarks,
-            governor: Governor::new(wanted, now),
+            governor,
             density: first,
             density_before: first,
             since_ns: 0,

@@ -17,9 +17,11 @@ const RING_PAGES: usize = 512;
 const RING_PAGES_MAX: usize = 2048;
 const ALL_RINGS_PAGES_MAX: usize = 16 << 10;
 const RING_PAGES_MIN: usize = 8;
+const WAKEUP_BYTES_MAX: usize = 256 << 10;
 /// Stack copied at each fault: of those that are to be joined to a whole stack; by the size of the ring; where only one in
 /// many is recorded; and of one in many where stacks are deep.
 pub(crate) const STACK_BYTES_BRIEF: u64 = 1 << 10;
+const STACKS_IN_RING: u64 = 1024;
 const STACK_BYTES_MIN: u64 = 1 << 10;
 pub(crate) const STACK_BYTES_MAX: u64 = 4 << 10;
 const STACK_BYTES_SPARSE: u64 = 16 << 10;
@@ -159,6 +161,11 @@ impl Lane {
 
     pub(super) const fn ring_bytes(&self) -> usize {
         self.ring.data_bytes()
+    }
+
+    /// Whether even a start is copied with tops of stacks only.
+    pub(super) const fn has_tops_only(&self) -> bool {
+        self.ring_bytes() as u64 / STACKS_IN_RING <= STACK_BYTES_BRIEF
     }
 
     /// The numbers of the events for a density: for each part of it one, or one for each mode.
@@ -301,8 +308,9 @@ fn open_lane(
     }
     let mut pages = ring_pages;
     let (event, mut ring) = loop {
-        // Half the ring wakes the reader, so the event must know the ring's size before it has it.
-        settings.wakeup_bytes = (pages * abi::PAGE_SIZE as usize / 2) as u32;
+        // Half the ring wakes the reader, so the event must know the ring's size before it has it; or so much that what
+        // comes of it is known soon.
+        settings.wakeup_bytes = (pages * abi::PAGE_SIZE as usize / 2).min(WAKEUP_BYTES_MAX) as u32;
         settings.stack_bytes = stack_bytes(first, pages, settings.period);
         let event = Event::open(settings, thread, cpu)?;
         match Ring::map(&event, pages) {
@@ -360,10 +368,10 @@ fn stack_bytes(part: Part, ring_pages: usize, period: u64) -> u32 {
     let bytes = match part {
         Part::Every => STACK_BYTES_BRIEF,
         Part::Stacks if period < SPARSE_PERIOD.into() => {
-            (ring_bytes / 1024).clamp(STACK_BYTES_MIN, STACK_BYTES_MAX)
+            (ring_bytes / STACKS_IN_RING).clamp(STACK_BYTES_MIN, STACK_BYTES_MAX)
         }
-        Part::Stacks | Part::Thin | Part::Sparse => (ring_bytes / 64).min(STACK_BYTES_SPARSE),
-        Part::Deep => (ring_bytes / 32).min(STACK_BYTES_DEEP),
+        Part::Stacks | Part::Sparse => (ring_bytes / 64).min(STACK_BYTES_SPARSE),
+        Part::Thin | Part::Deep => (ring_bytes / 32).min(STACK_BYTES_DEEP),
     };
     bytes as u32
 }

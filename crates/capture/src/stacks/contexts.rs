@@ -29,11 +29,11 @@ pub(super) const MORE: usize = 4;
 
 /// Who called a run of frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Callers<'a> {
+pub(super) enum Callers {
     /// The run has not been seen.
     Unknown,
     /// Always the same.
-    One(Outer<'a>),
+    One,
     /// Not always the same.
     Several,
 }
@@ -101,15 +101,12 @@ impl Contexts {
     }
 
     /// Who has called the last of these frames, by so many of them.
-    pub(super) fn callers(&self, frames: &[Frame], count: usize) -> Callers<'_> {
+    pub(super) fn callers(&self, frames: &[Frame], count: usize) -> Callers {
         let run = frames.len().checked_sub(count).and_then(|from| frames.get(from..));
         match run.and_then(key).and_then(|key| self.runs.get(&key)) {
             None => Callers::Unknown,
             Some(None) => Callers::Several,
-            Some(Some(no)) => {
-                let at = self.nodes.get(*no as usize).and_then(|node| node.caller);
-                Callers::One(Outer { contexts: self, at })
-            }
+            Some(Some(_)) => Callers::One,
         }
     }
 }
@@ -123,23 +120,6 @@ fn key(frames: &[Frame]) -> Option<Run> {
     }
 }
 
-/// The callers of a frame, from the innermost on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Outer<'a> {
-    contexts: &'a Contexts,
-    at: Option<u32>,
-}
-
-impl Iterator for Outer<'_> {
-    type Item = Frame;
-
-    fn next(&mut self) -> Option<Frame> {
-        let node = self.contexts.nodes.get(self.at? as usize)?;
-        self.at = node.caller;
-        Some(node.frame)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,29 +128,22 @@ mod tests {
         frames.iter().map(|(addr, sp)| (VirtAddr(*addr), VirtAddr(*sp))).collect()
     }
 
-    fn callers(contexts: &Contexts, inner: (u64, u64), outer: (u64, u64)) -> Option<Vec<Frame>> {
-        match contexts.callers(&frames(&[inner, outer]), FEW) {
-            Callers::One(outer) => Some(outer.collect()),
-            Callers::Unknown | Callers::Several => None,
-        }
-    }
-
     #[test]
-    fn a_pair_with_one_caller_tells_it_and_one_with_two_does_not() {
+    fn frames_have_one_caller_or_several() {
         let mut contexts = Contexts::default();
-        contexts.keep(&frames(&[(9, 0x08), (2, 0x20), (3, 0x30), (4, 0x40), (5, 0x50)]));
+        let one = frames(&[(9, 0x08), (2, 0x20), (3, 0x30), (4, 0x40), (5, 0x50)]);
+        contexts.keep(&one);
         contexts.keep(&frames(&[(9, 0x08), (6, 0x20), (7, 0x30), (5, 0x50)]));
-        let outer = frames(&[(4, 0x40), (5, 0x50)]);
-        assert_eq!(callers(&contexts, (2, 0x20), (3, 0x30)), Some(outer.clone()));
-        assert_eq!(callers(&contexts, (6, 0x20), (7, 0x30)), Some(frames(&[(5, 0x50)])));
-        assert_eq!(callers(&contexts, (2, 0x20), (7, 0x30)), None);
-        assert_eq!(callers(&contexts, (9, 0x08), (2, 0x20)), None, "an instruction, no return address");
+        let callers = |contexts: &Contexts, pair: [(u64, u64); 2]| contexts.callers(&frames(&pair), FEW);
+        assert_eq!(callers(&contexts, [(2, 0x20), (3, 0x30)]), Callers::One);
+        assert_eq!(callers(&contexts, [(6, 0x20), (7, 0x30)]), Callers::One);
+        assert_eq!(callers(&contexts, [(2, 0x20), (7, 0x30)]), Callers::Unknown);
+        assert_eq!(callers(&contexts, [(9, 0x08), (2, 0x20)]), Callers::Unknown, "no return address");
         contexts.keep(&frames(&[(9, 0x08), (2, 0x20), (3, 0x30), (8, 0x40), (5, 0x50)]));
-        let pair = frames(&[(2, 0x20), (3, 0x30)]);
-        assert_eq!(contexts.callers(&pair, FEW), Callers::Several);
+        assert_eq!(callers(&contexts, [(2, 0x20), (3, 0x30)]), Callers::Several);
         // Once seen that stays so.
-        contexts.keep(&frames(&[(9, 0x08), (2, 0x20), (3, 0x30), (4, 0x40), (5, 0x50)]));
-        assert_eq!(contexts.callers(&pair, FEW), Callers::Several);
+        contexts.keep(&one);
+        assert_eq!(callers(&contexts, [(2, 0x20), (3, 0x30)]), Callers::Several);
     }
 
     #[test]
@@ -195,13 +168,11 @@ mod tests {
             (6, 0x50),
         ]));
         assert_eq!(contexts.callers(&frames(&[(3, 0x20), (4, 0x30)]), FEW), Callers::Several);
-        assert_eq!(contexts.callers(&frames(&[(2, 0x18), (3, 0x20), (4, 0x30)]), MORE), Callers::Unknown);
         let four = |inner| frames(&[(0, 0x04), (inner, 0x10), (2, 0x18), (3, 0x20), (4, 0x30)]);
-        let Callers::One(outer) = contexts.callers(&four(1), MORE) else { panic!("one caller") };
-        assert_eq!(outer.collect::<Vec<_>>(), frames(&[(5, 0x40), (6, 0x50)]));
-        let Callers::One(outer) = contexts.callers(&four(7), MORE) else { panic!("one caller") };
-        assert_eq!(outer.collect::<Vec<_>>(), frames(&[(8, 0x40), (6, 0x50)]));
+        assert_eq!(contexts.callers(&four(1), MORE), Callers::One);
+        assert_eq!(contexts.callers(&four(7), MORE), Callers::One);
         assert_eq!(contexts.callers(&four(5), MORE), Callers::Unknown);
+        assert_eq!(contexts.callers(&four(1)[2..], MORE), Callers::Unknown, "too few");
     }
 
     #[test]

@@ -31,7 +31,7 @@ const PLACES_MAX: usize = 1 << 16;
 /// How often a thread is asked for that is not quite asleep yet.
 const TRIES: usize = 24;
 /// Bytes of copies that may wait for being unwound; beyond, calls go without a chain.
-const WAITING_BYTES_MAX: usize = 64 << 20;
+const WAITING_BYTES_MAX: usize = 128 << 20;
 /// Pieces of memory kept for the next copies, and the largest that is kept.
 const SPARE_MAX: usize = 256;
 const SPARE_BYTES_MAX: usize = 64 << 10;
@@ -41,9 +41,13 @@ const ENDS_MIN: u32 = 64;
 const LARGE_WEIGHT: u32 = 8;
 /// Copies are too small where more than one in so many is cut.
 const CUT_SHARE: u32 = 20;
-/// And tops of stacks where more than one in so many is: the first ones are, before whole stacks are known.
-const TOPS_CUT_SHARE: u32 = 4;
-const TOPS_MIN: u32 = 256;
+/// And tops of stacks where more than one in so many is; these are large enough again below the other.
+const TOPS_CUT_SHARE: u32 = 18;
+const TOPS_CUT_SHARE_LOW: u32 = 36;
+const TOPS_MIN: u32 = 128;
+const TOPS_MAX: u32 = 512;
+/// Where more copies of faults wait than so many, what they will come to is not known.
+const BEHIND_MAX: usize = 256;
 /// Files of threads held open.
 const FILES_MAX: usize = 512;
 
@@ -95,6 +99,15 @@ pub(crate) struct RawFault {
     pub(crate) chain: Box<[VirtAddr]>,
 }
 
+/// What comes of the top of a stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Top {
+    /// It reaches the thread's first function, by itself or joined to a whole one.
+    Suffice,
+    /// It does not.
+    Cut,
+}
+
 /// Copies on their way from the tracer to the thread that unwinds.
 #[derive(Clone, Debug, Default)]
 pub struct StackCopies(Arc<Mutex<Shared>>);
@@ -117,6 +130,7 @@ struct Shared {
     /// The same of the tops of stacks, or what would have come of these.
     tops: u32,
     tops_cut: u32,
+    tops_are_small: bool,
 }
 
 impl StackCopies {
@@ -168,10 +182,9 @@ impl StackCopies {
 
     /// The chain of a fault ended: of so many bytes copied it has used so many. A large copy tells whether a small one
     /// would have done, and counts for several, as there are few.
-    /// Of a top nothing but that.
+    /// A top tells nothing of it.
     pub(crate) fn fault_ended(&self, copied: usize, used: u64, end: End) {
         if copied as u64 <= STACK_BYTES_BRIEF {
-            self.top_ended(end);
             return;
         }
         let is_large = copied as u64 > STACK_BYTES_MAX;
@@ -187,11 +200,11 @@ impl StackCopies {
     }
 
     /// The chain of the top of a stack ended there, joined or not, or would have.
-    pub(crate) fn top_ended(&self, end: End) {
+    pub(crate) fn top_ended(&self, top: Top) {
         self.with(|shared| {
             shared.tops += 1;
-            shared.tops_cut += u32::from(matches!(end, End::Cut { .. }));
-            if shared.tops >= ENDS_MAX {
+            shared.tops_cut += u32::from(top == Top::Cut);
+            if shared.tops >= TOPS_MAX {
                 (shared.tops, shared.tops_cut) = (shared.tops / 2, shared.tops_cut / 2);
             }
         });
@@ -201,7 +214,11 @@ impl StackCopies {
     pub(crate) fn pieces(&self) -> Pieces {
         self.with(|shared| {
             let Shared { unwound, cut, tops, tops_cut, .. } = *shared;
-            if tops >= TOPS_MIN && tops_cut * TOPS_CUT_SHARE > tops {
+            let share = if shared.tops_are_small { TOPS_CUT_SHARE_LOW } else { TOPS_CUT_SHARE };
+            shared.tops_are_small = tops_cut * share > tops;
+            if tops < TOPS_MIN || shared.faults.len() > BEHIND_MAX {
+                Pieces::Unknown
+            } else if shared.tops_are_small {
                 Pieces::TopsTooSmall
             } else if unwound >= ENDS_MIN && cut * CUT_SHARE > unwound {
                 Pieces::TooSmall

@@ -7,7 +7,7 @@ use recording::{Body, ChainEnds, Event, MmId, SpawnKind, StackId, Symbols, TimeN
 use stacks::{Chain, CodeMap, End, FRAMES_MAX, Unwinder};
 
 use super::contexts::Frame;
-use super::copy::{RawFault, StackCopies};
+use super::copy::{RawFault, StackCopies, Top};
 use super::follow::Follow;
 use super::intern::{Chains, Interned};
 use super::names;
@@ -183,22 +183,12 @@ impl Unwinding {
         let Some(code) = self.follow.map(mm) else { return vec![raw.registers.ip] };
         let unwinder = &mut self.unwinder;
         let mut chain = unwinder.unwind(code, &raw.registers, &raw.stack());
-        if raw.bytes.len() as u64 > STACK_BYTES_BRIEF {
-            let same = |one, other| unwinder.is_same_function(code, one, other);
-            match self.wholes.try_out(tid, &chain, STACK_BYTES_BRIEF, same) {
-                Some(Tried::Right) => {
-                    self.fault_ends.tried += 1;
-                    self.waiting.top_ended(End::Root);
-                }
-                Some(Tried::Wrong) => {
-                    self.fault_ends.tried += 1;
-                    self.fault_ends.tried_wrong += 1;
-                    self.waiting.top_ended(End::Root);
-                }
-                Some(Tried::NotJoined) => self.waiting.top_ended(End::Cut { missing: raw.sp }),
-                None => self.waiting.top_ended(chain.end),
-            }
-        }
+        let same = |one, other| unwinder.is_same_function(code, one, other);
+        let tried = match raw.bytes.len() as u64 {
+            0..=STACK_BYTES_BRIEF => None,
+            _ => self.wholes.try_out(tid, &chain, STACK_BYTES_BRIEF, same),
+        };
+        let by_itself = chain.end;
         let same = |one, other| unwinder.is_same_function(code, one, other);
         let mut joined = self.wholes.join(tid, &mut chain, same);
         if matches!(chain.end, End::Cut { .. }) {
@@ -212,6 +202,14 @@ impl Unwinding {
         self.wholes.keep(tid, &chain);
         let used = chain.stack.last().map_or(0, |last| last.0.saturating_sub(raw.sp.0));
         self.waiting.fault_ended(raw.bytes.len(), used, chain.end);
+        // Of a larger piece that was joined it is not known whether its top would have been.
+        let top_end = if raw.bytes.len() as u64 > STACK_BYTES_BRIEF { by_itself } else { chain.end };
+        self.waiting.top_ended(match (tried, top_end) {
+            (Some(Tried::NotJoined), _) | (None, End::Cut { .. }) => Top::Cut,
+            (Some(Tried::Right | Tried::Wrong), _) | (None, _) => Top::Suffice,
+        });
+        self.fault_ends.tried += u64::from(matches!(tried, Some(Tried::Right | Tried::Wrong)));
+        self.fault_ends.tried_wrong += u64::from(tried == Some(Tried::Wrong));
         note(&mut self.fault_ends, chain.end, joined);
         self.waiting.take_back(raw);
         chain.frames

@@ -7,10 +7,9 @@
 //! ```
 //!
 //! A frame with the same return address at the same stack pointer has the callers that it had, unless the thread has left
-//! it meanwhile and come back to the same place at the same depth by another way. The last whole stack is asked first: two
-//! frames must be alike, and must not have been seen with different callers. Then all that the thread was seen in: four
-//! frames must be alike, and have had one caller. What was joined is counted apart. How often that is wrong is tried out on stacks that were copied
-//! whole.
+//! it meanwhile and come back to the same place at the same depth by another way. So nothing is joined where the frames
+//! differ, nor at two frames that have been seen with different callers, unless four tell; what was joined is counted
+//! apart. How often that is wrong is tried out on stacks that were copied whole.
 
 use abi::{Tid, VirtAddr};
 use stacks::{Chain, End, FRAMES_MAX};
@@ -70,7 +69,7 @@ impl Wholes {
     ) -> bool {
         let last = self.of.get(&tid).map_or(&[][..], Vec::as_slice);
         let Some(outer) = self.outer(tid, last, chain, is_same) else { return false };
-        lead_on(chain, &outer);
+        lead_on(chain, outer);
         true
     }
 
@@ -83,7 +82,7 @@ impl Wholes {
         is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
     ) -> bool {
         let Some(outer) = self.outer(tid, whole, chain, is_same) else { return false };
-        lead_on(chain, &outer);
+        lead_on(chain, outer);
         true
     }
 
@@ -113,25 +112,24 @@ impl Wholes {
         })
     }
 
-    /// The callers of a cut chain's last frame, as a whole stack has them, or else as all that were seen.
-    fn outer(
+    /// The callers of a cut chain's last frame, as a whole stack has them.
+    fn outer<'a>(
         &self,
         tid: Tid,
-        whole: &[Frame],
+        whole: &'a [Frame],
         chain: &Chain,
         is_same: impl FnOnce(VirtAddr, VirtAddr) -> bool,
-    ) -> Option<Vec<Frame>> {
+    ) -> Option<&'a [Frame]> {
         let End::Cut { missing } = chain.end else { return None };
+        let outer = outer_in(whole, chain, missing, is_same)?;
         let returns = returns(chain);
-        let contexts = self.contexts.get(&tid);
-        let callers = |count| contexts.map_or(Callers::Unknown, |contexts| contexts.callers(&returns, count));
-        let of_more = || match callers(MORE) {
-            Callers::One(outer) => Some(outer.collect()),
-            Callers::Unknown | Callers::Several => None,
+        let callers = |count| match self.contexts.get(&tid) {
+            Some(contexts) => contexts.callers(&returns, count),
+            None => Callers::Unknown,
         };
-        let of_whole = || outer_in(whole, chain, missing, is_same).map(<[Frame]>::to_vec);
-        let outer = if callers(FEW) == Callers::Several { of_more() } else { of_whole().or_else(of_more) };
-        outer.filter(|outer: &Vec<Frame>| chain.frames.len() + outer.len() <= FRAMES_MAX)
+        let may_be_others = callers(FEW) == Callers::Several && callers(MORE) != Callers::One;
+        let fits = chain.frames.len() + outer.len() <= FRAMES_MAX;
+        (fits && !may_be_others).then_some(outer)
     }
 
     /// A forked child stands where its maker does.
@@ -312,33 +310,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_earlier_leads_on_where_it_had_one_caller() {
+    fn frames_that_were_seen_with_other_callers_say_nothing() {
         let mut wholes = wholes();
-        let elsewhere = [(9, 0x08), (6, 0x28), (7, 0x38), (5, 0x50)];
-        wholes.keep(TID, &chain(&elsewhere, End::Root));
-        let four = [(9, 0x04), (8, 0x08), (1, 0x10), (2, 0x20), (3, 0x30)];
+        let frames = [(9, 0x08), (8, 0x18), (2, 0x20), (3, 0x30)];
+        wholes.keep(TID, &chain(&[(1, 0x10), (2, 0x20), (3, 0x30), (7, 0x40), (5, 0x50)], End::Root));
+        assert!(!wholes.join(TID, &mut cut(&frames), never));
+        let whole = [(2, 0x20), (3, 0x30), (7, 0x40)].map(|(addr, sp)| (VirtAddr(addr), VirtAddr(sp)));
+        assert!(!wholes.join_to(TID, &whole, &mut cut(&frames), never));
+        assert!(wholes.join_to(Tid(8), &whole, &mut cut(&frames), never), "of that thread nothing is known");
+        // Four tell, where these have had one caller.
+        let four = [(9, 0x04), (8, 0x08), (6, 0x10), (2, 0x20), (3, 0x30)];
         wholes.keep(TID, &chain(&[&four[..], &[(4, 0x40), (5, 0x50)]].concat(), End::Root));
-        wholes.keep(TID, &chain(&elsewhere, End::Root));
         let mut found = cut(&four);
         assert!(wholes.join(TID, &mut found, never));
         assert_eq!(found.frames.len(), 7);
-        let frames = [(9, 0x08), (8, 0x18), (2, 0x20), (3, 0x30)];
-        assert!(
-            !wholes.join(TID, &mut cut(&frames), never),
-            "two frames are too few for what is not the last"
-        );
-        // Seen with another caller it says nothing, whatever the last one is.
-        let whole = chain(&[(1, 0x10), (2, 0x20), (3, 0x30), (7, 0x40), (5, 0x50)], End::Root);
-        wholes.keep(TID, &whole);
-        assert!(!wholes.join(TID, &mut cut(&frames), never));
-        let mut by_call = cut(&frames);
-        let frames_of_call: Vec<Frame> =
-            whole.frames.iter().copied().zip(whole.stack.iter().copied()).collect();
-        assert!(!wholes.join_to(TID, &frames_of_call, &mut by_call, never));
-        assert!(
-            wholes.join_to(Tid(8), &frames_of_call, &mut by_call, never),
-            "of that thread nothing is known"
-        );
     }
 
     #[test]
