@@ -10,7 +10,7 @@ use crate::world::World;
 /// A state is kept after at least so many events.
 const EVENTS_BETWEEN: u64 = 4096;
 /// And after so many for each mapping there is: a state's size follows the mappings.
-const EVENTS_BY_MAPPING: u64 = 2;
+const EVENTS_BY_MAPPING: u64 = 1;
 
 /// Keeps states during a replay.
 pub struct Keeper {
