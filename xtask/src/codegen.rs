@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use mm::compat::{self, PAGE_RULES, State};
+use mm::compat::{self, MAP_RULES, PAGE_RULES, State};
 
 use crate::repo;
 
@@ -50,6 +50,10 @@ fn compat_md() -> String {
         }
         text.push_str(&row(cell.case, cell.state, cell.note));
     }
+    text.push_str(BESIDES);
+    for rule in MAP_RULES {
+        text.push_str(&row(rule.what, rule.state, rule.note));
+    }
     text.push_str(PAGES);
     for rule in PAGE_RULES {
         text.push_str(&row(rule.what, rule.state, rule.note));
@@ -64,6 +68,13 @@ Made by `cargo xtask codegen` from the table `crates/mm/src/compat`: change it t
 x86-64 with pages of 4 KiB.
 
 | the twin is | cases | which means |
+|---|---|---|
+";
+
+const BESIDES: &str = "
+# What the twin does with mappings besides calls
+
+| what | the twin | |
 |---|---|---|
 ";
 

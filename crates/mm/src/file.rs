@@ -43,6 +43,21 @@ pub struct MapFile {
     pub noexec: bool,
 }
 
+impl MapFile {
+    /// Returns a regular file that is open for reading and writing.
+    pub fn regular(file: FileId, bytes: u64) -> Self {
+        Self {
+            object: ObjectId::File(file),
+            description: DescriptionId::Unknown(file),
+            kind: FileKind::Regular,
+            mode: OpenMode { read: true, write: true, append_only: false },
+            bytes,
+            seals: 0,
+            noexec: false,
+        }
+    }
+}
+
 /// What kind of file, as far as mapping it differs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FileKind {

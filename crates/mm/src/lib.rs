@@ -4,40 +4,36 @@
 //! kernel's would be. The four kinds of memory that grow while a program runs, and the map that they leave:
 //!
 //! ```
-//! use abi::{AddrRange, Call, Fd, MapFlags, Prot, VirtAddr};
-//! use mm::{Access, AddressSpace, AdoptedVma, AnonPages, Backing, Input, Layout, Limits, Profile, System, VmFlags};
+//! use std::sync::Arc;
+//! use abi::{AddrRange, Call, Fd, FileId, MapFlags, Prot, VirtAddr};
+//! use mm::{Access, AddressSpace, AdoptedVma, FileInput, Input, Layout, Limits, MapFile, Profile, System};
 //!
 //! let mut system = System::new(Profile::linux_6_18_x86_64());
-//! let layout = Layout {
-//!     mmap_base: VirtAddr(0x7fff_f7ff_f000),
-//!     start_brk: VirtAddr(0x5555_5556_0000),
-//!     brk: VirtAddr(0x5555_5556_0000),
-//!     ..Layout::default()
-//! };
-//! let stack = AdoptedVma {
-//!     range: AddrRange::new(VirtAddr(0x7fff_fffd_e000), VirtAddr(0x7fff_ffff_f000)),
-//!     flags: VmFlags::DATA_DEFAULT | VmFlags::GROWSDOWN | VmFlags::ACCOUNT,
-//!     pgoff: None,
-//!     backing: Backing::Anonymous,
-//!     anon: AnonPages::Some,
-//!     name: None,
-//! };
+//! let heap = VirtAddr(0x5555_5556_0000);
+//! let layout = Layout { mmap_base: VirtAddr(0x7fff_f7ff_f000), start_brk: heap, brk: heap, ..Layout::default() };
+//! let stack = AdoptedVma::stack(AddrRange::new(VirtAddr(0x7fff_fffd_e000), VirtAddr(0x7fff_ffff_f000)));
 //! let mut space = AddressSpace::adopt(&mut system, layout, Limits::default(), [stack]);
 //!
 //! let none = Input::default();
-//! let map = |flags, len| Call::Mmap { addr: VirtAddr(0), len, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 };
-//! let private = map(MapFlags::PRIVATE | MapFlags::ANONYMOUS, 0x40000);
-//! let shared = map(MapFlags::SHARED | MapFlags::ANONYMOUS, 0x8000);
-//! for call in [Call::Brk { addr: VirtAddr(0x5555_5558_1000) }, private, shared] {
-//!     assert!(space.call(&mut system, call, &none).result.is_ok());
+//! let file = Arc::new(MapFile::regular(FileId::default(), 0x3000));
+//! let open = Input { file: FileInput::Open(file), ..Input::default() };
+//! let map = |fd, flags, len| Call::Mmap { addr: VirtAddr(0), len, prot: Prot::RW, flags, fd: Fd(fd), offset: 0 };
+//! for (call, input) in [
+//!     (Call::Brk { addr: VirtAddr(heap.0 + 0x21000) }, &none),
+//!     (map(-1, MapFlags::PRIVATE | MapFlags::ANONYMOUS, 0x40000), &none),
+//!     (map(3, MapFlags::SHARED, 0x3000), &open),
+//! ] {
+//!     let outcome = space.call(&mut system, call, input);
+//!     println!("{call} = {:x?}: {}", outcome.result, outcome.why);
 //! }
 //! space.touch(&mut system, VirtAddr(0x7fff_fffd_0000), Access::Write, &none).expect("the stack may grow so far");
 //!
 //! let map: Vec<_> = space.vmas().map(|vma| format!("{} {}", vma.range, vma.flags.prot())).collect();
+//! println!("{}", map.join("\n"));
 //! assert_eq!(map, [
 //!     "555555560000-555555581000 PROT_READ|PROT_WRITE", // the heap
-//!     "7ffff7fb7000-7ffff7fbf000 PROT_READ|PROT_WRITE", // shared
-//!     "7ffff7fbf000-7ffff7fff000 PROT_READ|PROT_WRITE", // private
+//!     "7ffff7fbc000-7ffff7fbf000 PROT_READ|PROT_WRITE", // the file
+//!     "7ffff7fbf000-7ffff7fff000 PROT_READ|PROT_WRITE", // anonymous
 //!     "7ffffffd0000-7ffffffff000 PROT_READ|PROT_WRITE", // the stack, grown
 //! ]);
 //! ```

@@ -14,6 +14,28 @@ use crate::fuzz;
 /// Divergences kept whole; beyond, they are only counted.
 const KEPT_MAX: usize = 32;
 
+/// What is read because no rule decides it, besides answers of the calls that `COMPAT.md` calls inputs: `docs/check.md`
+/// says what each is. The list is closed.
+pub const INPUTS: &[&str] = &[
+    "layout bases",
+    "mmap_base",
+    "start of brk",
+    "stack top",
+    "mappings made at exec",
+    "MAP_32BIT start",
+    "inode of shared anonymous memory",
+    "limit set from outside",
+    "userfaultfd closed",
+    "Committed_AS",
+    "call cut off by a signal",
+    "a process that ended while it was looked at",
+];
+
+/// Tells whether an input is of the closed list, or the name of a call, whose answer it is.
+fn is_known(name: &str) -> bool {
+    INPUTS.contains(&name) || abi::table::ROWS.iter().any(|row| row.name == name)
+}
+
 /// What a check found, as numbers that each count something that was really compared.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
@@ -135,6 +157,7 @@ impl Found {
     /// Counts an input.
     pub fn input(&mut self, name: &'static str, count: u64) {
         if count > 0 {
+            debug_assert!(is_known(name), "{name} is no input that is documented");
             *self.inputs.entry(name).or_default() += count;
         }
     }
@@ -216,5 +239,24 @@ impl fmt::Display for Row<'_> {
         let s = if *shared { 's' } else { 'p' };
         let abi::FileId { dev, ino } = file;
         write!(f, "{range} {r}{w}{x}{s} {:08x} {dev} {ino} {}", offset.0, String::from_utf8_lossy(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_input_is_documented() {
+        let docs = include_str!("../../../../docs/check.md");
+        let (_, after) = docs.split_once("## Inputs").expect("a part about inputs");
+        let rows: Vec<&str> = after.lines().filter(|line| line.starts_with("| ")).collect();
+        for name in INPUTS {
+            assert!(
+                rows.iter().any(|row| row.split('|').nth(1).is_some_and(|names| names.contains(name))),
+                "{name}"
+            );
+        }
+        assert!(is_known("ioctl") && is_known("mincore") && !is_known("luck"));
     }
 }

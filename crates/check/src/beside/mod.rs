@@ -22,7 +22,7 @@ mod replay;
 mod run;
 mod scene;
 
-pub use found::{Divergence, Found, Kept, PagesDiffer, Unmodelled};
+pub use found::{Divergence, Found, INPUTS, Kept, PagesDiffer, Unmodelled};
 pub use json::CHECK_SCHEMA;
 pub use kernel::KernelMap;
 pub use memory::{Caller, Company, Early, Ending, Every, Known, Memory, UnderWay};

@@ -20,14 +20,14 @@ table! {
         "a key" Refused "the processor has no keys": Call::PkeyMprotect { pkey, .. } if pkey != -1,
     }
     "pkey_alloc" {
-        "any" Refused "the processor has no keys": Call::PkeyAlloc { .. },
+        "any" Refused "the processor has no keys; with them an input": Call::PkeyAlloc { .. },
     }
     "pkey_free" {
-        "any" Refused "the processor has no keys": Call::PkeyFree { .. },
+        "any" Refused "the processor has no keys; with them an input": Call::PkeyFree { .. },
     }
     "mremap" {
         "no flag" Verified "grows and shrinks in place": Call::Mremap { flags: RemapFlags::NONE, .. },
-        "MREMAP_MAYMOVE" Verified "": Call::Mremap { flags: RemapFlags::MAYMOVE, .. },
+        "MREMAP_MAYMOVE" Verified "of a device: an input": Call::Mremap { flags: RemapFlags::MAYMOVE, .. },
         "MREMAP_FIXED" Verified "several mappings at once, holes kept":
             Call::Mremap { flags, .. } if flags.contains(RemapFlags::FIXED),
         "MREMAP_DONTUNMAP" Verified "": Call::Mremap { flags, .. } if flags.contains(RemapFlags::DONTUNMAP),

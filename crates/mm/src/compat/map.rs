@@ -67,7 +67,7 @@ table! {
         "any" Verified "how many events other processes asked for is an input": Call::IoSetup { .. },
     }
     "io_destroy" {
-        "any" Verified "": Call::IoDestroy { .. },
+        "any" Verified "a context whose ring is no longer mapped where it was: an input": Call::IoDestroy { .. },
     }
     "map_shadow_stack" {
         "any" Refused "no shadow stacks in this kernel": Call::MapShadowStack { .. },

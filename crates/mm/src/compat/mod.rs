@@ -3,6 +3,7 @@
 //! A cell says for which calls it speaks, so a test can ask whether what it says was ever tried.
 
 mod advice;
+mod besides;
 mod change;
 mod map;
 mod pages;
@@ -10,6 +11,7 @@ mod settings;
 
 use abi::Call;
 
+pub use self::besides::MAP_RULES;
 pub use self::pages::{PAGE_RULES, PageRule};
 
 /// How true the twin is in one cell.

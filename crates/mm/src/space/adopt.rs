@@ -60,6 +60,14 @@ pub struct AdoptedVma {
     pub name: Option<Arc<[u8]>>,
 }
 
+impl AdoptedVma {
+    /// Returns a main thread's stack as it is after exec.
+    pub const fn stack(range: AddrRange) -> Self {
+        let flags = VmFlags::DATA_DEFAULT.with(VmFlags::GROWSDOWN).with(VmFlags::ACCOUNT);
+        Self { range, flags, pgoff: None, backing: Backing::Anonymous, anon: AnonPages::Some, name: None }
+    }
+}
+
 impl<M: Memory> AddressSpace<M> {
     /// Takes over a memory from its map.
     ///

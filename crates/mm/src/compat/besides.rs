@@ -1,0 +1,23 @@
+//! What the twin does with mappings where no memory call is made.
+
+use super::{PageRule, State};
+
+const fn verified(what: &'static str, note: &'static str) -> PageRule {
+    PageRule { what, state: State::Verified, note }
+}
+
+/// Every rule of mappings besides calls.
+pub const MAP_RULES: &[PageRule] = &[
+    verified("fork", "DONTFORK, WIPEONFORK, locks, userfaultfds, anon_vmas, page tables; what it charges"),
+    verified(
+        "execve",
+        "the segments of program and interpreter by their headers, zero pages, stack, vdso and vvar; where they begin is \
+         random: an input",
+    ),
+    verified("exit", "what it gives back to the limits of all"),
+    verified(
+        "a load, store or fetch",
+        "growth of a stack up to its gap and limits; which access sets an anon_vma; the signal with its code",
+    ),
+    verified("a file grows or shrinks", "which pages lie past its end"),
+];
