@@ -60,6 +60,8 @@ impl Uffd {
     pub const EVENT_FORK: u64 = 1 << 1;
     /// `UFFD_FEATURE_EVENT_REMAP`: registrations follow `mremap`.
     pub const EVENT_REMAP: u64 = 1 << 2;
+    /// `UFFD_FEATURE_SIGBUS`: a fault raises `SIGBUS` instead of a message.
+    pub const SIGBUS: u64 = 1 << 7;
     /// `UFFD_FEATURE_WP_ASYNC`: write protection without messages, for any mapping.
     pub const WP_ASYNC: u64 = 1 << 15;
 
@@ -180,12 +182,32 @@ pub enum Signal {
     },
     /// `SIGBUS`, `BUS_ADRERR`: past the end of the file.
     BusAdrErr,
+    /// None: the access waits until a userfaultfd is answered. Whoever embeds the twin answers it (`UFFDIO_COPY` and the like)
+    /// and does the access again.
+    Userfault {
+        /// Which userfaultfd.
+        id: u64,
+        /// Why.
+        reason: UserfaultReason,
+        /// What was tried.
+        access: Access,
+    },
+}
+
+/// Why a userfaultfd is told of a fault. Linux: `UFFD_PAGEFAULT_FLAG_*`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UserfaultReason {
+    /// The page is missing.
+    Missing,
+    /// The file has the page, but it is not mapped (`UFFD_PAGEFAULT_FLAG_MINOR`).
+    Minor,
 }
 
 impl Signal {
-    /// Returns the signal's number.
+    /// Returns the signal's number; 0: none is raised.
     pub const fn number(self) -> i32 {
         match self {
+            Self::Userfault { .. } => 0,
             Self::SegvMapErr | Self::SegvAccErr | Self::SegvPkuErr { .. } => 11,
             Self::BusAdrErr => 7,
         }
@@ -194,6 +216,7 @@ impl Signal {
     /// Returns its `si_code`.
     pub const fn code(self) -> i32 {
         match self {
+            Self::Userfault { .. } => 0,
             Self::SegvMapErr => 1,
             Self::SegvAccErr | Self::BusAdrErr => 2,
             Self::SegvPkuErr { .. } => 4,

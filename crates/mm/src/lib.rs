@@ -68,7 +68,9 @@ mod why;
 pub use anon_vma::{AnonChain, AnonVmaId};
 pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
-pub use input::{Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Target, Touch, Uffd};
+pub use input::{
+    Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Target, Touch, Uffd, UserfaultReason,
+};
 pub use mutation::{Mutation, Shown};
 pub use ops::aio::Ring;
 pub use pages::{

@@ -10,6 +10,15 @@ use crate::space::AddressSpace;
 use crate::system::{Charger, System};
 use crate::why::{Refusal, Why};
 
+/// Who accesses memory: what a userfaultfd is told of depends on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum By {
+    /// The program itself.
+    Program,
+    /// The kernel, for a call.
+    Kernel,
+}
+
 /// One operation under way.
 pub(crate) struct Op<'a, M: Memory> {
     pub(crate) space: &'a mut AddressSpace<M>,
@@ -19,6 +28,8 @@ pub(crate) struct Op<'a, M: Memory> {
     pub(crate) placed: Option<VirtAddr>,
     pub(crate) special_flags: Option<VmFlags>,
     pub(crate) observed: Option<Result<u64, Errno>>,
+    /// Who accesses memory.
+    pub(crate) by: By,
     /// The errno of [`Refusal::AddressIsErrno`].
     pub(crate) addr_errno: Option<Errno>,
     pub(crate) why: Why,
@@ -36,6 +47,7 @@ impl<'a, M: Memory> Op<'a, M> {
             placed: input.placed,
             special_flags: input.special_flags,
             observed: input.observed,
+            by: By::Program,
             addr_errno: None,
             why: Why::default(),
             basis: Basis::Predicted,
@@ -53,6 +65,7 @@ impl<'a, M: Memory> Op<'a, M> {
             placed: None,
             special_flags: None,
             observed: None,
+            by: By::Program,
             addr_errno: None,
             why: Why::default(),
             basis: Basis::Predicted,

@@ -174,6 +174,10 @@ refusals! {
     UffdMode EINVAL "fs/userfaultfd.c: userfaultfd_register" "no mode, or an unknown one";
     UffdRange EINVAL "fs/userfaultfd.c: validate_range" "unaligned, empty or past the last user address";
     UffdHole EINVAL "fs/userfaultfd.c: userfaultfd_register" "nothing is mapped in the range";
+    UffdGone ENOENT "mm/userfaultfd.c: uffd_mfill_lock" "not within one mapping that is registered";
+    UffdThere EEXIST "mm/userfaultfd.c: mfill_atomic_install_pte" "something is there already";
+    UffdNothing EFAULT "mm/userfaultfd.c: mfill_atomic_pte_continue" "past the end of the file, or it has no such page";
+    UffdPart EAGAIN "fs/userfaultfd.c: userfaultfd_copy" "only a part of the range could be filled";
     UffdUnfit EINVAL "include/linux/userfaultfd_k.h: vma_can_userfault" "a mapping of a kind that can't be registered so";
     UffdNotWritable EPERM "fs/userfaultfd.c: userfaultfd_register" "a mapping that may never be written";
     UffdBusy EBUSY "fs/userfaultfd.c: userfaultfd_register" "a mapping of another userfaultfd";

@@ -50,6 +50,10 @@ rules! {
     "MADV_COLLAPSE of files and shared memory" Input "what comes of it; a recording is resynced there",
     "larger folios of the page cache" NotModelled "each page is mapped by itself",
     "pages of hugetlbfs" NotModelled "they count nowhere and have no bytes: a load or store raises SIGBUS, as with an empty pool",
-    "faults of a userfaultfd's range" NotModelled "they are resolved at once, as if it had answered with zeroes",
+    "faults of a userfaultfd's range: missing, minor" Reading "Signal::Userfault, or SIGBUS with that feature; answered by UFFDIO_COPY, ZEROPAGE, CONTINUE",
+    "faults of the kernel's there" Input "the call's own answer; without one, as if it was answered with zeroes",
+    "UFFDIO_WRITEPROTECT, MOVE, POISON" NotModelled "they change no page",
+    "huge pages of shared memory" NotModelled "all are of 4 KiB, as with shmem_enabled at never",
+    "large folios below 2 MiB" NotModelled "none, as with hugepages-*kB at never",
     "pages of devices, vdso and vvar" NotModelled "zeroes; a recording takes over what is there",
 }

@@ -23,6 +23,7 @@ mod shm;
 mod touch;
 mod user;
 mod userfaultfd;
+mod userfaultfd_answer;
 
 use abi::{Call, PAGE_SHIFT, PageOff};
 

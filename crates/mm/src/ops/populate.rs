@@ -5,8 +5,8 @@ use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use super::piece::Piece;
 use crate::file::FileKind;
 use crate::flags::VmFlags;
-use crate::input::Access;
-use crate::op::Op;
+use crate::input::{Access, Basis};
+use crate::op::{By, Op};
 use crate::pages::Memory;
 use crate::vma::Vma;
 use crate::why::Refusal;
@@ -37,6 +37,7 @@ impl<M: Memory> Op<'_, M> {
         let mut rest = range;
         while let Some(piece) = self.piece(rest) {
             rest.start = piece.range.end;
+            self.ask_userfaultfd(&piece, Refusal::MlockPopulate)?;
             self.populate_piece(&piece)?;
         }
         Ok(())
@@ -75,10 +76,23 @@ impl<M: Memory> Op<'_, M> {
             if !allowed || flags.intersects(VmFlags::IO.with(VmFlags::PFNMAP)) {
                 return Err(Refusal::PopulateAccess);
             }
+            self.ask_userfaultfd(&piece, Refusal::PopulateFault)?;
             self.fault_in(&piece, access).map_err(|()| Refusal::PopulateFault)?;
             rest.start = piece.range.end;
         }
         Ok(())
+    }
+
+    /// Memory registered with a userfaultfd: whether its pages come depends on who answers, and whether faults of the kernel are
+    /// told at all. The call's own answer says it.
+    ///
+    /// Linux: `fs/userfaultfd.c: handle_userfault`.
+    fn ask_userfaultfd(&mut self, piece: &Piece, refusal: Refusal) -> Result<(), Refusal> {
+        if !piece.vma.flags.intersects(VmFlags::UFFD_MISSING.with(VmFlags::UFFD_MINOR)) {
+            return Ok(());
+        }
+        self.basis = Basis::TakenOver;
+        if matches!(self.observed, Some(Err(_))) { Err(refusal) } else { Ok(()) }
     }
 
     /// Faults in the pages of a piece up to the first that can't be.
@@ -102,7 +116,9 @@ impl<M: Memory> Op<'_, M> {
             None => piece.range.end,
             Some(BadPage::Guard(at) | BadPage::PastEnd(at)) => at,
         };
+        let by = core::mem::replace(&mut self.by, By::Kernel);
         M::populate(self, piece.vma.range.start, AddrRange { end, ..piece.range }, access);
+        self.by = by;
         if let Some(BadPage::PastEnd(at)) = bad {
             M::missed(self, piece.vma.range.start, at, access);
         }

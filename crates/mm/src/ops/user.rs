@@ -5,7 +5,7 @@
 use abi::{PAGE_SIZE, VirtAddr};
 
 use crate::input::Access;
-use crate::op::Op;
+use crate::op::{By, Op};
 use crate::pages::Memory;
 use crate::why::Refusal;
 
@@ -36,10 +36,13 @@ impl<M: Memory> Op<'_, M> {
         }
         let end = addr.0 + len;
         let mut page = addr.page_down().0;
-        while page < end {
-            self.touch(VirtAddr(page.max(addr.0)), access).map_err(|_| Refusal::Unreadable)?;
+        let by = core::mem::replace(&mut self.by, By::Kernel);
+        let mut answer = Ok(());
+        while page < end && answer.is_ok() {
+            answer = self.touch(VirtAddr(page.max(addr.0)), access).map(drop);
             page += PAGE_SIZE;
         }
-        Ok(())
+        self.by = by;
+        answer.map_err(|_| Refusal::Unreadable)
     }
 }

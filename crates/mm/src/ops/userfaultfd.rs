@@ -16,12 +16,13 @@ use crate::vma::{Extra, Vma};
 use crate::why::Refusal;
 
 /// `UFFDIO_*`.
-mod request {
-    pub(super) const REGISTER: u64 = 0xc020_aa00;
-    pub(super) const UNREGISTER: u64 = 0x8010_aa01;
-    pub(super) const COPY: u64 = 0xc028_aa03;
-    pub(super) const ZEROPAGE: u64 = 0xc020_aa04;
-    pub(super) const MOVE: u64 = 0xc028_aa05;
+pub(super) mod request {
+    pub(in crate::ops) const REGISTER: u64 = 0xc020_aa00;
+    pub(in crate::ops) const UNREGISTER: u64 = 0x8010_aa01;
+    pub(in crate::ops) const COPY: u64 = 0xc028_aa03;
+    pub(in crate::ops) const CONTINUE: u64 = 0xc020_aa07;
+    pub(in crate::ops) const ZEROPAGE: u64 = 0xc020_aa04;
+    pub(in crate::ops) const MOVE: u64 = 0xc028_aa05;
 }
 
 /// `UFFDIO_REGISTER_MODE_*`.
@@ -57,6 +58,9 @@ impl<M: Memory> Op<'_, M> {
             request::UNREGISTER => {
                 self.user_read(arg, RANGE_BYTES)?;
                 self.unregister(uffd, input)
+            }
+            request::COPY | request::ZEROPAGE | request::CONTINUE if M::KEEPS_PAGES => {
+                self.answer(command, arg, input)
             }
             request::COPY | request::ZEROPAGE | request::MOVE => {
                 let answer = self.take_over(input);
@@ -143,7 +147,11 @@ impl<M: Memory> Op<'_, M> {
     /// Linux: `fs/userfaultfd.c: validate_range`.
     fn uffd_range(&self, input: &Input) -> Result<AddrRange, Refusal> {
         let word = |at: usize| input.words.get(at).copied().unwrap_or(0);
-        let (start, len) = (VirtAddr(word(0)), word(1));
+        self.valid_range(VirtAddr(word(0)), word(1))
+    }
+
+    /// Linux: `fs/userfaultfd.c: validate_range`.
+    pub(super) fn valid_range(&self, start: VirtAddr, len: u64) -> Result<AddrRange, Refusal> {
         let range = AddrRange::from_len(start, len).ok_or(Refusal::UffdRange)?;
         if !start.is_page_aligned()
             || !len.is_multiple_of(abi::PAGE_SIZE)

@@ -62,6 +62,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let Some(vma) = self.space.vmas.near(start) else { return Err(Signal::SegvMapErr) };
         if vma.is_anonymous() {
             let flags = vma.flags;
+            if flags.contains(VmFlags::UFFD_MISSING) {
+                self.miss_anonymous(start, page, access)?;
+            }
             if self.fault_huge(start, page, access, flags) {
                 self.space.pages.faults.minor += 1;
             } else {
@@ -105,7 +108,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
     }
 
     /// Counts a new anonymous frame: this process's alone.
-    fn own(&mut self, frame: FrameId, flags: VmFlags) {
+    pub(super) fn own(&mut self, frame: FrameId, flags: VmFlags) {
         let meta = self.sys.pool.meta_mut(frame);
         meta.locks = u32::from(flags.contains(VmFlags::LOCKED));
         meta.maps = 1;
@@ -113,7 +116,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         self.space.pages.rss.anon += 1;
     }
 
-    fn install(&mut self, page: u64, pte: Pte) {
+    pub(super) fn install(&mut self, page: u64, pte: Pte) {
         let Table { tree, tlb, .. } = &mut self.space.pages;
         *tree.entry(page) = pte;
         tlb.forget(page);
@@ -229,6 +232,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.space.pages.faults.minor += 1;
             return Ok(());
         }
+        if flags.intersects(VmFlags::UFFD) {
+            self.miss_shared(start, page, access)?;
+        }
         let missing = holds == Holds::File && self.sys.pool.cached(object, offset).is_none();
         if missing {
             self.read_around(start, page);
@@ -317,7 +323,8 @@ impl<F: Frames> Op<'_, Pages<F>> {
             return false;
         }
         let around = self.sys.profile.fault_around_pages.max(1);
-        if around == 1 {
+        // What a userfaultfd is to be told of page by page is not mapped with others (`uffd_disable_fault_around`).
+        if around == 1 || vma.flags.intersects(VmFlags::UFFD_WP.with(VmFlags::UFFD_MINOR)) {
             return false;
         }
         // The window is aligned in the table, and starts later where the mapping does.

@@ -10,6 +10,7 @@ use super::blocks::Blocks;
 use super::cache::IoError;
 use super::frames::{Frames, Pool};
 use super::lock::Keeps;
+use super::userfault::Answered;
 use super::{NoPages, Pages, Table};
 use crate::file::{Backing, MapFile, ObjectId};
 use crate::flags::VmFlags;
@@ -33,6 +34,9 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     type Table: Clone + fmt::Debug + Default;
     /// What a system keeps.
     type Pool: Clone + fmt::Debug + Default;
+
+    /// Whether pages are kept.
+    const KEEPS_PAGES: bool = false;
 
     /// Returns the rights to protection keys of the thread that runs (PKRU).
     fn key_rights(_table: &Self::Table) -> u32 {
@@ -141,6 +145,19 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
 
     /// The pages of a part of a mapping are to be joined into huge ones; `None`: what comes of it is not known.
     fn collapsed(_op: &mut Op<'_, Self>, _piece: &Piece, _blocks: AddrRange) -> Option<Result<(), Refusal>>
+    where
+        Self: super::Memory,
+    {
+        None
+    }
+
+    /// A page is put where a userfaultfd waits for one; `None`: what comes of it is not known.
+    fn answered(
+        _op: &mut Op<'_, Self>,
+        _vma: &Vma,
+        _at: VirtAddr,
+        _with: Answered,
+    ) -> Option<Result<(), Refusal>>
     where
         Self: super::Memory,
     {
@@ -270,6 +287,7 @@ fn is_copied(vma: &Vma) -> bool {
 }
 
 impl<F: Frames> Hooks for Pages<F> {
+    const KEEPS_PAGES: bool = true;
     type Table = Table;
     type Pool = Pool<F>;
 
@@ -337,6 +355,15 @@ impl<F: Frames> Hooks for Pages<F> {
             let first = piece.vma.pgoff_at(piece.range.start).0;
             op.read_ahead(file, first..first + piece.range.pages());
         }
+    }
+
+    fn answered(
+        op: &mut Op<'_, Self>,
+        vma: &Vma,
+        at: VirtAddr,
+        with: Answered,
+    ) -> Option<Result<(), Refusal>> {
+        Some(op.answer_page(vma, at, with))
     }
 
     fn collapsed(op: &mut Op<'_, Self>, piece: &Piece, blocks: AddrRange) -> Option<Result<(), Refusal>> {

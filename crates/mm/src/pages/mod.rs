@@ -37,6 +37,7 @@ mod relocate;
 mod table;
 mod tlb;
 mod usage;
+mod userfault;
 mod validate;
 mod view;
 mod zap;
@@ -53,6 +54,7 @@ pub use self::huge::HugeSupply;
 pub(crate) use self::lock::Keeps;
 pub(crate) use self::table::PageTable;
 pub use self::usage::{Share, Usage};
+pub(crate) use self::userfault::Answered;
 pub use self::validate::PageInconsistency;
 pub use self::view::{PageKind, PageSize, PageView, Writable};
 

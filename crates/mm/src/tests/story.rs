@@ -205,6 +205,7 @@ impl World {
             Err(Signal::SegvAccErr) => "ACCERR",
             Err(Signal::SegvPkuErr { .. }) => "PKUERR",
             Err(Signal::BusAdrErr) => "BUS",
+            Err(Signal::Userfault { .. }) => "WAITS",
         }
         .to_owned()
     }

@@ -5,6 +5,7 @@ mod anonymous;
 mod files;
 mod huge;
 mod keys;
+mod userfault;
 
 use alloc::vec::Vec;
 

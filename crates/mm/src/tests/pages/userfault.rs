@@ -1,0 +1,118 @@
+//! userfaultfd: a fault is handed out, a call answers it, the access is done again.
+
+use abi::{Call, Errno, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
+
+use super::{World, page, pages};
+use crate::input::{Access, Basis, Input, Signal, Uffd, UserfaultReason};
+use crate::pages::{Fault, PageKind};
+
+const REGISTER: u64 = 0xc020_aa00;
+const COPY: u64 = 0xc028_aa03;
+const ZEROPAGE: u64 = 0xc020_aa04;
+const CONTINUE: u64 = 0xc020_aa07;
+const MISSING: u64 = 1;
+const MINOR: u64 = 4;
+
+/// Pages 0 to 8 are the program's; those from 8 on are registered.
+fn world(features: u64, mode: u64, flags: MapFlags) -> (World, Uffd) {
+    let mut world = World::new();
+    world.map(0, pages(0, 8), Prot::RW);
+    let (addr, len) = (page(8), 8 * PAGE_SIZE);
+    let flags = flags | MapFlags::ANONYMOUS | MapFlags::FIXED;
+    world.call(0, Call::Mmap { addr, len, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 });
+    let uffd = Uffd { id: 7, features, ready: true };
+    assert_eq!(ask(&mut world, uffd, REGISTER, &[page(8).0, len, mode]), Ok(0));
+    (world, uffd)
+}
+
+fn ask(world: &mut World, uffd: Uffd, request: u64, words: &[u64]) -> Result<u64, Errno> {
+    let input = Input { uffd: Some(uffd), words: words.into(), ..Input::default() };
+    let outcome = world.act(0, Call::UffdIoctl { fd: Fd(3), request, arg: page(0) }, &input);
+    assert_eq!(outcome.basis, Basis::Predicted);
+    outcome.result
+}
+
+/// What the kernel would have written behind the structure.
+fn told(world: &mut World, read: u64) -> i64 {
+    let mut word = [0; 8];
+    let World { sys, spaces } = world;
+    spaces[0].load(sys, VirtAddr(page(0).0 + read), &mut word).expect("readable");
+    i64::from_le_bytes(word)
+}
+
+fn waits(at: u64, reason: UserfaultReason, access: Access) -> Fault {
+    Fault { addr: page(at), signal: Signal::Userfault { id: 7, reason, access } }
+}
+
+#[test]
+fn a_missing_page_waits_until_it_is_copied() {
+    let (mut world, uffd) = world(0, MISSING, MapFlags::PRIVATE);
+    let missing = |access| Err(waits(9, UserfaultReason::Missing, access));
+    assert_eq!(world.load(0, page(9)).map(drop), missing(Access::Read));
+    assert_eq!(world.store(0, page(9), 1), missing(Access::Write));
+    assert_eq!(world.spaces[0].rss().anon, 1, "the structure's page only");
+    // What is copied need not begin at a page.
+    world.store(0, VirtAddr(page(1).0 + 8), 5).expect("writable");
+    let from = page(1).0 + 8;
+    assert_eq!(ask(&mut world, uffd, COPY, &[page(9).0, from, PAGE_SIZE, 0]), Ok(0));
+    assert_eq!(told(&mut world, 32), PAGE_SIZE as i64);
+    assert_eq!(world.load(0, page(9)), Ok(5));
+    world.store(0, page(9), 6).expect("it is there");
+    assert_eq!(ask(&mut world, uffd, COPY, &[page(9).0, from, PAGE_SIZE, 0]), Err(Errno::EEXIST));
+    assert_eq!(told(&mut world, 32), -i64::from(Errno::EEXIST.0));
+    // Up to what is there.
+    assert_eq!(ask(&mut world, uffd, ZEROPAGE, &[page(8).0, 2 * PAGE_SIZE, 0]), Err(Errno::EAGAIN));
+    assert_eq!(told(&mut world, 24), PAGE_SIZE as i64);
+    assert_eq!((world.kind(0, 8), world.load(0, page(8))), (PageKind::Zero, Ok(0)));
+}
+
+#[test]
+fn what_is_refused_is_refused_in_order() {
+    let (mut world, uffd) = world(0, MISSING, MapFlags::PRIVATE);
+    let from = page(1).0;
+    for (words, errno) in [
+        ([page(9).0 + 1, from, PAGE_SIZE, 0], Errno::EINVAL),
+        ([page(9).0, from, 0, 0], Errno::EINVAL),
+        ([page(9).0, from, PAGE_SIZE, 8], Errno::EINVAL),
+        ([page(30).0, from, PAGE_SIZE, 0], Errno::ENOENT),
+        ([page(2).0, from, PAGE_SIZE, 0], Errno::ENOENT),
+        ([page(15).0, from, 2 * PAGE_SIZE, 0], Errno::ENOENT),
+        ([page(9).0, page(40).0, PAGE_SIZE, 0], Errno::EFAULT),
+    ] {
+        assert_eq!(ask(&mut world, uffd, COPY, &words), Err(errno), "{words:x?}");
+    }
+    assert_eq!(ask(&mut world, uffd, CONTINUE, &[page(9).0, PAGE_SIZE, 0]), Err(Errno::EINVAL));
+}
+
+#[test]
+fn with_the_feature_a_signal_comes() {
+    let (mut world, _) = world(Uffd::SIGBUS, MISSING, MapFlags::PRIVATE);
+    let bus = Err(Fault { addr: page(9), signal: Signal::BusAdrErr });
+    assert_eq!(world.load(0, page(9)).map(drop), bus);
+    assert_eq!(world.store(0, page(9), 1), bus);
+}
+
+#[test]
+fn a_page_that_the_file_has_is_continued() {
+    let (mut world, uffd) = world(0, MISSING | MINOR, MapFlags::SHARED);
+    let shared = waits(8, UserfaultReason::Missing, Access::Write);
+    assert_eq!(world.store(0, page(8), 1), Err(shared));
+    assert_eq!(ask(&mut world, uffd, CONTINUE, &[page(8).0, PAGE_SIZE, 0]), Err(Errno::EFAULT));
+    world.store(0, page(1), 9).expect("writable");
+    assert_eq!(ask(&mut world, uffd, COPY, &[page(8).0, page(1).0, PAGE_SIZE, 0]), Ok(0));
+    assert_eq!(world.load(0, page(8)), Ok(9));
+    world.call(0, Call::Madvise { addr: page(8), len: PAGE_SIZE, advice: abi::Advice::DONTNEED });
+    assert_eq!(world.load(0, page(8)).map(drop), Err(waits(8, UserfaultReason::Minor, Access::Read)));
+    assert_eq!(ask(&mut world, uffd, COPY, &[page(8).0, page(1).0, PAGE_SIZE, 0]), Err(Errno::EEXIST));
+    assert_eq!(ask(&mut world, uffd, CONTINUE, &[page(8).0, PAGE_SIZE, 0]), Ok(0));
+    assert_eq!(world.load(0, page(8)), Ok(9));
+}
+
+#[test]
+fn whether_a_call_can_fault_it_in_is_its_own_answer() {
+    let (mut world, _) = world(0, MISSING, MapFlags::PRIVATE);
+    let lock = Call::Mlock { addr: page(8), len: PAGE_SIZE };
+    let input = Input { observed: Some(Err(Errno::ENOMEM)), ..Input::default() };
+    let outcome = world.act(0, lock, &input);
+    assert_eq!((outcome.result, outcome.basis), (Err(Errno::ENOMEM), Basis::TakenOver));
+}
