@@ -1,6 +1,7 @@
 //! The twin's side.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use abi::{Advice, Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
 use mm::{AddressSpace, Contents, Input, Layout, Limits, Pages, Profile, System};
@@ -41,6 +42,13 @@ impl Twin {
             let addr = VirtAddr(BASE.0 + page * PAGE_SIZE);
             self.space.store_word(&mut self.sys, addr, [1]).expect("writable");
         }
+    }
+
+    fn drop_pages(&mut self, pages: Range<u64>) {
+        let addr = VirtAddr(BASE.0 + pages.start * PAGE_SIZE);
+        let len = (pages.end - pages.start) * PAGE_SIZE;
+        let drop = Call::Madvise { addr, len, advice: Advice::DONTNEED };
+        self.space.call(&mut self.sys, drop, &Input::default()).result.expect("nothing refuses it");
     }
 }
 
@@ -138,8 +146,7 @@ pub fn demand_zero(frames: Frames) -> f64 {
         let mut twin = Twin::with(FAULTS);
         if frames == Frames::Resident {
             twin.touch(FAULTS);
-            let drop = Call::Madvise { addr: BASE, len: FAULTS * PAGE_SIZE, advice: Advice::DONTNEED };
-            twin.space.call(&mut twin.sys, drop, &Input::default()).result.expect("nothing refuses it");
+            twin.drop_pages(0..FAULTS);
         }
         twin
     };
@@ -149,11 +156,12 @@ pub fn demand_zero(frames: Frames) -> f64 {
 /// Measures the first store after a fork.
 pub fn copy_on_write() -> f64 {
     let prepare = || {
-        // The frames of the copies were used before.
+        // All frames were zeroed here before, as the kernel zeroes its own when it gives them: their bytes are in the cache.
         let mut twin = Twin::touched(2 * FAULTS);
-        let (addr, len) = (VirtAddr(BASE.0 + FAULTS * PAGE_SIZE), FAULTS * PAGE_SIZE);
-        let drop = Call::Madvise { addr, len, advice: Advice::DONTNEED };
-        twin.space.call(&mut twin.sys, drop, &Input::default()).result.expect("nothing refuses it");
+        twin.drop_pages(0..2 * FAULTS);
+        twin.touch(2 * FAULTS);
+        // Those of the second half are free for the copies.
+        twin.drop_pages(FAULTS..2 * FAULTS);
         let child = twin.space.fork(&mut twin.sys, &Input::default()).expect("nothing refuses it");
         (twin, child)
     };
