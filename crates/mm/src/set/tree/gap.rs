@@ -7,7 +7,7 @@
 //!                 lowest                    highest   that is long enough
 //! ```
 //!
-//! A child whose longest gap is too short is passed over unread. One that is long enough has the gap, except
+//! A child whose longest gap is too short is passed over unread, and groups of them together. One that is long enough has the gap, except
 //! for the at most two children a level that the bounds cut: so a search reads at most two paths.
 
 use abi::{AddrRange, VirtAddr};
@@ -16,6 +16,7 @@ use super::Tree;
 use super::inner::Inner;
 use super::leaf::Leaf;
 use super::node::Node;
+use super::ranges::GROUP;
 use crate::set::Entry;
 
 impl<V: Entry> Tree<V> {
@@ -71,6 +72,12 @@ impl Search {
         (start < end && end.0 - start.0 >= self.len).then_some(AddrRange { start, end })
     }
 
+    /// Tells whether a gap may be long enough in one of a group of children, or below one of them.
+    #[inline]
+    fn is_in_group<V: Entry>(self, inner: &Inner<V>, group: usize) -> bool {
+        inner.ranges.has_gap_in_group(group, Some(&inner.gaps), self.len)
+    }
+
     fn highest<V: Entry>(self, node: &Node<V>) -> Option<AddrRange> {
         match node {
             Node::Leaf(leaf) => self.highest_in_leaf(leaf),
@@ -82,6 +89,10 @@ impl Search {
         // The gap below the first entry that starts past the bounds may still reach into them.
         let mut index = leaf.ranges.count_starting_below(self.bounds.end).min(leaf.len() - 1);
         while index > 0 && leaf.ranges.start(index) > self.bounds.start {
+            if index % GROUP == GROUP - 1 && !leaf.ranges.has_gap_in_group(index / GROUP, None, self.len) {
+                index = index.checked_sub(GROUP)?;
+                continue;
+            }
             let gap = self.fit(leaf.ranges.end(index - 1), leaf.ranges.start(index));
             if gap.is_some() {
                 return gap;
@@ -94,6 +105,10 @@ impl Search {
     fn highest_in_inner<V: Entry>(self, inner: &Inner<V>) -> Option<AddrRange> {
         let mut index = inner.ranges.count_starting_below(self.bounds.end).min(inner.len() - 1);
         loop {
+            if index % GROUP == GROUP - 1 && !self.is_in_group(inner, index / GROUP) {
+                index = index.checked_sub(GROUP)?;
+                continue;
+            }
             let first = inner.ranges.start(index);
             if inner.gaps[index] >= self.len
                 && first < self.bounds.end
@@ -122,6 +137,11 @@ impl Search {
         // The gap above the last entry that ends before the bounds may still reach into them.
         let mut index = leaf.ranges.count_ending_at_most(self.bounds.start).saturating_sub(1);
         while index + 1 < leaf.len() && leaf.ranges.end(index) < self.bounds.end {
+            let above = index + 1;
+            if above.is_multiple_of(GROUP) && !leaf.ranges.has_gap_in_group(above / GROUP, None, self.len) {
+                index += GROUP;
+                continue;
+            }
             let gap = self.fit(leaf.ranges.end(index), leaf.ranges.start(index + 1));
             if gap.is_some() {
                 return gap;
@@ -134,6 +154,9 @@ impl Search {
     fn lowest_in_inner<V: Entry>(self, inner: &Inner<V>) -> Option<AddrRange> {
         let mut index = inner.ranges.count_ending_at_most(self.bounds.start).saturating_sub(1);
         loop {
+            if index.is_multiple_of(GROUP) && !self.is_in_group(inner, index / GROUP) {
+                index = (index + GROUP).min(inner.len()) - 1;
+            }
             let last = inner.ranges.end(index);
             if inner.gaps[index] >= self.len
                 && last > self.bounds.start

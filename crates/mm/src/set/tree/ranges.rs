@@ -8,7 +8,7 @@ use abi::{AddrRange, VirtAddr};
 const UNUSED: VirtAddr = VirtAddr(u64::MAX);
 
 /// How many addresses a search looks at together: those of one cache line.
-const GROUP: usize = 8;
+pub(super) const GROUP: usize = 8;
 
 /// Up to `N` disjoint ranges, a multiple of [`GROUP`], in the order of their addresses, unused places at the end.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +124,23 @@ impl<const N: usize> Ranges<N> {
             }
         }
         longest
+    }
+
+    /// Tells whether a gap below one of [`GROUP`] ranges, or one of as many `gaps` beside them, is as long as `len`. No
+    /// comparison waits for another.
+    #[inline]
+    pub(super) fn has_gap_in_group(&self, group: usize, gaps: Option<&[u64; N]>, len: u64) -> bool {
+        let begin = group * GROUP;
+        let mut is_long = begin > 0 && self.starts[begin].0 - self.ends[begin - 1].0 >= len;
+        for index in begin + 1..begin + GROUP {
+            is_long |= self.starts[index].0 - self.ends[index - 1].0 >= len;
+        }
+        if let Some(gaps) = gaps {
+            for gap in &gaps[begin..begin + GROUP] {
+                is_long |= *gap >= len;
+            }
+        }
+        is_long
     }
 
     /// Tells whether `len` ranges are in use and in order.
