@@ -379,8 +379,11 @@ impl Packed {
     fn of(note: MergeNote) -> Self {
         let MergeNote { at, side, bar } = note;
         debug_assert!(at.is_page_aligned(), "{at} is where a mapping starts");
-        let (rule, flags) = bar.map_or((0, VmFlags::NONE), MergeBar::number);
-        Self { place: at.0 | rule << 1 | u64::from(side == Side::Right), flags }
+        let place = at.0 | u64::from(side == Side::Right);
+        match bar.map(MergeBar::number) {
+            None => Self { place, flags: VmFlags::NONE },
+            Some((rule, flags)) => Self { place: place | rule << 1, flags },
+        }
     }
 
     fn note(self) -> MergeNote {

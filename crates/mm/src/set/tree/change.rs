@@ -13,6 +13,7 @@ use super::find::Slot;
 use super::inner::Inner;
 use super::leaf::{LEAF, Leaf, PARTS_MOST};
 use super::node::Node;
+use super::path::Path;
 use crate::set::Entry;
 
 impl<V: Entry> Tree<V> {
@@ -27,12 +28,11 @@ impl<V: Entry> Tree<V> {
             self.first_ending_after(range.start).is_none_or(|next| next.range().start >= range.end),
             "{range} is free"
         );
-        let (mut leaf, mut hint) = self.leaf_mut(range.start);
+        let (mut leaf, mut index) = self.leaf_mut(range.start);
         if leaf.len() == LEAF {
             self.split(range.start);
-            (leaf, hint) = self.leaf_mut(range.start);
+            (leaf, index) = self.leaf_mut(range.start);
         }
-        let index = leaf.index_for(range.start, hint);
         let kept = leaf.summary();
         leaf.insert(index, entry);
         let same = leaf.summary() == kept;
@@ -135,18 +135,28 @@ impl<V: Entry> Tree<V> {
         self.update(start, grow);
     }
 
-    /// Returns the leaf for `addr` and a likely index there; nodes on the way that others share are copied.
+    /// Returns the leaf for `addr` and the index there of the first entry that ends after it; nodes on the way that
+    /// others share are copied. The trail leads there then.
     fn leaf_mut(&mut self, addr: VirtAddr) -> (&mut Leaf<V>, usize) {
-        let mut steps = self.trail.steps();
-        let mut node = &mut self.root;
+        let Self { root, trail, .. } = self;
+        let mut steps = trail.steps();
+        let mut path = Path::default();
+        let mut node = root;
         loop {
             match node {
                 Node::Inner(inner) => {
                     let inner = Arc::make_mut(inner);
                     let index = inner.index_for(addr, steps.next());
+                    path.push(index);
                     node = &mut inner.kids[index];
                 }
-                Node::Leaf(leaf) => return (Arc::make_mut(leaf), steps.next()),
+                Node::Leaf(leaf) => {
+                    let leaf = Arc::make_mut(leaf);
+                    let index = leaf.index_for(addr, steps.next());
+                    path.push(index);
+                    trail.set(path);
+                    return (leaf, index);
+                }
             }
         }
     }
