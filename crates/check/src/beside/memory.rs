@@ -238,6 +238,7 @@ impl Memory {
         mut ending: Ending<'_>,
         every: Every,
     ) -> io::Result<()> {
+        Self::tell_apart(&mut ending);
         let (done, kernel) = (&ending.done, ending.kernel);
         // Costs nothing by size: what the call then changes is copied.
         let first = self.twin.clone();

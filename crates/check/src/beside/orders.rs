@@ -15,10 +15,13 @@ use timeline::twin::{Shared, Told};
 use timeline::{Difference, touched};
 
 use super::found::Found;
-use super::memory::{Answered, Early, Ending, Memory, UnderWay};
+use super::memory::{Answered, Early, Ending, Memory, UnderWay, raw};
 
-/// At most so many calls of others are put into all orders; more are not done at all or all before.
-const OTHERS_MAX: usize = 4;
+/// At most so many calls of others are put into all orders; more are taken not to be done yet.
+const OTHERS_MAX: usize = 7;
+
+/// How often all orders are tried.
+const PASSES: usize = 3;
 
 /// Calls whose end nobody has seen.
 #[derive(Clone, Copy)]
@@ -63,7 +66,10 @@ impl Memory {
             .map(|(tid, _)| *tid)
             .take(OTHERS_MAX)
             .collect();
-        for order in orders(others.len()) {
+        // While orders are tried the others go on: what fits no order may have been seen half way.
+        let passes = if others.is_empty() { 1 } else { PASSES };
+        let all = std::iter::repeat_n(orders(others.len()), passes).flatten();
+        for order in all {
             for writes in [FirstWrites::Before, FirstWrites::After] {
                 (self.twin, *shared) = before.clone();
                 if writes == FirstWrites::Before {
@@ -87,6 +93,26 @@ impl Memory {
         }
         (self.twin, *shared) = before;
         Ok(None)
+    }
+
+    /// Of calls that are the same it is not seen which of them came first: one whose end tells another's answer takes that
+    /// one's place.
+    pub(super) fn tell_apart(ending: &mut Ending<'_>) {
+        let UnderWay { call, input, early } = &ending.done;
+        if early.as_ref().is_some_and(|early| raw(&early.predicted) == ending.kernel) {
+            return;
+        }
+        let same = |other: &&mut UnderWay| other.call == *call && other.input == *input;
+        let told = |other: &mut &mut UnderWay| {
+            other.early.as_ref().is_some_and(|early| raw(&early.predicted) == ending.kernel)
+        };
+        let mut others: Vec<&mut UnderWay> = ending.others.values_mut().filter(same).collect();
+        let at = others.iter_mut().position(told);
+        // Else the effect that was seen was of one whose end is still to come.
+        let at = at.or_else(|| others.iter().position(|other| early.is_some() && other.early.is_none()));
+        if let Some(other) = at.map(|at| others.swap_remove(at)) {
+            std::mem::swap(&mut other.early, &mut ending.done.early);
+        }
     }
 
     /// Does those of the others' calls that have this place in the order; `None` where one can't be told before its
@@ -164,6 +190,21 @@ impl Memory {
             OpenCalls::None => return Ok(maps),
             OpenCalls::CutOff(calls) | OpenCalls::UnderWay(calls) => calls,
         };
+        let mut done = 0;
+        let before = (self.twin.clone(), shared.clone());
+        // Neighbours that are made by two calls differ until both are done.
+        for UnderWay { call, input, .. } in calls.values().filter(|call| call.early.is_none()) {
+            self.twin.call(shared, *call, input, Told::Nothing);
+            done += 1;
+        }
+        if done > 1 && self.compare_whole(found)?.is_empty() {
+            match open {
+                OpenCalls::UnderWay(_) => found.order_uncertain += done,
+                _ => found.input("call cut off by a signal", done),
+            }
+            return Ok(Vec::new());
+        }
+        (self.twin, *shared) = before;
         for UnderWay { call, input, .. } in calls.values().filter(|call| call.early.is_none()) {
             let before = (self.twin.clone(), shared.clone());
             self.twin.call(shared, *call, input, Told::Nothing);
