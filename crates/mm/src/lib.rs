@@ -77,7 +77,7 @@ pub use pages::{
     Contents, Fault, Faults, FileStore, Frames, HugeSupply, IoError, Memory, NoPages, PageInconsistency,
     PageKind, PageSize, PageView, Pages, Rss, Share, States, Usage, Writable,
 };
-pub use profile::{Options, Overcommit, OvercommitMode, Profile, Thp};
+pub use profile::{FolioOrders, Options, Overcommit, OvercommitMode, Profile, Thp};
 pub use space::{
     AddressSpace, AdoptedVma, AnonPages, Counters, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack,
     Inconsistency, KernelPages, Layout, Limits, Settings,

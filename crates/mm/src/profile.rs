@@ -23,6 +23,8 @@ pub struct Profile {
     pub overcommit: Overcommit,
     /// Transparent huge pages of anonymous memory.
     pub thp: Thp,
+    /// Large folios of anonymous memory below a huge page.
+    pub large_folios: FolioOrders,
     /// Whether reads share one huge page of zeroes (`use_zero_page`).
     pub huge_zero_page: bool,
     /// Transparent huge pages of shared anonymous memory and tmpfs.
@@ -85,6 +87,16 @@ pub enum Thp {
     Never,
 }
 
+/// Which sizes of large folios a write to anonymous memory may map at once (`hugepages-*kB/enabled`): bit `n` is `1 << n` pages.
+/// What is inherited is resolved by whoever reads the settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FolioOrders {
+    /// Wherever they fit.
+    pub always: u16,
+    /// Where the program asked for huge pages.
+    pub madvise: u16,
+}
+
 /// Options the kernel was built with or the processor has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -125,6 +137,7 @@ impl Profile {
                 ram_and_swap: 1 << 22,
             },
             thp: Thp::Madvise,
+            large_folios: FolioOrders { always: 0, madvise: 0 },
             huge_zero_page: true,
             shmem_thp: Thp::Never,
             pmd_size: 2 << 20,

@@ -3,7 +3,7 @@
 use abi::PAGE_SHIFT;
 
 use crate::flags::VmFlags;
-use crate::profile::Thp;
+use crate::profile::{FolioOrders, Thp};
 use crate::space::Settings;
 use crate::vma::Vma;
 
@@ -25,6 +25,17 @@ pub(crate) fn is_allowed(mode: Thp, settings: Settings, flags: VmFlags) -> bool 
         && !flags.contains(VmFlags::NOHUGEPAGE)
         && !settings.thp_disabled
         && (advised || !settings.thp_disabled_except_advised)
+}
+
+/// Returns the orders of large folios below a huge page that settings and advice let a write to a mapping map.
+///
+/// Linux: `include/linux/huge_mm.h: thp_vma_allowable_orders`.
+#[inline]
+pub(crate) fn allowed_orders(sizes: FolioOrders, settings: Settings, flags: VmFlags) -> u16 {
+    let advised = flags.contains(VmFlags::HUGEPAGE);
+    let orders = if advised { sizes.always | sizes.madvise } else { sizes.always };
+    let disabled = settings.thp_disabled || settings.thp_disabled_except_advised && !advised;
+    if disabled || flags.contains(VmFlags::NOHUGEPAGE) { 0 } else { orders }
 }
 
 /// Returns the first page of the huge page that one would be a part of, if a mapping has room for it.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use abi::VirtAddr;
-use mm::{Caps, Mutation, OvercommitMode, Profile, Thp};
+use mm::{Caps, FolioOrders, Mutation, OvercommitMode, Profile, Thp};
 
 use super::error::FuzzError;
 
@@ -43,6 +43,7 @@ pub(crate) fn profile(mutation: Option<Mutation>) -> Result<Profile, FuzzError> 
     profile.thp = huge_pages("/sys/kernel/mm/transparent_hugepage/enabled");
     let zeroes = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/use_zero_page");
     profile.huge_zero_page = zeroes.is_ok_and(|text| text.trim() == "1");
+    profile.large_folios = large_folios();
     profile.shmem_thp = huge_pages("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
     profile.options.ksm = fs::exists("/sys/kernel/mm/ksm").unwrap_or(false);
     profile.options.thp = fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap_or(false);
@@ -73,6 +74,27 @@ fn huge_pages(path: &str) -> Thp {
         Some("madvise" | "advise") => Thp::Madvise,
         _ => Thp::Never,
     }
+}
+
+/// Reads which sizes of large folios are allowed below a huge page.
+fn large_folios() -> FolioOrders {
+    let mut orders = FolioOrders::default();
+    for order in 2..9 {
+        let path = format!("/sys/kernel/mm/transparent_hugepage/hugepages-{}kB/enabled", 4 << order);
+        let setting = fs::read_to_string(path).unwrap_or_default();
+        let mode = match setting.split(['[', ']']).nth(1) {
+            Some("always") => Thp::Always,
+            Some("madvise") => Thp::Madvise,
+            Some("inherit") => huge_pages("/sys/kernel/mm/transparent_hugepage/enabled"),
+            _ => Thp::Never,
+        };
+        match mode {
+            Thp::Always => orders.always |= 1 << order,
+            Thp::Madvise => orders.madvise |= 1 << order,
+            Thp::Never => {}
+        }
+    }
+    orders
 }
 
 fn text(path: &'static str) -> Result<String, FuzzError> {

@@ -54,6 +54,6 @@ rules! {
     "faults of the kernel's there" Input "the call's own answer; without one, as if it was answered with zeroes",
     "UFFDIO_WRITEPROTECT, MOVE, POISON" NotModelled "they change no page",
     "huge pages of shared memory" NotModelled "all are of 4 KiB, as with shmem_enabled at never",
-    "large folios below 2 MiB" NotModelled "none, as with hugepages-*kB at never",
+    "large folios of anonymous memory below 2 MiB" Verified "by Profile::large_folios; whether free memory has one is an input",
     "pages of devices, vdso and vvar" NotModelled "zeroes; a recording takes over what is there",
 }

@@ -65,7 +65,8 @@ impl<F: Frames> Op<'_, Pages<F>> {
             if flags.contains(VmFlags::UFFD_MISSING) {
                 self.miss_anonymous(start, page, access)?;
             }
-            if self.fault_huge(start, page, access, flags) {
+            let large = access == Access::Write;
+            if self.fault_huge(start, page, access, flags) || large && self.fault_large(start, page, flags) {
                 self.space.pages.faults.minor += 1;
             } else {
                 self.fault_anonymous(page, access, flags);

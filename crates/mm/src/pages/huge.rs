@@ -26,13 +26,14 @@ use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::space::AddressSpace;
 use crate::system::System;
-use crate::thp::{is_allowed, place_in};
+use crate::thp::{self, is_allowed, place_in};
 use crate::vma::Vma;
 
 /// Pages of a huge page.
 const PAGES: u64 = PageTable::LEAF_PAGES;
 
-/// Whether free memory has a huge page for a fault that may have one: an input, as it depends on how memory lies.
+/// Whether free memory has a huge page (or a large folio) for a fault that may have one: an input, as it depends on how memory
+/// lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum HugeSupply {
     /// There is one.
@@ -55,7 +56,7 @@ impl<F: Frames> System<Pages<F>> {
         self.pool.supply.now = supply;
     }
 
-    /// Returns how many faults there were whose outcome was [`HugeSupply`]'s: every rule allowed a huge page.
+    /// Returns how many faults there were whose outcome was [`HugeSupply`]'s: every rule allowed a huge page, or a large folio.
     pub fn huge_asked(&self) -> u64 {
         self.pool.supply.asked
     }
@@ -78,10 +79,18 @@ impl<F: Frames> AddressSpace<Pages<F>> {
     ///
     /// Linux: `fs/proc/task_mmu.c: show_smap`.
     pub fn is_huge_eligible(&self, sys: &System<Pages<F>>, vma: &Vma) -> bool {
-        vma.is_anonymous()
-            && sys.profile.options.thp
-            && is_allowed(sys.profile.thp, self.settings, vma.flags)
-            && place_in(vma, (vma.range.end.0 >> PAGE_SHIFT).wrapping_sub(PAGES)).is_some()
+        if !vma.is_anonymous() || !sys.profile.options.thp {
+            return false;
+        }
+        let end = vma.range.end.0 >> PAGE_SHIFT;
+        let huge = is_allowed(sys.profile.thp, self.settings, vma.flags);
+        let orders = thp::allowed_orders(sys.profile.large_folios, self.settings, vma.flags);
+        let fits = |order: u32| {
+            let pages = 1_u64 << order;
+            let first = end.wrapping_sub(pages) & !(pages - 1);
+            vma.range.start.0 >> PAGE_SHIFT <= first && first.wrapping_add(pages) <= end
+        };
+        huge && fits(9) || (2..9).any(|order| orders >> order & 1 == 1 && fits(order))
     }
 
     /// Tells whether an access to a page may ask for a huge page: then its outcome is [`HugeSupply`]'s.

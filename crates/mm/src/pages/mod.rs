@@ -29,6 +29,7 @@ mod fork;
 mod frames;
 mod hooks;
 mod huge;
+mod large;
 mod lock;
 mod protect;
 mod pte;

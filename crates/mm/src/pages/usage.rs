@@ -169,7 +169,9 @@ impl Usage {
         if pte.is_young() {
             self.referenced += PAGE_SIZE;
         }
-        if pte.is_young() || pool.is_marked(pte.frame()) || meta.holds != Holds::Anon {
+        // Of a large folio the queues have one mark for all its pages, which any look of reclaim may set.
+        let by_queues = pool.is_marked(pte.frame()) || meta.folio.is_large();
+        if pte.is_young() || by_queues || meta.holds != Holds::Anon {
             self.referenced_most += PAGE_SIZE;
         }
         if locked {

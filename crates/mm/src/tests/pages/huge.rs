@@ -5,7 +5,7 @@ use abi::{AddrRange, Advice, Call, Errno, PAGE_SIZE, Prot, RemapFlags};
 use super::{World, page, pages};
 use crate::input::{Basis, Input};
 use crate::pages::{HugeSupply, PageKind, PageSize, Rss};
-use crate::profile::{Profile, Thp};
+use crate::profile::{FolioOrders, Profile, Thp};
 
 /// Pages of a huge page.
 const HUGE: u64 = 512;
@@ -207,4 +207,28 @@ fn joined_pages_are_one_that_is_whole() {
     world.sys.set_huge_supply(HugeSupply::Exhausted);
     let none = world.act(0, collapse(2), &Input::default());
     assert_eq!(none.result, Err(Errno::ENOMEM));
+}
+
+#[test]
+fn large_folios_come_in_the_largest_size_that_fits() {
+    let large_folios = FolioOrders { always: 1 << 2, madvise: 1 << 4 };
+    let mut world = World::with(Profile { thp: Thp::Never, large_folios, ..Profile::linux_6_18_x86_64() });
+    world.map(0, pages(0, 64), Prot::RW);
+    world.load(0, page(0)).expect("readable");
+    assert_eq!(anon(&world, 0), 0, "a read shares the page of zeroes");
+    world.store(0, page(5), 1).expect("writable");
+    assert_eq!([3, 4, 7, 8].map(|at| world.kind(0, at) == PageKind::Anon), [false, true, true, false]);
+    // Pages 0 to 16 are not all missing: only the smaller size is free there.
+    advise(&mut world, 0, pages(0, 64), Advice::HUGEPAGE);
+    world.store(0, page(9), 1).expect("writable");
+    assert_eq!(anon(&world, 0), 8);
+    world.store(0, page(20), 1).expect("writable");
+    assert_eq!((anon(&world, 0), world.spaces[0].faults().minor), (24, 4));
+    assert_eq!(size(&world, 0, 20), PageSize::Small);
+    // A part that is cooled splits it for good.
+    advise(&mut world, 0, pages(16, 18), Advice::COLD);
+    assert_eq!(anon(&world, 0), 9);
+    world.sys.set_huge_supply(HugeSupply::Exhausted);
+    world.store(0, page(40), 1).expect("writable");
+    assert_eq!(anon(&world, 0), 10);
 }
