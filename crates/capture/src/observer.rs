@@ -41,6 +41,15 @@ pub enum Order {
     Uncertain,
 }
 
+/// Whether accesses are told that a signal ends a process for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crashes {
+    /// They are.
+    Told,
+    /// They are not.
+    NotTold,
+}
+
 /// Takes what happens, in order.
 ///
 /// Every method may take its time: the threads concerned stand still meanwhile, and those that reach a memory call
@@ -53,6 +62,11 @@ pub trait Observer {
     /// Where copies of callers' stacks go, if they are wanted: they are made before a call is let go.
     fn stack_copies(&self) -> Option<StackCopies> {
         None
+    }
+
+    /// Whether to tell, as faults, of accesses that a signal ends a process for.
+    fn crashes(&self) -> Crashes {
+        Crashes::NotTold
     }
 
     /// A thread stands before a memory call (only with [`CallSource::TwoStops`]).

@@ -14,7 +14,7 @@ use crate::checkpoint::{Checkpointer, PagesWanted};
 use crate::command::Command;
 use crate::faults::{AccessWanted, Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
 use crate::machine;
-use crate::observer::{Observer, Start};
+use crate::observer::{Crashes, Observer, Start};
 use crate::order::Order;
 use crate::output::Output;
 use crate::stacks::{StackCopies, Unwinding};
@@ -167,6 +167,11 @@ fn pages_source() -> PageSource {
 impl Observer for Recorder {
     fn stack_copies(&self) -> Option<StackCopies> {
         self.copies.clone()
+    }
+
+    /// Of many faults one in so many is recorded: this one must not be left out.
+    fn crashes(&self) -> Crashes {
+        if self.order.watch().is_some() { Crashes::Told } else { Crashes::NotTold }
     }
 
     fn event(&mut self, mut event: Event) {

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::mem::{self, offset_of};
 use std::ptr;
 
-use abi::Tid;
+use abi::{Tid, VirtAddr};
 
 use crate::{OsError, OsResult, check};
 
@@ -16,6 +16,9 @@ pub const OPTIONS: i32 = libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEEXIT
     | libc::PTRACE_O_TRACESECCOMP
     | libc::PTRACE_O_TRACESYSGOOD;
+
+/// A signal of the kernel's that says no more (`include/uapi/asm-generic/siginfo.h`).
+const SI_KERNEL: i32 = 0x80;
 
 /// What becomes of the tracees when the tracer dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,6 +155,23 @@ pub fn event_message(tid: Tid) -> OsResult<u64> {
     let at = ptr::from_mut(&mut message) as usize;
     request("ptrace(PTRACE_GETEVENTMSG)", libc::PTRACE_GETEVENTMSG, tid, 0, at)?;
     Ok(message)
+}
+
+/// The address that a tracee accessed which is stopped by the signal for that; `None` if the signal is another, was sent,
+/// or does not tell.
+pub fn bad_access(tid: Tid) -> OsResult<Option<VirtAddr>> {
+    // SAFETY: a structure of integers; all zeros is a value.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    let at = ptr::from_mut(&mut info) as usize;
+    request("ptrace(PTRACE_GETSIGINFO)", libc::PTRACE_GETSIGINFO, tid, 0, at)?;
+    let is_access = matches!(info.si_signo, libc::SIGSEGV | libc::SIGBUS);
+    // Above zero it is the kernel's own; `SI_KERNEL` is one of a processor that does not know the address.
+    if !is_access || info.si_code <= 0 || info.si_code == SI_KERNEL {
+        return Ok(None);
+    }
+    // SAFETY: these signals of the kernel's carry an address.
+    let addr = unsafe { info.si_addr() };
+    Ok(Some(VirtAddr(addr as u64)))
 }
 
 /// The registers of a stopped tracee.

@@ -133,6 +133,16 @@ struct Shared {
     tops_are_small: bool,
 }
 
+impl Shared {
+    fn put_fault(&mut self, fault: RawFault) -> StackId {
+        self.waiting_bytes += fault.raw.len();
+        let id = StackId(COPIED | self.faults_begun);
+        self.faults_begun = self.faults_begun.wrapping_add(1) & !COPIED;
+        self.faults.insert(id, fault);
+        id
+    }
+}
+
 impl StackCopies {
     fn with<T>(&self, work: impl FnOnce(&mut Shared) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -164,14 +174,10 @@ impl StackCopies {
             if shared.waiting_bytes + bytes.len() > WAITING_BYTES_MAX / 2 {
                 return None;
             }
-            shared.waiting_bytes += bytes.len();
-            let id = StackId(COPIED | shared.faults_begun);
-            shared.faults_begun = shared.faults_begun.wrapping_add(1) & !COPIED;
             let mut piece = shared.spare.pop().unwrap_or_default();
             piece.room(bytes.len()).copy_from_slice(bytes);
             let raw = RawStack { registers, sp: rsp, bytes: piece, second: None };
-            shared.faults.insert(id, RawFault { raw, chain: chain.into() });
-            Some(id)
+            Some(shared.put_fault(RawFault { raw, chain: chain.into() }))
         })
     }
 
@@ -405,6 +411,12 @@ impl Copier {
     pub(crate) fn copy(&mut self, tid: Tid, time: TimeNs) {
         let raw = self.raw(tid, time);
         self.waiting.put(tid, time, raw);
+    }
+
+    /// Copies the stack of a thread that a signal has stopped at a fault; returns the number by which the fault names it.
+    pub(crate) fn copy_at_fault(&mut self, tid: Tid) -> Option<StackId> {
+        let raw = self.raw(tid, TimeNs(0))?;
+        Some(self.waiting.with(|shared| shared.put_fault(RawFault { raw, chain: [].into() })))
     }
 
     /// A thread begins, and stands before its first instruction: its chains will end where its stack pointer is now. A

@@ -1,19 +1,24 @@
 //! What waiting for the tracees tells, and where it goes.
 
-use abi::Tid;
+use std::fs;
+
 use abi::table::{ROWS, When};
-use recording::Body;
+use abi::{Tid, VirtAddr};
+use recording::{Body, FaultAccess, FaultEvent, FaultMode};
 use sys::filter::ARCH_X86_64;
 use sys::ptrace::{self, Registers, Stop, Until, Waited};
 
 use super::Tracer;
 use super::calls::{Meaning, Raw};
-use crate::observer::Observer;
+use crate::observer::{Crashes, Observer};
 
 /// What a call that a signal has ended returns inside the kernel: it is made again if the handler says so.
 const ERESTARTSYS: i64 = -512;
 /// The same, made again whatever the handler says.
 const ERESTARTNOINTR: i64 = -513;
+
+/// `SIGBUS` and `SIGSEGV` in a set of signals.
+const BAD_ACCESS: u64 = 1 << 6 | 1 << 10;
 
 impl<O: Observer> Tracer<O> {
     /// Takes everything that has happened to tracees.
@@ -48,6 +53,7 @@ impl<O: Observer> Tracer<O> {
         match stop {
             Stop::Signal(signal) => {
                 self.insist_on_call(tid);
+                self.tell_crash(tid);
                 let signal = self.borrowers.deliver(tid, signal);
                 self.go_on(tid, signal);
             }
@@ -60,6 +66,23 @@ impl<O: Observer> Tracer<O> {
             Stop::Syscall => self.stands_behind_call(tid),
             Stop::Other => self.go_on(tid, 0),
         }
+    }
+
+    /// A signal stops a thread: if it is for an access and ends the process, that is told as a fault, which may not be among
+    /// those that are recorded.
+    fn tell_crash(&mut self, tid: Tid) {
+        if self.observer.crashes() == Crashes::NotTold {
+            return;
+        }
+        let Ok(Some(addr)) = ptrace::bad_access(tid) else { return };
+        let Some(mm) = self.threads.get(tid).map(|thread| thread.mm) else { return };
+        if !self.threads.is_recorded(mm) || is_handled(tid) {
+            return;
+        }
+        let Ok(Registers::X86_64 { ip, .. }) = ptrace::registers(tid) else { return };
+        let stack = self.copier.as_mut().and_then(|copier| copier.copy_at_fault(tid));
+        let (ip, mode, access) = (VirtAddr(ip), FaultMode::User, FaultAccess::Unknown);
+        self.emit(tid, mm, Body::Fault(FaultEvent { addr, ip, mode, access, stack }));
     }
 
     /// A signal has come before the listener took a memory call: the call is made again after the signal's handler.
@@ -128,4 +151,14 @@ impl<O: Observer> Tracer<O> {
         }
         self.go_on(tid, 0);
     }
+}
+
+/// Whether a thread's process has a handler for bad accesses that is not held off.
+fn is_handled(tid: Tid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let has = |field: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(field)).map(str::trim);
+        mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & BAD_ACCESS != 0)
+    };
+    has("SigCgt:") && !has("SigBlk:")
 }

@@ -49,6 +49,18 @@ fn a_crash_leaves_the_life_of_its_address() {
 }
 
 #[test]
+fn a_crash_is_told_however_few_faults_are_recorded() {
+    let Some(program) = guest("after_unmap", Build::Dynamic) else { return };
+    let scratch = Scratch::new("crash-sampled");
+    let program = program.to_str().expect("a plain path");
+    let (status, _, report) =
+        run(&scratch, &["record", "--faults", "9973", "-o", "f.vmatlas", "--", program]);
+    assert_eq!(status, 139, "the program's own end");
+    let crash = report.find("SIGSEGV at").map(|at| &report[at..]).expect("the report ends with the crash");
+    assert!(crash.contains("use_buffer") && crash.contains("use after unmap"), "{crash}");
+}
+
+#[test]
 fn resident_memory_by_stack_adds_up_in_every_format() {
     let Some((scratch, status, _)) = recorded("churn", &["2000"]) else { return };
     assert_eq!(status, 0);
