@@ -133,7 +133,8 @@ refusals! {
     AdviceNotWritable EACCES "mm/madvise.c: madvise_remove" "the mapping is not shared and writable";
     AdviceSplits EAGAIN "mm/madvise.c: madvise_vma_behavior" "it would split a mapping, and there are vm.max_map_count";
     AdviceCollapse EINVAL "mm/khugepaged.c: madvise_collapse" "the mapping can't hold huge pages";
-    CollapseNothing EINVAL "mm/khugepaged.c: hpage_collapse_scan_pmd" "there is no table of pages to be joined";
+    CollapseNothing EINVAL "mm/khugepaged.c: find_pmd_or_thp_or_none" "there is no table near the pages to be joined";
+    CollapseUntouched EINVAL "mm/khugepaged.c: check_pmd_state" "there is no table of the pages to be joined";
     CollapseGuarded EINVAL "mm/khugepaged.c: __collapse_huge_page_swapin" "a guard marker is in the way";
     CollapseMissing EBUSY "mm/khugepaged.c: hpage_collapse_scan_pmd" "a userfaultfd waits for pages that are not there";
     CollapseMemory ENOMEM "mm/khugepaged.c: alloc_charge_folio" "free memory has no huge page";

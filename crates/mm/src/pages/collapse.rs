@@ -17,7 +17,8 @@ use crate::vma::Vma;
 use crate::why::Refusal;
 
 impl<F: Frames> Op<'_, Pages<F>> {
-    /// Joins the pages of each 2 MiB of a range. Where there is no table for them the others are joined all the same.
+    /// Joins the pages of each 2 MiB of a range, up to the first that has no table; where there is not even one above it, the others
+    /// are joined all the same.
     ///
     /// Linux: `mm/khugepaged.c: madvise_collapse`.
     pub(super) fn join_pages(&mut self, vma: &Vma, blocks: AddrRange) -> Result<(), Refusal> {
@@ -34,9 +35,12 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Linux: `mm/khugepaged.c: hpage_collapse_scan_pmd`, `collapse_huge_page`.
     fn join(&mut self, vma: &Vma, first: u64) -> Result<(), Refusal> {
         let Table { tree, .. } = &self.space.pages;
+        if !tree.reaches(first) {
+            return Err(Refusal::CollapseNothing);
+        }
         let lax = self.sys.profile.mutated(Mutation::CollapseWantsFirst);
         if !tree.has_leaf(first) || lax && tree.get(first).is_none() {
-            return Err(Refusal::CollapseNothing);
+            return Err(Refusal::CollapseUntouched);
         }
         if tree.get(first).is_huge() {
             return Ok(());

@@ -121,6 +121,11 @@ impl PageTable {
         }
     }
 
+    /// Tells whether the tables above the leaf of a page are there.
+    pub(crate) fn reaches(&self, page: u64) -> bool {
+        self.top.as_ref().is_some_and(|top| top.reaches(page))
+    }
+
     /// Makes the tables above the leaf of a page, but not that: what a fault does before it is refused.
     pub(crate) fn reach(&mut self, page: u64) {
         self.top.get_or_insert_default();
