@@ -9,6 +9,9 @@ use crate::words::{bytes, count, time};
 
 /// Rows shown.
 const ROWS: usize = 24;
+/// Columns of a bar, and those that a name must have beside one.
+const BAR: usize = 8;
+const NAME_MIN: usize = 20;
 /// Frames shown of a stack.
 const FRAMES: usize = 12;
 
@@ -21,10 +24,16 @@ pub fn origins(view: &OriginsView, canvas: Canvas) -> Vec<Line> {
     lines.push(numbers(Role::Faint, &["RESIDENT", "DIRTY", "SIZE", "PIECES", "SHARED", "COPIED"], has_forks));
     for row in view.rows.iter().take(ROWS) {
         let line = numbers(Role::Plain, &cells(&row.bytes), has_forks);
-        let room = canvas.columns.saturating_sub(line.plain().chars().count() + 11);
-        let bar = bar(canvas, row.bytes.resident, view.total.resident, 8);
-        let name = canvas.cut(&row.name, room);
-        lines.push(line.and(Role::Plain, format!("  {name}  ")).and(Role::Ink, bar.text));
+        let room = canvas.columns.saturating_sub(line.plain().chars().count() + 2);
+        // Names come first: bars only where these have room.
+        let line = if room < NAME_MIN + BAR + 2 {
+            line.and(Role::Plain, format!("  {}", canvas.cut(&row.name, room)))
+        } else {
+            let bar = bar(canvas, row.bytes.resident, view.total.resident, BAR);
+            let name = canvas.cut(&row.name, room - BAR - 1);
+            line.and(Role::Plain, format!("  {name}  ")).and(Role::Ink, bar.text)
+        };
+        lines.push(line);
         lines.extend(frames(row.frames.get(1..).unwrap_or_default(), canvas, 10));
     }
     if view.rows.len() > ROWS {

@@ -147,6 +147,10 @@ fn the_only_one(target: &str) -> anyhow::Result<Pid> {
     match pids.as_slice() {
         [pid] => Ok(*pid),
         [] => {
+            let file = target.rsplit_once(['@', '#']).map(|(file, _)| file);
+            if file.is_some_and(|file| Path::new(file).exists()) {
+                anyhow::bail!("{shown}: no such moment: give FILE@1.5s, FILE@peak, FILE@end or FILE#EVENT");
+            }
             let message = format!("{shown}: neither a file nor the name or id of a process");
             Err(WithStatus { status: NO_PROCESS, message }.into())
         }
