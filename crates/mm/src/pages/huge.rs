@@ -314,6 +314,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
             }
         }
         let pages = self.pages_of_folio(id);
+        // Entries are taken out for it (`mm/rmap.c: try_to_migrate_one`): what one of them says of being written goes for all.
+        let dirty = pages.iter().any(|page| self.space.pages.tree.get(*page).is_dirty());
+        self.sys.pool.folio_mut(id).dirty |= dirty;
         self.sys.pool.part(id);
         for page in pages {
             let pte = self.space.pages.tree.get(page);
