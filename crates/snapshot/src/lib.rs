@@ -46,7 +46,7 @@ pub use live::{
 };
 pub use malloc::{Arena, ArenaRole, Chunk, ChunkState, ChunkSums, Count, Malloc, Verdict, chunk_at};
 pub use memory::Memory;
-pub use pages::{PageRun, PageState, PageSums};
+pub use pages::{Besides, PageRun, PageState, PageSums};
 pub use rule::Rule;
 pub use sums::MappingSums;
 pub use totals::{Amounts, KindTotal, ObjectTotal, Totals};

@@ -24,6 +24,21 @@ pub struct PageState {
     pub zero: bool,
     /// Part of a huge page.
     pub huge: bool,
+    /// What is known of it besides; `None` where nobody followed the memory's pages.
+    pub besides: Option<Besides>,
+}
+
+/// What a page is known to be besides, by what was done with it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Besides {
+    /// Nothing: this memory's alone if it is of no file, and not written to through this memory if it is of one.
+    Nothing,
+    /// In a forked relative's memory too.
+    SharedByFork,
+    /// Of a file or of shared memory, and written to through this memory; it may have been written back since.
+    Written,
+    /// Of a file or of shared memory; whether it was written to is not told.
+    MaybeWritten,
 }
 
 /// Sums over pages, in bytes.
@@ -37,6 +52,12 @@ pub struct PageSums {
     pub huge: u64,
     /// In swap.
     pub swapped: u64,
+    /// The part of `anonymous` that a forked relative has too.
+    pub shared_by_fork: u64,
+    /// Of files and shared memory, written to through this memory.
+    pub written: u64,
+    /// Of files and shared memory, perhaps written to.
+    pub maybe_written: u64,
 }
 
 impl PageSums {
@@ -55,8 +76,14 @@ impl PageSums {
         let mut sums = Self::default();
         for run in runs.iter().take_while(|run| run.range.start < range.end) {
             let bytes = run.range.intersection(range).map_or(0, AddrRange::len);
-            let PageState { present, swapped, file, zero, huge } = run.state;
+            let PageState { present, swapped, file, zero, huge, besides } = run.state;
             if present && !zero {
+                match besides {
+                    None | Some(Besides::Nothing) => {}
+                    Some(Besides::SharedByFork) => sums.shared_by_fork += bytes,
+                    Some(Besides::Written) => sums.written += bytes,
+                    Some(Besides::MaybeWritten) => sums.maybe_written += bytes,
+                }
                 sums.resident += bytes;
                 sums.anonymous += if file { 0 } else { bytes };
                 sums.huge += if huge { bytes } else { 0 };
@@ -68,7 +95,10 @@ impl PageSums {
 
     /// Adds another sum to this one.
     pub const fn add(&mut self, other: Self) {
-        let Self { resident, anonymous, huge, swapped } = other;
+        let Self { resident, anonymous, huge, swapped, shared_by_fork, written, maybe_written } = other;
+        self.shared_by_fork += shared_by_fork;
+        self.written += written;
+        self.maybe_written += maybe_written;
         self.resident += resident;
         self.anonymous += anonymous;
         self.huge += huge;
@@ -121,7 +151,10 @@ mod tests {
         ];
         let of = |start, end| PageSums::within(&runs, AddrRange::new(VirtAddr(start), VirtAddr(end)));
         let whole = of(0, 0x10000);
-        assert_eq!(whole, PageSums { resident: 0x3000, anonymous: 0x2000, huge: 0, swapped: 0x1000 });
+        assert_eq!(
+            whole,
+            PageSums { resident: 0x3000, anonymous: 0x2000, swapped: 0x1000, ..PageSums::default() }
+        );
         let mut sum = of(0, 0x1800);
         sum.add(of(0x1800, 0x10000));
         assert_eq!(sum, whole);

@@ -124,7 +124,21 @@ impl World {
     fn keep_resident_peaks(&mut self, place: Place) {
         let Place { time, event, mm, .. } = place;
         if let Some(memory) = self.memories.get(&mm) {
-            let still = || Still::of(memory, &self.processes, time);
+            let split = || {
+                let (ledger, twin) = (memory.ledger.as_ref()?, memory.twin.as_ref()?);
+                let relative = |child| {
+                    let other = if child == mm { self.forks.parent_of(child)? } else { child };
+                    self.memories.get(&other)?.ledger.as_ref()
+                };
+                Some(ledger.split(twin.space(), relative))
+            };
+            let still = || {
+                let still = Still::of(memory, &self.processes, time);
+                match split() {
+                    Some(split) => still.with_split(split),
+                    None => still,
+                }
+            };
             self.peaks.see_pages(memory.sample().resident_bytes, event + 1, still);
         }
         if self.peaks.is_resident_peak(self.total) {

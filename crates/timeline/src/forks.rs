@@ -58,6 +58,11 @@ impl Forks {
         self.0.insert(fork.child, fork);
     }
 
+    /// The memory that was forked, by the one that it made.
+    pub(crate) fn parent_of(&self, child: MmId) -> Option<MmId> {
+        self.0.get(&child).map(|fork| fork.parent)
+    }
+
     /// A page that the fork of `child` had shared was written to.
     pub(crate) fn copied(&mut self, child: MmId, copier: Copier) {
         let Some(fork) = self.0.get_mut(&child) else { return };

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abi::Tid;
+use abi::{AddrRange, Tid};
 use recording::{Bytes, ExecEvent, MmId, ObjectEvent, TimeNs};
 use snapshot::{Mapping, Moment, Object, Snapshot, StackArea, Thread};
 
+use crate::ledger::Split;
 use crate::memory::{Memory, PagesRead, ThreadStack};
 use crate::pages;
 use crate::processes::{ProcessNo, Processes};
@@ -29,6 +30,7 @@ pub struct Still {
     pub sample: crate::Sample,
     twin: Option<Twin>,
     pages: Option<PagesRead>,
+    split: Option<Arc<[(AddrRange, Split)]>>,
     exec: Option<Arc<ExecEvent>>,
     stack_areas: Vec<ThreadStack>,
     threads: Vec<(Tid, Bytes)>,
@@ -52,6 +54,7 @@ impl Still {
             sample: memory.sample(),
             twin: memory.twin.clone(),
             pages: memory.pages.clone(),
+            split: None,
             exec: memory.exec.clone(),
             stack_areas: memory.stack_areas.clone(),
             threads,
@@ -63,6 +66,11 @@ impl Still {
         self.sample.resident_bytes = pages.resident_bytes;
         self.pages = Some(pages);
         self
+    }
+
+    /// The same with what its pages are besides.
+    pub(crate) fn with_split(self, split: Vec<(AddrRange, Split)>) -> Self {
+        Self { split: Some(split.into()), ..self }
     }
 
     /// The lines of its map.
@@ -96,7 +104,7 @@ impl Still {
                 .pages
                 .as_ref()
                 .map_or(Moment::Unknown, |pages| Moment::At(Duration::from_nanos(pages.time.0))),
-            pages: self.pages.as_ref().map(|pages| pages::for_snapshot(&pages.runs)),
+            pages: self.pages.as_ref().map(|pages| pages::for_snapshot(&pages.runs, self.split.as_deref())),
             objects: objects.iter().filter(|object| used.contains(&object.file)).map(object).collect(),
             program: auxv(AT_ENTRY).and_then(file_at),
             interpreter: auxv(AT_BASE).and_then(file_at),

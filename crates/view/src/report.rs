@@ -156,6 +156,13 @@ pub struct Row {
     /// Of these, bytes of pages of its own: anonymous, written to (dirty), shared with nobody but forked relatives that have
     /// not written either. The rest are pages of files and shared memory, which all share who map them.
     pub anonymous: Option<u64>,
+    /// Of `anonymous`, bytes that a forked relative has too, for neither has written since; the rest is this memory's alone.
+    pub shared_by_fork: Option<u64>,
+    /// Of pages of files and shared memory, bytes written to through this memory; the kernel may have written them back.
+    pub written: Option<u64>,
+    /// Of these, bytes of which it is not told whether they were written to: writes to shared memory that is there raise no
+    /// fault, and without privilege no fault tells whether it wrote.
+    pub maybe_written: Option<u64>,
     /// The largest resident size in bytes at any page checkpoint of the process.
     pub peak: Option<u64>,
     /// In swap, in bytes, at the page checkpoint.

@@ -43,6 +43,7 @@ fn state(region: &Region) -> PageState {
         swapped: categories.contains(Categories::SWAPPED),
         file: categories.contains(Categories::FILE),
         zero: categories.contains(Categories::ZERO),
+        besides: None,
         huge: categories.contains(Categories::HUGE),
     }
 }

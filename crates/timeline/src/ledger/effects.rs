@@ -1,9 +1,9 @@
 //! What calls do to pages.
 
-use abi::{AddrRange, Advice, Call, Errno, MapFlags, MlockallFlags, PAGE_SIZE, VirtAddr};
-use mm::{AddressSpace, VmFlags, Vma};
+use abi::{AddrRange, Advice, Call, Errno, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, VirtAddr};
+use mm::{AddressSpace, FileKind, VmFlags, Vma};
 
-use super::{How, Kind, Ledger, May, Touch, ToucherId};
+use super::{How, Kind, Ledger, May, Touch, ToucherId, Written};
 
 /// A call that was done.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -93,6 +93,13 @@ impl Ledger {
                 self.keep_mapped(space)
             }
             (Call::UffdIoctl { .. }, Ok(_)) => self.unsettle_uffd(at),
+            // Files on disks only: of shared memory nothing is ever written back so.
+            (Call::Msync { addr, len, flags }, Ok(_)) if flags.contains(MsyncFlags::SYNC) => {
+                let range = whole(addr, len).unwrap_or(AddrRange::new(addr, addr));
+                for (part, _) in at.parts(range).into_iter().filter(|(_, vma)| tells_writes(vma)) {
+                    self.mark_clean(part);
+                }
+            }
             _ => {}
         }
     }
@@ -111,6 +118,9 @@ impl Ledger {
             };
             let (kind, part) = (Kind::of(vma), in_file(vma, part));
             self.settle(at, part, sure, |state| brought(kind, state, written));
+            if kind == Kind::Shared && written {
+                self.mark_written(part, if sure == Sure::Yes { Written::Yes } else { Written::Maybe });
+            }
         }
     }
 
@@ -276,6 +286,12 @@ fn advised(advice: Advice, kind: Kind, locked: bool, state: May) -> May {
         (Advice::GUARD_REMOVE, _, May::GUARD) => May::ABSENT,
         _ => state,
     }
+}
+
+/// Whether the first write to each clean page of a mapping raises a fault: so it is with files whose pages are written back
+/// (`mm/mmap.c: vma_wants_writenotify`).
+pub(super) fn tells_writes(vma: &Vma) -> bool {
+    matches!(vma.backing.file_kind(), Some(FileKind::Regular | FileKind::RegularOther))
 }
 
 /// The part of a mapping's part that lies before the end of its file.

@@ -4,7 +4,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, VmFlags, Vma};
 use recording::{FaultAccess, MmId};
 
-use super::{How, Kind, Ledger, May, Stretch, Touch};
+use super::{How, Kind, Ledger, May, Stretch, Touch, Written};
 
 /// How memory was accessed, where that is known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -83,6 +83,9 @@ impl Ledger {
             let then = may.each(&into);
             if races { may.or(then) } else { then }
         });
+        if kind == Kind::Shared {
+            self.mark_written(here, written(access, was, races));
+        }
         // Where a page is there already, only a write can have raised the fault.
         let is_shared = |before: &Stretch| before.is_shared_by_fork() && before.may == May::ANON && !races;
         let shared = before.filter(is_shared);
@@ -97,7 +100,30 @@ impl Ledger {
 /// and may have.
 const RACE_NS: u64 = 1_000_000;
 
+/// What a fault at a page of a shared mapping says of writes to it.
+fn written(access: Access, was: May, races: bool) -> Written {
+    match access {
+        Access::Write => Written::Yes,
+        Access::Unknown if was == May::FILE && !races => Written::Yes,
+        Access::Unknown => Written::Maybe,
+        Access::Read => Written::No,
+    }
+}
+
 impl Ledger {
+    /// Pages of a shared mapping were written to, or may have been; what is known of them already stays.
+    pub(super) fn mark_written(&mut self, range: AddrRange, written: Written) {
+        if written != Written::No {
+            self.runs
+                .update(range, |old| old.map(|old| Stretch { written: old.written.max(written), ..old }));
+        }
+    }
+
+    /// Pages were written back: they are as clean as if nobody had written to them.
+    pub(super) fn mark_clean(&mut self, range: AddrRange) {
+        self.runs.update(range, |old| old.map(|old| Stretch { written: Written::No, ..old }));
+    }
+
     fn races(&self, before: &Stretch, touch: Touch) -> bool {
         touch.time.0.saturating_sub(before.last.0) < RACE_NS
             && self.who(before.by).is_some_and(|who| who.how == How::Fault && who.tid != touch.tid)

@@ -14,6 +14,7 @@ mod hold;
 mod may;
 pub(crate) mod reading;
 pub(crate) mod runs;
+mod split;
 mod sums;
 pub(crate) mod touchers;
 
@@ -28,7 +29,8 @@ pub use effects::Done;
 pub use fault::Access;
 pub use hold::{Asked, EVERYWHERE, Held, Moving, Reason, Sight};
 pub use may::May;
-pub use runs::Stretch;
+pub use runs::{Stretch, Written};
+pub use split::Split;
 pub use sums::{Beside, FirstToucher, PageSums, Totals};
 pub use touchers::{How, Toucher, ToucherId};
 
@@ -213,8 +215,11 @@ impl Ledger {
             if may == May::ABSENT || may == May(0) {
                 return None;
             }
+            let written = |old: Stretch| if may.contains(May::FILE) { old.written } else { Written::No };
             Some(match old {
-                Some(old) if !was.contains(May::ABSENT) || was.contains(may) => Stretch { may, ..old },
+                Some(old) if !was.contains(May::ABSENT) || was.contains(may) => {
+                    Stretch { may, written: written(old), ..old }
+                }
                 _ => Stretch::new(may, by, time),
             })
         });

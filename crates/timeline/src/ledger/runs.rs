@@ -30,12 +30,26 @@ pub struct Stretch {
     pub forked: Option<MmId>,
     /// Who wrote to them here since then, so that they are this memory's own again.
     pub copied: Option<ToucherId>,
+    /// Of pages of files and shared memory: whether they were written to through this memory.
+    pub written: Written,
+}
+
+/// Whether a page that others have too was written to through one memory's mappings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Written {
+    /// No event tells of it.
+    #[default]
+    No,
+    /// The fault that brought it in did not say whether it wrote.
+    Maybe,
+    /// It was. Since then the kernel may have written it back.
+    Yes,
 }
 
 impl Stretch {
     /// Pages that nobody has touched before.
     pub(crate) fn new(may: May, by: ToucherId, time: TimeNs) -> Self {
-        Self { may, by, first: time, last: time, forked: None, copied: None }
+        Self { may, by, first: time, last: time, forked: None, copied: None, written: Written::No }
     }
 
     /// Whether they are in memory, as far as is known.
@@ -54,8 +68,8 @@ impl Stretch {
     }
 
     fn joins(&self, other: &Self) -> bool {
-        let Self { may, by, first: _, last: _, forked, copied } = *self;
-        may == other.may && by == other.by && forked == other.forked && copied == other.copied
+        let Self { may, by, first: _, last: _, forked, copied, written } = *self;
+        (may, by, forked, copied, written) == (other.may, other.by, other.forked, other.copied, other.written)
     }
 
     fn join(&mut self, other: &Self) {

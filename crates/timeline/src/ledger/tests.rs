@@ -1,10 +1,18 @@
 //! The ledger on mappings of its own.
 
-use abi::{AddrRange, Advice, Call, Errno, Fd, MapFlags, PAGE_SIZE, Prot, RemapFlags, Tid, VirtAddr};
-use mm::{AddressSpace, Input, Layout, Limits, Profile, System};
+use std::sync::Arc;
+
+use abi::{
+    AddrRange, Advice, Call, DevId, Errno, Fd, FileId, MapFlags, MsyncFlags, PAGE_SIZE, Prot, RemapFlags,
+    Tid, VirtAddr,
+};
+use mm::{
+    AddressSpace, DescriptionId, FileInput, FileKind, Input, Layout, Limits, MapFile, ObjectId, OpenMode,
+    Profile, System,
+};
 use recording::{MmId, PageRun, PageState, StackId, TimeNs};
 
-use super::{Access, Asked, Done, How, Ledger, May, Moving, Reason, Sight, Touch};
+use super::{Access, Asked, Done, How, Ledger, May, Moving, Reason, Sight, Split, Touch};
 
 const STILL: Asked<'_> = Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &[], stacks: &[] };
 const BASE: u64 = 0x2_0000_0000;
@@ -50,6 +58,24 @@ impl World {
         let flags = flags.with(MapFlags::PRIVATE).with(MapFlags::ANONYMOUS).with(MapFlags::FIXED);
         let (addr, len) = (page(from), (to - from) * PAGE_SIZE);
         self.call(Call::Mmap { addr, len, prot, flags, fd: Fd(-1), offset: 0 }).expect("room");
+    }
+
+    /// Maps a file shared and writable; the ledger follows by faults only.
+    fn map_shared(&mut self, from: u64, to: u64, kind: FileKind, file: FileId) {
+        let (addr, len) = (page(from), (to - from) * PAGE_SIZE);
+        let map = MapFile {
+            object: ObjectId::File(file),
+            description: DescriptionId::Known(file.ino),
+            kind,
+            mode: OpenMode { read: true, write: true, append_only: false },
+            bytes: 64 * PAGE_SIZE,
+            seals: 0,
+            noexec: false,
+        };
+        let input = Input { file: FileInput::Open(Arc::new(map)), ..Input::default() };
+        let flags = MapFlags::SHARED.with(MapFlags::FIXED);
+        let call = Call::Mmap { addr, len, prot: Prot::RW, flags, fd: Fd(3), offset: 0 };
+        self.space.call(&mut self.sys, call, &input).result.expect("room");
     }
 
     fn fault(&mut self, at: u64, access: Access) {
@@ -271,4 +297,53 @@ fn what_is_there_now_is_told_as_a_checkpoint_would() {
         of(6, 7, PageState::GUARD),
     ];
     assert_eq!(runs, expected);
+}
+
+#[test]
+fn what_a_fork_left_in_both_is_shared_until_either_writes() {
+    let mut world = World::new();
+    world.map(0, 6, Prot::RW, MapFlags::NONE);
+    (0..6).for_each(|at| world.fault(at, Access::Write));
+    world.space.learn_anon_vma(&mut world.sys, range(0, 6));
+    let mut child = world.ledger.fork(&world.space);
+    world.ledger.share(&mut child, &world.space, MmId(9));
+    world.fault(1, Access::Write);
+    let touch = world.touch();
+    child.fault(&world.space, touch, page(4), Access::Write);
+    let shared = [(range(0, 1), Split::SharedByFork), (range(2, 4), Split::SharedByFork)];
+    let rest = (range(5, 6), Split::SharedByFork);
+    let both = world.ledger.split(&world.space, |fork| (fork == MmId(9)).then_some(&child));
+    assert_eq!(both, [shared[0], shared[1], rest]);
+    assert_eq!(child.split(&world.space, |_| Some(&world.ledger)), both);
+    // The relative has ended.
+    assert_eq!(world.ledger.split(&world.space, |_| None), []);
+}
+
+#[test]
+fn writes_to_shared_pages_are_known_by_their_faults() {
+    let mut world = World::new();
+    let shared = FileId { dev: DevId { major: 8, minor: 1 }, ino: 77 };
+    world.map_shared(0, 8, FileKind::Regular, shared);
+    world.map_shared(16, 20, FileKind::Shmem, FileId { ino: 78, ..shared });
+    for (at, access) in [
+        (0, Access::Write),
+        (2, Access::Read),
+        (4, Access::Unknown),
+        (2, Access::Unknown),
+        (16, Access::Read),
+        (17, Access::Write),
+    ] {
+        world.fault(at, access);
+    }
+    let known = |world: &World| {
+        let split = world.ledger.split(&world.space, |_| None);
+        let at = |no: u64| split.iter().find(|(range, _)| range.contains(page(no))).map(|(_, split)| *split);
+        [0, 2, 4, 16, 17].map(at)
+    };
+    let (yes, maybe) = (Some(Split::Written), Some(Split::MaybeWritten));
+    // Read first, page 2 was written to later: nothing else makes a page fault that is there.
+    assert_eq!(known(&world), [yes, yes, maybe, maybe, yes]);
+    let (addr, len) = (page(0), 20 * PAGE_SIZE);
+    let _ = world.call(Call::Msync { addr, len: len - 12 * PAGE_SIZE, flags: MsyncFlags::SYNC });
+    assert_eq!(known(&world), [None, None, None, maybe, yes]);
 }

@@ -5,7 +5,7 @@ use recording::TimeNs;
 
 use super::codec::{In, Out, Saved, saved, saved_enum, saved_number};
 use crate::ledger::reading::Reading;
-use crate::ledger::runs::{Runs, Stretch, pages};
+use crate::ledger::runs::{Runs, Stretch, Written, pages};
 use crate::ledger::touchers::{How, Toucher, ToucherId, Touchers};
 use crate::ledger::{Ledger, May};
 
@@ -37,15 +37,18 @@ const LASTED: u64 = 1;
 const FORKED: u64 = 2;
 const COPIED: u64 = 4;
 const MAY_SHIFT: u32 = 3;
+const MAY_BITS: u32 = 6;
+const WRITTEN_SHIFT: u32 = MAY_SHIFT + MAY_BITS;
 
 impl Before {
     fn put(&mut self, out: &mut Out, (from, to): (u64, u64), stretch: &Stretch) {
-        let Stretch { may, by, first, last, forked, copied } = *stretch;
+        let Stretch { may, by, first, last, forked, copied, written } = *stretch;
         let flag = |is_set: bool, bit: u64| if is_set { bit } else { 0 };
         let flags = flag(last != first, LASTED)
             | flag(forked.is_some(), FORKED)
             | flag(copied.is_some(), COPIED)
-            | u64::from(may.0) << MAY_SHIFT;
+            | u64::from(may.0) << MAY_SHIFT
+            | (written as u64) << WRITTEN_SHIFT;
         out.number(from - self.end);
         out.number(to - from);
         out.number(flags);
@@ -67,12 +70,18 @@ impl Before {
         let first = input.difference(self.first)?;
         let lasted = if flags & LASTED != 0 { input.number()? } else { 0 };
         let stretch = Stretch {
-            may: May(u8::try_from(flags >> MAY_SHIFT).ok()?),
+            may: May((flags >> MAY_SHIFT) as u8 & ((1 << MAY_BITS) - 1)),
             by: ToucherId(u32::try_from(by).ok()?),
             first: TimeNs(first),
             last: TimeNs(first.wrapping_add(lasted)),
             forked: if flags & FORKED != 0 { Some(Saved::get(input)?) } else { None },
             copied: if flags & COPIED != 0 { Some(Saved::get(input)?) } else { None },
+            written: match flags >> WRITTEN_SHIFT {
+                0 => Written::No,
+                1 => Written::Maybe,
+                2 => Written::Yes,
+                _ => return None,
+            },
         };
         *self = Self { end: to, by, first };
         Some((from, (to, stretch)))

@@ -138,7 +138,7 @@ impl MapSums {
 
 /// What pages alone tell.
 pub(super) fn from_pages(pages: PageSums) -> MappingSums {
-    let PageSums { resident, anonymous, huge, swapped } = pages;
+    let PageSums { resident, anonymous, huge, swapped, .. } = pages;
     MappingSums {
         rss: Some(resident),
         anonymous: Some(anonymous),

@@ -11,8 +11,8 @@ use crate::words::{bytes, time};
 const SHOWN: usize = 8;
 
 /// The columns of the table by kind.
-const NAME: usize = 24;
-const SIZE: usize = 12;
+const NAME: usize = 20;
+const SIZE: usize = 10;
 
 pub(super) fn lines(resident: &Resident, memory: Option<&Memory>, canvas: Canvas) -> Vec<Line> {
     let mut lines = vec![
@@ -33,36 +33,46 @@ pub(super) fn lines(resident: &Resident, memory: Option<&Memory>, canvas: Canvas
     lines
 }
 
-/// Whose the resident pages of each kind are.
+/// Whose the resident pages of each kind are, and which are dirty.
 fn by_kind(memory: &Memory, canvas: Canvas) -> Vec<Line> {
-    let head = [
-        left(canvas, "  KIND", NAME),
-        right("OWN, DIRTY", SIZE),
-        right("OF FILES", SIZE),
-        right("IN SWAP", SIZE),
-    ];
-    let mut lines = vec![Line::of(Role::Faint, head.concat())];
+    let head = ["UNIQUE", "SHARED", "OF FILES", "DIRTY", "IN SWAP"].map(|name| right(name, SIZE));
+    let mut lines = vec![Line::of(Role::Faint, left(canvas, "  KIND", NAME) + &head.concat())];
     let kinds = memory.groups.iter().flat_map(|group| &group.kinds);
     let all = [("total", &memory.total)];
     for (name, row) in kinds.map(|kind| (kind.name, &kind.row)).chain(all) {
-        let Row { resident, anonymous, swapped, .. } = *row;
+        let Row { resident, anonymous, shared_by_fork, written, swapped, .. } = *row;
         if resident.unwrap_or(0) + swapped.unwrap_or(0) == 0 {
             continue;
         }
-        let of_files = resident.zip(anonymous).map(|(resident, own)| resident.saturating_sub(own));
-        let cells = [
-            left(canvas, &format!("  {name}"), NAME),
-            right(&size(canvas, anonymous), SIZE),
-            right(&size(canvas, of_files), SIZE),
-            right(&size(canvas, swapped), SIZE),
-        ];
-        lines.push(Line::of(Role::Plain, cells.concat()));
+        let less = |all: Option<u64>, part: Option<u64>| Some(all?.saturating_sub(part?));
+        let dirty = anonymous.zip(written).map(|(anonymous, written)| anonymous + written);
+        let cells =
+            [less(anonymous, shared_by_fork), shared_by_fork, less(resident, anonymous), dirty, swapped];
+        let cells = cells.map(|bytes| right(&size(canvas, bytes), SIZE));
+        lines.push(Line::of(Role::Plain, left(canvas, &format!("  {name}"), NAME) + &cells.concat()));
     }
-    let meaning = "OWN pages were written to and are dirty; no other process has them, but for forked ones until either \
-                   writes. Pages OF FILES and shared memory are shared with all who map the same; which of those are \
-                   dirty, page tables do not tell.";
-    lines.extend(canvas.sentence(Role::Faint, meaning, 2));
+    lines.extend(canvas.sentence(Role::Faint, &meaning(&memory.total), 2));
     lines
+}
+
+/// What the columns mean, and what is not known.
+fn meaning(total: &Row) -> String {
+    let mut text = "UNIQUE pages are anonymous and in this memory alone; SHARED ones also in a forked relative's, until \
+                    either writes. Pages OF FILES and shared memory are shared with all who map the same, in programs not \
+                    recorded too. DIRTY: all anonymous pages, and those of files that were written to through this memory"
+        .to_owned();
+    if total.written.unwrap_or(0) > 0 {
+        text.push_str(", unless the kernel wrote them back since");
+    }
+    match total.maybe_written.unwrap_or(0) {
+        0 => text.push('.'),
+        open => text.push_str(&format!(
+            "; of {} more it is not known whether they were: no fault tells of a write to shared memory that is there, or \
+             whether it was one without privilege.",
+            bytes(open)
+        )),
+    }
+    text
 }
 
 /// What the pages are, and what the kernel's counters say beside.

@@ -65,16 +65,19 @@ fn eighty_columns() {
           9.0 MiB anonymous, 3.0 MiB of files and shared memory, 2.0 MiB of it in huge
             pages, 8.0 MiB writable and never touched; the kernel's counters say 4 KiB
             less
-          KIND                    OWN, DIRTY    OF FILES     IN SWAP
-          text                       3.8 MiB     1.3 MiB         0 B
-          bss                          3 KiB       1 KiB         0 B
-          heap                       1.5 MiB     512 KiB         0 B
-          allocator arenas            48 KiB      16 KiB         0 B
-          total                      9.0 MiB     3.0 MiB         0 B
-          OWN pages were written to and are dirty; no other process has them, but for
-            forked ones until either writes. Pages OF FILES and shared memory are shared
-            with all who map the same; which of those are dirty, page tables do not
-            tell.
+          KIND                  UNIQUE    SHARED  OF FILES     DIRTY   IN SWAP
+          text                 2.5 MiB   1.3 MiB   1.3 MiB   3.8 MiB       0 B
+          bss                    2 KiB     1 KiB     1 KiB    11 KiB       0 B
+          heap                 1.0 MiB   512 KiB   512 KiB   1.5 MiB       0 B
+          allocator arenas      32 KiB    16 KiB    16 KiB    56 KiB       0 B
+          total                6.0 MiB   3.0 MiB   3.0 MiB   9.0 MiB       0 B
+          UNIQUE pages are anonymous and in this memory alone; SHARED ones also in a
+            forked relative's, until either writes. Pages OF FILES and shared memory are
+            shared with all who map the same, in programs not recorded too. DIRTY: all
+            anonymous pages, and those of files that were written to through this
+            memory, unless the kernel wrote them back since; of 4 KiB more it is not
+            known whether they were: no fault tells of a write to shared memory that is
+            there, or whether it was one without privilege.
 
              8.0 MiB  fill, thread 4242
              3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
@@ -168,16 +171,19 @@ fn ascii_only() {
           9.0 MiB anonymous, 3.0 MiB of files and shared memory, 2.0 MiB of it in huge
             pages, 8.0 MiB writable and never touched; the kernel's counters say 4 KiB
             less
-          KIND                    OWN, DIRTY    OF FILES     IN SWAP
-          text                       3.8 MiB     1.3 MiB         0 B
-          bss                          3 KiB       1 KiB         0 B
-          heap                       1.5 MiB     512 KiB         0 B
-          allocator arenas            48 KiB      16 KiB         0 B
-          total                      9.0 MiB     3.0 MiB         0 B
-          OWN pages were written to and are dirty; no other process has them, but for
-            forked ones until either writes. Pages OF FILES and shared memory are shared
-            with all who map the same; which of those are dirty, page tables do not
-            tell.
+          KIND                  UNIQUE    SHARED  OF FILES     DIRTY   IN SWAP
+          text                 2.5 MiB   1.3 MiB   1.3 MiB   3.8 MiB       0 B
+          bss                    2 KiB     1 KiB     1 KiB    11 KiB       0 B
+          heap                 1.0 MiB   512 KiB   512 KiB   1.5 MiB       0 B
+          allocator arenas      32 KiB    16 KiB    16 KiB    56 KiB       0 B
+          total                6.0 MiB   3.0 MiB   3.0 MiB   9.0 MiB       0 B
+          UNIQUE pages are anonymous and in this memory alone; SHARED ones also in a
+            forked relative's, until either writes. Pages OF FILES and shared memory are
+            shared with all who map the same, in programs not recorded too. DIRTY: all
+            anonymous pages, and those of files that were written to through this
+            memory, unless the kernel wrote them back since; of 4 KiB more it is not
+            known whether they were: no fault tells of a write to shared memory that is
+            there, or whether it was one without privilege.
 
              8.0 MiB  fill, thread 4242
              3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
