@@ -49,10 +49,14 @@ impl<M: Memory> Op<'_, M> {
         }
         let mut done = 0;
         let mut left: u64 = ranges.iter().map(|(_, len)| *len).sum();
-        for (addr, len) in ranges {
+        for (index, (addr, len)) in ranges.into_iter().enumerate() {
             if left == 0 {
                 // Empty ranges at the end are not looked at, nor is the advice for them.
                 break;
+            }
+            if len == 0 && index > 0 {
+                // The step from one range to the next goes over empty ones (`lib/iov_iter.c: iov_iter_iovec_advance`).
+                continue;
             }
             left -= len;
             match self.advise(addr, len, call.advice) {

@@ -389,7 +389,11 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 // The caller knows that each can be.
                 let _refused = self.fault_page(start, VirtAddr(page << PAGE_SHIFT), access);
             }
+            let before = pte;
             let pte = self.space.pages.tree.get(page);
+            if before.is_present() && !before.is_writable() && pte.is_writable() {
+                self.space.pages.upgraded += 1;
+            }
             let is_write = access == Access::Write;
             if pte.is_huge() {
                 if is_write && !(pte.is_dirty() && pte.is_young()) {

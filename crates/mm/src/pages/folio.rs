@@ -271,9 +271,10 @@ impl<F: Frames> Pool<F> {
     }
 }
 
-/// Makes each run of a large folio's pages accessed and dirty where one of them is: the kernel takes the entries out as one.
+/// Makes each run of a large folio's pages accessed and dirty where one of them is: mprotect takes the entries out as one.
+/// mremap does so only where the processor itself joins entries, which this one does not (`pte_batch_hint`).
 ///
-/// Linux: `mm/mprotect.c: change_pte_range`, `mm/mremap.c: move_ptes` (`modify_prot_start_ptes`, `get_and_clear_ptes`).
+/// Linux: `mm/mprotect.c: change_pte_range` (`modify_prot_start_ptes`).
 pub(super) fn spread<F: Frames>(pool: &Pool<F>, mm: MmId, ptes: &mut [Pte]) {
     if mm == MmId::NONE {
         return;

@@ -7,9 +7,7 @@
 //! ```
 
 use super::Table;
-use super::folio::FolioId;
 use super::frames::{Frames, Pool};
-use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use crate::flags::VmFlags;
 use crate::mutation::Mutation;
@@ -36,7 +34,6 @@ pub(super) fn copy<F: Frames>(
         if is_huge {
             child.huge += 1;
         }
-        let mut like = Like::default();
         let copies = child.tree.leaf(first);
         let offset = (first % PageTable::LEAF_PAGES) as usize;
         for (pte, copy) in ptes.iter_mut().zip(&mut copies[offset..]) {
@@ -63,38 +60,9 @@ pub(super) fn copy<F: Frames>(
                 }
             }
             // The child's entry of a shared page begins clean.
-            let dirty = if shared { false } else { like.dirty(*pte, pool) };
+            let dirty = if shared { false } else { pte.is_dirty() };
             let copied = pte.clean().old();
             *copy = if dirty { copied.dirty() } else { copied };
         }
     });
-}
-
-/// The run of a large folio's pages under way: the child's entries are all as its first.
-///
-/// Linux: `mm/memory.c: copy_present_ptes` (`folio_pte_batch_flags`).
-#[derive(Default)]
-struct Like {
-    folio: FolioId,
-    /// The frames that come next in it.
-    next: usize,
-    dirty: bool,
-}
-
-impl Like {
-    /// Returns whether the child's entry is dirty.
-    fn dirty<F: Frames>(&mut self, pte: Pte, pool: &Pool<F>) -> bool {
-        let folio = if pte.is_present() { pool.meta(pte.frame()).folio } else { FolioId::NONE };
-        if !folio.is_large() {
-            *self = Self::default();
-            return pte.is_dirty();
-        }
-        let frames = &pool.folio(folio).frames;
-        if self.folio != folio || frames.get(self.next) != Some(&pte.frame()) {
-            let at = frames.iter().position(|frame| *frame == pte.frame()).unwrap_or(0);
-            *self = Self { folio, next: at, dirty: pte.is_dirty() };
-        }
-        self.next += 1;
-        self.dirty
-    }
 }

@@ -178,6 +178,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 return false;
             }
             let may_write = flags.contains(VmFlags::WRITE);
+            self.space.pages.upgraded += PAGES;
             self.change_huge(first, |pool, pte| {
                 pool.meta_mut(pte.frame()).exclusive = true;
                 let touched = pte.young().dirty();

@@ -86,6 +86,8 @@ pub(crate) struct Table {
     pub(crate) rss: Rss,
     /// Linux: `min_flt`, `maj_flt`, of all threads.
     pub(crate) faults: Faults,
+    /// Pages that became writable where they are without a fault at each.
+    pub(crate) upgraded: u64,
     pub(crate) tlb: Tlb,
     /// The rights to protection keys of the thread that runs: the register PKRU.
     pub(crate) key_rights: u32,
@@ -99,7 +101,7 @@ pub(crate) struct Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tree: _, rss, faults, tlb: _, key_rights: _, seen: _, huge: _, mm: _ } = self;
+        let Self { tree: _, rss, faults, upgraded: _, tlb: _, key_rights: _, seen: _, huge: _, mm: _ } = self;
         f.debug_struct("Table").field("rss", rss).field("faults", faults).finish_non_exhaustive()
     }
 }

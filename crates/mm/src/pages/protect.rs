@@ -18,7 +18,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let write = vma.flags.contains(VmFlags::WRITE);
         let shared = vma.flags.contains(VmFlags::SHARED);
         let notify = super::fault::wants_notice(vma);
-        let Table { tree, tlb, mm, .. } = &mut self.space.pages;
+        let Table { tree, tlb, mm, upgraded, .. } = &mut self.space.pages;
         let pool = &self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
             super::folio::spread(pool, *mm, ptes);
@@ -31,6 +31,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                         let meta = pool.meta(pte.frame());
                         meta.holds == Holds::Anon && meta.exclusive
                     };
+                *upgraded += u64::from(may_write && !pte.is_writable());
                 *pte = if may_write { pte.writable() } else { pte.protected() };
             }
         });

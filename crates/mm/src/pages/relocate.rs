@@ -41,15 +41,11 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Moves what lies in one table before and after. A whole table is moved as such.
     fn move_part(&mut self, pages: Range<u64>, to: u64) {
         let whole = pages.end - pages.start == LEAF;
-        let mm = self.space.pages.mm;
-        let (tree, pool) = (&mut self.space.pages.tree, &self.sys.pool);
+        let tree = &mut self.space.pages.tree;
         let mut moving = Vec::new();
         let mut found = false;
         tree.walk_mut(pages.clone(), |_, ptes| {
             found = true;
-            if !whole {
-                super::folio::spread(pool, mm, ptes);
-            }
             moving.extend_from_slice(ptes);
             ptes.fill(Pte::NONE);
         });

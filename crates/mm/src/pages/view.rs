@@ -144,6 +144,14 @@ impl<F: Frames> AddressSpace<Pages<F>> {
         self.pages.faults
     }
 
+    /// Returns how many pages became writable where they are by a call, or with the rest of their huge page. A processor may
+    /// remember until later that each was not: a write there may fault once more, for nothing, and is counted.
+    ///
+    /// Linux: `arch/x86/include/asm/tlbflush.h: pte_flags_need_flush`, `mm/pgtable-generic.c: ptep_set_access_flags`.
+    pub fn upgraded(&self) -> u64 {
+        self.pages.upgraded
+    }
+
     /// Returns the bytes of the page tables (`VmPTE`).
     pub fn page_table_bytes(&self) -> u64 {
         self.pages.tree.tables() * PAGE_SIZE

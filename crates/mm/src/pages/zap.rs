@@ -64,7 +64,8 @@ pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>
     for vma in vmas.iter().filter(|vma| vma.flags.contains(VmFlags::LOCKED)) {
         keep_range(&table, pool, vma.range, Keeps::No);
     }
-    let Table { mut tree, mut rss, faults: _, tlb: _, key_rights: _, seen: _, mut huge, mm } = table;
+    let Table { mut tree, mut rss, faults: _, upgraded: _, tlb: _, key_rights: _, seen: _, mut huge, mm } =
+        table;
     tree.walk_mut(0..PageTable::PAGES, |_, ptes| {
         if ptes[0].is_huge() {
             huge::clear(ptes, Sums { rss: &mut rss, huge: &mut huge, mm }, pool);

@@ -5,16 +5,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use abi::{AddrRange, VirtAddr};
 use mm::Mutation;
 
 use super::chance::Chance;
 use super::generate::Generator;
 use super::run::Run;
-use super::world::{WIDE, World};
+use super::world::{WIDE, WINDOW, World};
 use crate::fuzz::campaign::{FAILURES_MAX, Finding, Plan, Shorten, Summary};
 use crate::fuzz::divergence::Divergence;
 use crate::fuzz::error::FuzzError;
-use crate::fuzz::line::{Privilege, Program};
+use crate::fuzz::line::{Act, Privilege, Program};
 use crate::fuzz::origin::Direction;
 use crate::fuzz::run::{Counted, Stop};
 
@@ -133,7 +134,7 @@ fn ready(world: &mut Option<World>, mutation: Option<Mutation>) -> Result<&mut W
 }
 
 fn once(world: &mut Option<World>, mutation: Option<Mutation>, program: &Program) -> Result<Counted, Stop> {
-    let mut run = Run::start(ready(world, mutation)?, WIDE)?;
+    let mut run = Run::start(ready(world, mutation)?, window_of(program))?;
     let lines = &mut program.lines.iter();
     let end = lines.try_for_each(|line| run.line(line.clone())).and_then(|()| run.finish());
     let unusable = matches!(end, Err(Stop::Failed(_)));
@@ -143,6 +144,20 @@ fn once(world: &mut Option<World>, mutation: Option<Mutation>, program: &Program
     end
 }
 
+/// The window that a program was made for: the narrow one, in which more is compared, unless a line leaves it.
+fn window_of(program: &Program) -> AddrRange {
+    let beyond = AddrRange { start: WINDOW.end, end: WIDE.end };
+    let is_beyond = |addr: VirtAddr| beyond.contains(addr);
+    let leaves = program.lines.iter().any(|line| match line.act {
+        Act::Call(call) => call.encode_x86_64().1.into_iter().any(|word| is_beyond(VirtAddr(word))),
+        Act::Load(addr) | Act::Get(addr) | Act::Store(addr) | Act::Put(addr, _) | Act::Fetch(addr) => {
+            is_beyond(addr)
+        }
+        _ => false,
+    });
+    if leaves { WIDE } else { WINDOW }
+}
+
 /// Runs a program until chance had no part in how it ends; `None`: it always had, and nothing is proved.
 fn undisturbed(
     world: &mut Option<World>,
@@ -150,9 +165,9 @@ fn undisturbed(
     program: &Program,
 ) -> Option<Result<Counted, Stop>> {
     (0..TRIES).find_map(|_| {
-        let before = Chance::now(WIDE);
+        let before = Chance::now(window_of(program));
         let end = once(world, mutation, program);
-        let is_sure = !matches!(end, Err(Stop::Diverged(_))) || Chance::now(WIDE) == before;
+        let is_sure = !matches!(end, Err(Stop::Diverged(_))) || Chance::now(window_of(program)) == before;
         is_sure.then_some(end)
     })
 }

@@ -2,6 +2,7 @@
 //! kernel's own counters tell it.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use abi::AddrRange;
 
@@ -32,6 +33,30 @@ impl Chance {
         lines.retain(|(name, _)| EVENTS.contains(name));
         let of = |name: &str| lines.iter().find(|(of, _)| *of == name).map_or(0, |(_, text)| number(text));
         Self { events: EVENTS.map(of), joined: number(&joined.unwrap_or_default()) }
+    }
+}
+
+/// Whether the kernel samples which pages are accessed (DAMON): it takes the mark from an entry of a page table and gives it
+/// to the folio, which shows it on all pages that it has then and that are split from it later.
+///
+/// Linux: `mm/damon/ops-common.c: damon_ptep_mkold`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sampled {
+    /// At any time.
+    Chance,
+    /// Never.
+    Never,
+}
+
+impl Sampled {
+    /// Looks for the kernel's thread that does it; only programs about huge pages can see it.
+    pub(super) fn now(window: AddrRange) -> Self {
+        static SAMPLES: OnceLock<bool> = OnceLock::new();
+        let has_name = |entry: fs::DirEntry| {
+            fs::read(entry.path().join("comm")).is_ok_and(|name| name.starts_with(b"kdamond"))
+        };
+        let find = || fs::read_dir("/proc").is_ok_and(|all| all.flatten().any(has_name));
+        if window == WIDE && *SAMPLES.get_or_init(find) { Self::Chance } else { Self::Never }
     }
 }
 

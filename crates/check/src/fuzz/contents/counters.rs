@@ -5,7 +5,7 @@ use live::{Answer, Step, Text};
 use mm::Why;
 
 use super::run::Run;
-use super::world::{Space, WIDE};
+use super::world::Space;
 use crate::fuzz::divergence::What;
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::run::Stop;
@@ -59,15 +59,14 @@ impl Run<'_> {
         Err(self.diverged(What::Counters, twin, kernel, Why::default()))
     }
 
-    /// Compares what was counted since. A huge page that becomes writable where it is leaves the processor what it remembers of
-    /// its parts: a write there may fault once more, for nothing.
-    ///
-    /// Linux: `arch/x86/mm/pgtable.c: pmdp_set_access_flags`.
+    /// Compares what was counted since. The kernel may have counted a fault for nothing at each page that became writable
+    /// where it is: see [`mm::AddressSpace::upgraded`].
     pub(super) fn compare_counters(&mut self, who: usize) -> Result<(), Stop> {
         let kernel = self.counted_by_kernel(who)?;
         let Some(actor) = &self.actors[who] else { return Ok(()) };
         let (twin, mut kernel) = (Counters::of(&actor.space), kernel.without(actor.outside));
-        if self.window == WIDE {
+        let for_nothing = kernel.minor.saturating_sub(twin.minor);
+        if for_nothing <= actor.space.upgraded() {
             kernel.minor = kernel.minor.min(twin.minor);
         }
         if twin == kernel {

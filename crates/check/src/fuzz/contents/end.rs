@@ -4,6 +4,7 @@ use abi::{Advice, Call, PAGE_SIZE};
 use live::{Answer, Live, Step, Text, Ticket};
 use mm::{FileKind, VmFlags, Why};
 
+use super::chance::Sampled;
 use super::expect::{self, WriteBack};
 use super::run::{Expected, Run};
 use crate::fuzz::divergence::What;
@@ -102,6 +103,7 @@ impl Run<'_> {
         let mut outside = [0; 3];
         let mut text = Vec::new();
         self.world.live.text(ticket, &mut text)?;
+        let sampled = Sampled::now(self.window);
         let Some(actor) = &self.actors[who] else { return Ok(outside) };
         for row in proc_text::smaps(&text) {
             let row = row?;
@@ -127,7 +129,7 @@ impl Run<'_> {
                 return Err(self.diverged(What::Usage, twin, kernel, Why::default()));
             }
             let ours = actor.space.usage(&self.system, range);
-            if let Some((twin, kernel)) = expect::differing(&ours, &row.fields, write_back) {
+            if let Some((twin, kernel)) = expect::differing(&ours, &row.fields, write_back, sampled) {
                 let shown = |what: String| format!("{range}: {what}");
                 return Err(self.diverged(What::Usage, shown(twin), shown(kernel), Why::default()));
             }

@@ -5,6 +5,7 @@ use live::hash_page;
 use mm::{PageKind, PageSize, PageView, Usage, VmFlags};
 use proc_text::{PagemapEntry, SmapsFields};
 
+use super::chance::Sampled;
 use super::world::{Space, Sys, WINDOW};
 
 const PRESENT: u64 = 1 << 63;
@@ -89,6 +90,7 @@ pub(super) fn differing(
     ours: &Usage,
     told: &SmapsFields<'_>,
     write_back: WriteBack,
+    sampled: Sampled,
 ) -> Option<(String, String)> {
     let of = |field: Option<u64>| field.unwrap_or(0);
     let sum = |a: Option<u64>, b: Option<u64>| of(a) + of(b);
@@ -122,6 +124,8 @@ pub(super) fn differing(
     dirty.into_iter().for_each(|row| {
         note(row, row.1 == row.2 || write_back == WriteBack::Chance && row.2 < row.1);
     });
-    referenced.into_iter().for_each(|row| note(row, row.1 <= row.2 && row.2 <= ours.referenced_most));
+    referenced.into_iter().for_each(|row| {
+        note(row, row.1 <= row.2 && (row.2 <= ours.referenced_most || sampled == Sampled::Chance));
+    });
     (!lines.0.is_empty()).then_some(lines)
 }
