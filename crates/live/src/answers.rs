@@ -83,7 +83,7 @@ impl Live {
         Ok(())
     }
 
-    /// Returns the system calls that the last [`Step::Malloc`] or [`Step::Free`] of a process made, in their order.
+    /// Returns the system calls that the last [`crate::Step::Malloc`] or [`crate::Step::Free`] of a process made, in their order.
     ///
     /// # Errors
     /// If the kernel does not hand a program's own calls over (`PR_SET_SYSCALL_USER_DISPATCH`), or they were too many.

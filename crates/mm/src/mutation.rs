@@ -76,8 +76,6 @@ pub enum Mutation {
     HugeUnasked,
     /// The pages of zeroes of a huge page that is split for good stay pages of their own.
     HugeKeepsZeroes,
-    /// The table behind a huge page stays when it goes.
-    HugeTableStays,
     /// A huge page is not split where a mapping's edge comes to lie in it.
     HugeEdgeIgnored,
     /// Pages are not joined where the first of them is missing.
@@ -121,7 +119,6 @@ impl Mutation {
         Self::HugeReuseShared,
         Self::HugeUnasked,
         Self::HugeKeepsZeroes,
-        Self::HugeTableStays,
         Self::HugeEdgeIgnored,
         Self::CollapseWantsFirst,
     ];
@@ -137,7 +134,6 @@ impl Mutation {
             | Self::HugeReuseShared
             | Self::HugeUnasked
             | Self::HugeKeepsZeroes
-            | Self::HugeTableStays
             | Self::HugeEdgeIgnored
             | Self::CollapseWantsFirst => Shown::Pages,
             Self::TailWritten => Shown::Disk,

@@ -14,7 +14,6 @@ use super::table::{PageTable, pages_of};
 use super::{Pages, Rss, Table};
 use crate::file::{MapFile, ObjectId};
 use crate::flags::VmFlags;
-use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::set::VmaSet;
 use crate::vma::Vma;
@@ -85,29 +84,20 @@ pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>
 }
 
 impl<F: Frames> Op<'_, Pages<F>> {
-    /// Drops the pages of a range. The table behind a huge page goes with it.
+    /// Drops the pages of a range. The tables are the caller's to free, that behind a huge page with them.
     ///
     /// Linux: `mm/memory.c: zap_pmd_range`, `zap_pte_range`.
     pub(crate) fn zap(&mut self, range: AddrRange) {
         self.split_huge_edges(range);
         let Table { tree, rss, tlb, huge, mm, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
-        let mut emptied = Vec::new();
-        tree.walk_mut(pages_of(range), |first, ptes| {
+        tree.walk_mut(pages_of(range), |_, ptes| {
             if ptes[0].is_huge() {
                 huge::clear(ptes, Sums { rss, huge, mm: *mm }, pool);
-                emptied.push(first);
             } else {
                 ptes.iter_mut().filter(|pte| !pte.is_none()).for_each(|pte| clear(pte, rss, *mm, pool));
             }
         });
-        if self.sys.profile.mutated(Mutation::HugeTableStays) {
-            emptied.clear();
-        }
-        for first in emptied {
-            let pages = first..first + PageTable::LEAF_PAGES;
-            tree.prune(pages, |span| span.end - span.start > PageTable::LEAF_PAGES);
-        }
         tlb.forget_range(range);
     }
 
