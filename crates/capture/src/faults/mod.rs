@@ -154,6 +154,7 @@ impl FaultWatch {
         for lane in lanes {
             let now = lane.ids(*density);
             let before = lane.ids(*density_before);
+            let bare = lane.bare_ids();
             let mut records = 0;
             // The event and the place of the last fault, which the next record may tell once more.
             let mut last: Option<(u64, usize)> = None;
@@ -171,7 +172,11 @@ impl FaultWatch {
                         records += 1;
                         return;
                     }
-                    let fault = Held::fault(&sample, stacks, copies.as_ref(), chain);
+                    let fault = if bare.contains(&Some(id)) {
+                        Held::fault_without_stack(&sample)
+                    } else {
+                        Held::fault(&sample, stacks, copies.as_ref(), chain)
+                    };
                     let told = last.take().filter(|(event, _)| *event != id);
                     match told.and_then(|(_, at)| held.get_mut(at)) {
                         Some(told) if told.is_same_fault(&fault) => {

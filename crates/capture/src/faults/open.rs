@@ -129,6 +129,8 @@ pub(super) enum Part {
     Stacks,
     /// Every fault, with the top of its stack.
     Every,
+    /// Every fault, and nothing of its stack.
+    Bare,
     /// One fault in [`THIN_PERIOD`], with a large piece of its stack.
     Thin,
     /// One fault in [`SPARSE_PERIOD`].
@@ -144,7 +146,7 @@ impl Density {
             Self::Stacks => &[Part::Stacks],
             Self::Deep => &[Part::Every, Part::Deep],
             Self::Every => &[Part::Every],
-            Self::Thin => &[Part::Thin],
+            Self::Thin => &[Part::Bare, Part::Thin],
             Self::Sparse => &[Part::Sparse],
         }
     }
@@ -171,6 +173,12 @@ impl Lane {
     /// The numbers of the events for a density: for each part of it one, or one for each mode.
     pub(super) fn ids(&self, of: Density) -> [Option<u64>; 4] {
         let mut ids = self.events_of(of.parts()).map(Event::id);
+        std::array::from_fn(|_| ids.next())
+    }
+
+    /// The numbers of the events that tell nothing of stacks.
+    pub(super) fn bare_ids(&self) -> [Option<u64>; 2] {
+        let mut ids = self.events_of(&[Part::Bare]).map(Event::id);
         std::array::from_fn(|_| ids.next())
     }
 
@@ -268,7 +276,7 @@ enum Seen {
 fn parts(wanted: FaultsWanted) -> (Part, &'static [Part]) {
     match (wanted.budget, wanted.stacks) {
         (Budget::Share, FaultStacks::Copied) => {
-            (Part::Stacks, &[Part::Every, Part::Thin, Part::Sparse, Part::Deep])
+            (Part::Stacks, &[Part::Every, Part::Bare, Part::Thin, Part::Sparse, Part::Deep])
         }
         (Budget::Share, FaultStacks::NotCopied) => (Part::Every, &[Part::Sparse]),
         (Budget::Unlimited, FaultStacks::Copied) => (Part::Stacks, &[Part::Every, Part::Deep]),
@@ -325,14 +333,16 @@ fn open_lane(
             Part::Thin => THIN_PERIOD.into(),
             Part::Sparse => SPARSE_PERIOD.into(),
             Part::Deep => DEEP_PERIOD.into(),
-            Part::Stacks | Part::Every => settings.period,
+            Part::Stacks | Part::Every | Part::Bare => settings.period,
         };
         let stack_bytes = match wanted.stacks {
             FaultStacks::Copied => stack_bytes(*part, pages, period),
             FaultStacks::NotCopied => 0,
         };
         let start = Start::WhenEnabled;
-        let event = Event::open(Settings { period, stack_bytes, start, ..settings }, thread, cpu)?;
+        // What is on beside it tells of mappings.
+        let mappings = if *part == Part::Thin { Mappings::NotTold } else { settings.mappings };
+        let event = Event::open(Settings { period, stack_bytes, start, mappings, ..settings }, thread, cpu)?;
         ring.take_in(&event, &events[0].1)?;
         events.push((*part, event));
     }
@@ -367,6 +377,8 @@ fn stack_bytes(part: Part, ring_pages: usize, period: u64) -> u32 {
     let ring_bytes = ring_pages as u64 * abi::PAGE_SIZE;
     let bytes = match part {
         Part::Every => STACK_BYTES_BRIEF,
+        // One ring has records of one form: the least that is a piece.
+        Part::Bare => size_of::<u64>() as u64,
         Part::Stacks if period < SPARSE_PERIOD.into() => {
             (ring_bytes / STACKS_IN_RING).clamp(STACK_BYTES_MIN, STACK_BYTES_MAX)
         }

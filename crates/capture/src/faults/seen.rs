@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use abi::{Pid, Tid, VirtAddr};
-use recording::{Body, Bytes, FaultAccess, FaultEvent, FaultMode, LossSource, MappedEvent, TimeNs};
+use recording::{Body, Bytes, FaultAccess, FaultEvent, FaultMode, LossSource, MappedEvent, StackId, TimeNs};
 use sys::perf::{Access, Mapping, Mode, Name, NamedBy, Sample, Stamp};
 
 use crate::stack_table::StackTable;
@@ -67,7 +67,15 @@ impl Held {
         chain.clear();
         chain.extend(sample.chain());
         let copied = copies.zip(sample.user).and_then(|(copies, user)| copies.put_fault(&user, chain));
-        let stack = copied.or_else(|| stacks.intern(chain));
+        Self::fault_with(sample, copied.or_else(|| stacks.intern(chain)))
+    }
+
+    /// A fault whose stack is not taken.
+    pub(super) fn fault_without_stack(sample: &Sample<'_>) -> Self {
+        Self::fault_with(sample, None)
+    }
+
+    fn fault_with(sample: &Sample<'_>, stack: Option<StackId>) -> Self {
         let mode = match sample.mode {
             Mode::User => FaultMode::User,
             Mode::Kernel => FaultMode::Kernel,

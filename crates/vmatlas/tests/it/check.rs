@@ -72,7 +72,8 @@ fn no_guest_diverges() {
 }
 
 /// One thread is inside an `mlock` that has split its mapping while the other makes calls: which came first is not
-/// seen, and each is predicted all the same.
+/// seen, and each of these is predicted all the same. What the `mlock` answers is an input, for a userfaultfd has its pages:
+/// its own ranges are left to its end.
 #[test]
 fn calls_of_two_threads_at_once_are_put_in_order() {
     let Some(program) = guest("overlapping", Build::Dynamic) else { return };
@@ -80,7 +81,12 @@ fn calls_of_two_threads_at_once_are_put_in_order() {
     if crate::run::is_root() {
         assert!(report["order_uncertain"].as_u64() > Some(0), "{report:#}");
     }
-    assert_eq!(report["ranges_left_out"], 0, "nothing was half done: {report:#}");
+    let locked = report["inputs"]["mlock"].as_u64().unwrap_or(0);
+    assert_eq!(
+        report["ranges_left_out"].as_u64() > Some(0),
+        locked > 0,
+        "nothing else was half done: {report:#}"
+    );
 }
 
 #[test]
