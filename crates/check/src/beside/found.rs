@@ -139,17 +139,12 @@ pub struct Divergence {
 impl Divergence {
     /// One of a map just after exec.
     pub(super) fn at_exec(exec: &ExecEvent, at_call: u64) -> Self {
-        let tid = Tid(exec.pid.0);
-        Self {
-            pid: exec.pid,
-            tid,
-            at_call,
-            call: None,
-            twin: None,
-            kernel: None,
-            maps: Vec::new(),
-            program: None,
-        }
+        Self::of_no_call(exec.pid, Tid(exec.pid.0), at_call)
+    }
+
+    /// One at no call, of which nothing more is known.
+    pub(super) fn of_no_call(pid: Pid, tid: Tid, at_call: u64) -> Self {
+        Self { pid, tid, at_call, call: None, twin: None, kernel: None, maps: Vec::new(), program: None }
     }
 }
 

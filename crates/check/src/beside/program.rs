@@ -232,17 +232,7 @@ impl Program {
         let Some(memory) = fork else {
             let at_call = self.found.calls;
             let pid = self.threads.get(&tid).map_or(Pid(tid.0), |(pid, _)| *pid);
-            let lost = Divergence {
-                pid,
-                tid,
-                at_call,
-                call: None,
-                twin: None,
-                kernel: None,
-                maps: Vec::new(),
-                program: None,
-            };
-            self.found.diverge(lost);
+            self.found.diverge(Divergence::of_no_call(pid, tid, at_call));
             return Ok(());
         };
         let descriptions = parent.descriptions.fork();

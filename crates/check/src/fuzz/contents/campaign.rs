@@ -164,10 +164,11 @@ fn undisturbed(
     mutation: Option<Mutation>,
     program: &Program,
 ) -> Option<Result<Counted, Stop>> {
+    let window = window_of(program);
     (0..TRIES).find_map(|_| {
-        let before = Chance::now(window_of(program));
+        let before = Chance::now(window);
         let end = once(world, mutation, program);
-        let is_sure = !matches!(end, Err(Stop::Diverged(_))) || Chance::now(window_of(program)) == before;
+        let is_sure = !matches!(end, Err(Stop::Diverged(_))) || Chance::now(window) == before;
         is_sure.then_some(end)
     })
 }
