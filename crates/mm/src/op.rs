@@ -3,7 +3,7 @@
 use abi::{Errno, VirtAddr};
 
 use crate::flags::VmFlags;
-use crate::input::{Basis, Caps, Input, Outcome};
+use crate::input::{Basis, Caps, Input};
 use crate::mutation::Mutation;
 use crate::pages::Memory;
 use crate::space::AddressSpace;
@@ -32,12 +32,18 @@ pub(crate) struct Op<'a, M: Memory> {
     pub(crate) by: By,
     /// The errno of [`Refusal::AddressIsErrno`].
     pub(crate) addr_errno: Option<Errno>,
-    pub(crate) why: Why,
+    /// The reasons so far. They are written where they stay: an answer is made at every call.
+    pub(crate) why: &'a mut Why,
     pub(crate) basis: Basis,
 }
 
 impl<'a, M: Memory> Op<'a, M> {
-    pub(crate) fn new(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>, input: &Input) -> Self {
+    pub(crate) fn new(
+        space: &'a mut AddressSpace<M>,
+        sys: &'a mut System<M>,
+        input: &Input,
+        why: &'a mut Why,
+    ) -> Self {
         M::begun(space, sys);
         Self {
             space,
@@ -49,13 +55,13 @@ impl<'a, M: Memory> Op<'a, M> {
             observed: input.observed,
             by: By::Program,
             addr_errno: None,
-            why: Why::default(),
+            why,
             basis: Basis::Predicted,
         }
     }
 
     /// Makes the context of an access by a program without privileges, of which nothing else is known.
-    pub(crate) fn plain(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>) -> Self {
+    pub(crate) fn plain(space: &'a mut AddressSpace<M>, sys: &'a mut System<M>, why: &'a mut Why) -> Self {
         M::begun(space, sys);
         Self {
             space,
@@ -67,7 +73,7 @@ impl<'a, M: Memory> Op<'a, M> {
             observed: None,
             by: By::Program,
             addr_errno: None,
-            why: Why::default(),
+            why,
             basis: Basis::Predicted,
         }
     }
@@ -100,9 +106,9 @@ impl<'a, M: Memory> Op<'a, M> {
         }
     }
 
-    /// Ends the operation.
-    pub(crate) fn finish(mut self, result: Result<u64, Refusal>) -> Outcome {
-        let result = result.map_err(|refusal| {
+    /// Ends the operation: what it returns, and how far that is the twin's own.
+    pub(crate) fn finish(self, answer: Result<u64, Refusal>) -> (Result<u64, Errno>, Basis) {
+        let result = answer.map_err(|refusal| {
             self.why.refused = Some(refusal);
             match (refusal, self.observed) {
                 (Refusal::Observed, Some(Err(errno))) => errno,
@@ -110,6 +116,6 @@ impl<'a, M: Memory> Op<'a, M> {
                 _ => refusal.errno(),
             }
         });
-        Outcome { result, why: self.why, basis: self.basis }
+        (result, self.basis)
     }
 }

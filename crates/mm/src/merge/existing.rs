@@ -85,7 +85,7 @@ impl<M: Memory> Op<'_, M> {
         let beside = whole.start == range.start || whole.end == range.end;
         if beside
             && let Some(merge) =
-                plan_merge(&self.sys.profile, &mut self.why, &self.space.vmas, &spot, range, &change)
+                plan_merge(&self.sys.profile, self.why, &self.space.vmas, &spot, range, &change)
         {
             return Ok(self.merge_change(range, whole, merge));
         }

@@ -37,7 +37,7 @@ use crate::op::Op;
 use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::system::System;
-use crate::why::Refusal;
+use crate::why::{Refusal, Why};
 
 /// What an operation answers: the return value, or the check that refused.
 pub(crate) type Answer = Result<u64, Refusal>;
@@ -48,9 +48,10 @@ impl<M: Memory> AddressSpace<M> {
     /// The arguments are those of the registers; what the kernel reads besides them is `input`. A call without
     /// rules changes nothing and says so in [`Outcome::basis`].
     pub fn call(&mut self, sys: &mut System<M>, call: Call, input: &Input) -> Outcome {
-        let mut op = Op::new(self, sys, input);
+        let mut outcome = Outcome { result: Ok(0), why: Why::default(), basis: Basis::Predicted };
+        let mut op = Op::new(self, sys, input, &mut outcome.why);
         let answer = op.dispatch(call, input);
-        let outcome = op.finish(answer);
+        (outcome.result, outcome.basis) = op.finish(answer);
         debug_assert_eq!(self.validate(), Ok(()), "after {call}");
         outcome
     }

@@ -11,7 +11,7 @@ use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::Vma;
-use crate::why::Refusal;
+use crate::why::{Refusal, Why};
 
 impl<M: Memory> AddressSpace<M> {
     /// Does a load, store or instruction fetch of one byte: may grow a stack, and a store into a private mapping
@@ -28,7 +28,7 @@ impl<M: Memory> AddressSpace<M> {
         access: Access,
         input: &Input,
     ) -> Result<Touch, Signal> {
-        let result = Op::new(self, sys, input).touch(addr, access);
+        let result = Op::new(self, sys, input, &mut Why::default()).touch(addr, access);
         debug_assert_eq!(self.validate(), Ok(()), "after {access:?} of {addr}");
         result
     }

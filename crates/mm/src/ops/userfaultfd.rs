@@ -13,7 +13,7 @@ use crate::pages::Memory;
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::{Extra, Vma};
-use crate::why::Refusal;
+use crate::why::{Refusal, Why};
 
 /// `UFFDIO_*`.
 pub(super) mod request {
@@ -181,7 +181,8 @@ impl<M: Memory> AddressSpace<M> {
     ///
     /// Linux: `mm/userfaultfd.c: userfaultfd_release_all`.
     pub fn release_userfaultfd(&mut self, sys: &mut System<M>, id: u64) {
-        let mut op = Op::new(self, sys, &Input::default());
+        let mut why = Why::default();
+        let mut op = Op::new(self, sys, &Input::default(), &mut why);
         let mut rest = AddrRange { start: VirtAddr::NULL, end: VirtAddr(u64::MAX) };
         while let Some(piece) = op.piece(rest) {
             rest.start = piece.range.end;

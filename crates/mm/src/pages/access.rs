@@ -10,6 +10,7 @@ use crate::input::{Access, Signal};
 use crate::op::Op;
 use crate::space::AddressSpace;
 use crate::system::System;
+use crate::why::Why;
 
 /// An access that was refused: the signal and its address (`si_addr`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -189,7 +190,9 @@ impl AddressSpace<Pages<Contents>> {
         addr: VirtAddr,
         access: Access,
     ) -> Result<FrameId, Fault> {
-        Op::plain(self, sys).touch(addr, access).map_err(|signal| Fault { addr, signal })?;
+        Op::plain(self, sys, &mut Why::default())
+            .touch(addr, access)
+            .map_err(|signal| Fault { addr, signal })?;
         debug_assert_eq!(self.validate(), Ok(()), "after {access:?} of {addr}");
         let page = addr.0 >> PAGE_SHIFT;
         let pte = self.pages.tree.get(page);

@@ -12,6 +12,7 @@ use crate::pages::Memory;
 use crate::set::VmaSet;
 use crate::system::System;
 use crate::vma::{Extra, Vma};
+use crate::why::Why;
 
 /// Where exec placed things. All of it is an input: it is random.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -141,7 +142,8 @@ impl<M: Memory> AddressSpace<M> {
         range: AddrRange,
         rows: impl IntoIterator<Item = AdoptedVma>,
     ) {
-        let mut op = crate::op::Op::new(self, sys, &crate::input::Input::default());
+        let mut why = Why::default();
+        let mut op = crate::op::Op::new(self, sys, &crate::input::Input::default(), &mut why);
         op.cut_out(range);
         for row in rows {
             let touched = row.anon == AnonPages::Some;

@@ -24,7 +24,7 @@ use crate::pages::Memory;
 use crate::set::VmaSet;
 use crate::system::System;
 use crate::vma::Vma;
-use crate::why::Refusal;
+use crate::why::{Refusal, Why};
 
 /// A program as exec maps it.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ impl<M: Memory> AddressSpace<M> {
             rings: Default::default(),
             pages: Default::default(),
         };
-        let loaded = Op::new(&mut space, sys, input).load(image);
+        let loaded = Op::new(&mut space, sys, input, &mut Why::default()).load(image);
         if let Err(refusal) = loaded {
             space.exit(sys);
             return Err(refusal);
