@@ -198,29 +198,41 @@ impl AnonVmas {
         next: u64,
         chains: impl Iterator<Item = &'a AnonChain>,
     ) -> Option<Self> {
-        let mut all = Self { nodes: VmaSet::new(), next };
-        for (id, parent) in parents {
-            if id.0 >= next || all.nodes.find(VirtAddr(id.0)).is_some() {
-                return None;
-            }
-            // The root's link to itself is counted below.
-            all.nodes.insert(AnonVma { id: *id, parent: *parent, children: 0, active: 0, links: 0 });
+        // The root's link to itself is counted below.
+        let node = |(id, parent): &(AnonVmaId, AnonVmaId)| AnonVma {
+            id: *id,
+            parent: *parent,
+            children: 0,
+            active: 0,
+            links: 0,
+        };
+        let mut nodes: Vec<AnonVma> = parents.iter().map(node).collect();
+        if !nodes.is_sorted_by(|one, two| one.id < two.id)
+            || nodes.last().is_some_and(|last| last.id.0 >= next)
+        {
+            return None;
         }
+        let at = |nodes: &[AnonVma], id: AnonVmaId| nodes.binary_search_by_key(&id, |node| node.id).ok();
         for (_, parent) in parents {
-            all.nodes.update(VirtAddr(parent.0), |node| node.children += 1);
+            if let Some(at) = at(&nodes, *parent) {
+                nodes[at].children += 1;
+            }
         }
         for chain in chains {
             let is_wrong = chain.0.all.as_ref().is_some_and(|links| links.len() < 2);
             if is_wrong || !chain.links().contains(&chain.own()) {
                 return None;
             }
-            all.nodes.update(VirtAddr(chain.own().0), |node| node.active += 1)?;
+            let own = at(&nodes, chain.own())?;
+            nodes[own].active += 1;
             for id in chain.links() {
-                all.nodes.update(VirtAddr(id.0), |node| node.links += 1)?;
+                let link = if *id == chain.own() { own } else { at(&nodes, *id)? };
+                nodes[link].links += 1;
             }
         }
         // One that nothing is linked to would never be let go.
-        all.nodes.iter().all(|node| node.links > 0).then_some(all)
+        let are_linked = nodes.iter().all(|node| node.links > 0);
+        are_linked.then(|| Self { nodes: VmaSet::of_sorted(nodes), next })
     }
 
     /// Returns how many there are.

@@ -93,10 +93,9 @@ impl<M: Memory> AddressSpace<M> {
             rings,
             blocks,
         } = state;
-        let mut vmas = VmaSet::new();
         let mut counters = Counters::default();
         let mut end = VirtAddr::NULL;
-        for vma in list {
+        for vma in &list {
             let AddrRange { start, end: vma_end } = vma.range;
             if start < end || start >= vma_end || !start.is_page_aligned() || !vma_end.is_page_aligned() {
                 return None;
@@ -106,13 +105,12 @@ impl<M: Memory> AddressSpace<M> {
             if vma.flags.contains(VmFlags::LOCKED) {
                 counters.locked_vm += vma.pages();
             }
-            vmas.insert(vma);
         }
         counters.locked_vm = counters.locked_vm.max(locked_vm);
         let mut guards = Guards::default();
         markers.into_iter().filter(|range| !range.is_empty()).for_each(|range| guards.insert(range));
         Some(Self {
-            vmas,
+            vmas: VmaSet::of_sorted(list),
             layout,
             counters,
             limits,

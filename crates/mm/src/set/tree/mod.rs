@@ -26,6 +26,7 @@
 //! relaxed rule keeps map and unmap at one place from splitting and joining in turn.
 
 mod balance;
+mod build;
 mod change;
 mod find;
 mod gap;

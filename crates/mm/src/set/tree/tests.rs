@@ -305,9 +305,13 @@ proptest! {
     fn agrees_with_the_oracle(
         filled in 0u64..2500,
         stride in prop_oneof![Just(2), Just(3), Just(WORLD - 1), Just(WORLD - 3), Just(3571)],
+        is_made_at_once: bool,
         steps in proptest::collection::vec(step(), 1..200),
     ) {
         let mut world = World::new(filled, stride);
+        if is_made_at_once {
+            world.tree = Tree::of_sorted(world.oracle.0.iter().copied());
+        }
         world.check();
         for (index, step) in steps.into_iter().enumerate() {
             world.apply(step);
