@@ -134,11 +134,7 @@ impl<R: Read + Seek> Reader<R> {
     /// If the file can't be read or is damaged here; the reader is then at its end.
     pub fn next_event(&mut self) -> Result<Option<Event>, ReadError> {
         let next = self.step();
-        if next.is_err() {
-            self.block = None;
-            self.next_entry = self.entries.len();
-        }
-        next
+        self.end_at_error(next)
     }
 
     /// Moves to event number `event` (past the end: to the end).
@@ -147,12 +143,17 @@ impl<R: Read + Seek> Reader<R> {
     /// As [`Reader::next_event`].
     pub fn seek(&mut self, event: u64) -> Result<(), ReadError> {
         let at = self.entries.partition_point(|entry| entry.first_event + entry.counted_events() <= event);
-        self.block = None;
-        self.next_entry = at;
-        self.next_event = self.entries.get(at).map_or(self.len(), |entry| entry.first_event);
-        self.load_dictionaries(at)?;
+        // What lies ahead in the block at hand needs no other.
+        let is_ahead = self.block.is_some() && self.next_entry == at + 1 && self.next_event <= event;
+        if !is_ahead {
+            self.block = None;
+            self.next_entry = at;
+            self.next_event = self.entries.get(at).map_or(self.len(), |entry| entry.first_event);
+            self.load_dictionaries(at)?;
+        }
         while self.next_event < event && self.next_event < self.len() {
-            self.next_event()?;
+            let passed = self.pass_over();
+            self.end_at_error(passed)?;
         }
         Ok(())
     }
@@ -201,20 +202,18 @@ impl<R: Read + Seek> Reader<R> {
         Symbols::from_payload(&payload).map(Some).map_err(|why| at(entry.offset, why))
     }
 
+    fn end_at_error<T>(&mut self, result: Result<T, ReadError>) -> Result<T, ReadError> {
+        if result.is_err() {
+            self.block = None;
+            self.next_entry = self.entries.len();
+        }
+        result
+    }
+
     fn step(&mut self) -> Result<Option<Event>, ReadError> {
         loop {
-            let Some(block) = self.block.as_mut().filter(|block| block.left > 0) else {
-                if !self.enter_next_block()? {
-                    return Ok(None);
-                }
-                continue;
-            };
-            let offset = block.offset;
-            let mut input = Decoder { columns: &mut block.columns, dictionary: &self.dictionary };
-            let decoded = get_event(&mut input).map_err(|why| at(offset, why))?;
-            block.left -= 1;
             let no = self.next_event;
-            self.next_event += 1;
+            let Some((decoded, offset)) = self.decode()? else { return Ok(None) };
             match decoded {
                 Decoded::Event(event) => return Ok(Some(event)),
                 Decoded::Checkpoint(time, tid, mm, coded) => {
@@ -224,6 +223,34 @@ impl<R: Read + Seek> Reader<R> {
                 Decoded::Unknown => self.unknown_events += 1,
             }
         }
+    }
+
+    /// Passes over one event. A checkpoint is not made whole: whatever leans on it finds it again.
+    fn pass_over(&mut self) -> Result<(), ReadError> {
+        if let Some((Decoded::Unknown, _)) = self.decode()? {
+            self.unknown_events += 1;
+        }
+        Ok(())
+    }
+
+    /// The next event as its block tells it, and where the block is.
+    #[inline]
+    fn decode(&mut self) -> Result<Option<(Decoded, u64)>, ReadError> {
+        let block = loop {
+            match &mut self.block {
+                Some(block) if block.left > 0 => break block,
+                _ => {}
+            }
+            if !self.enter_next_block()? {
+                return Ok(None);
+            }
+        };
+        let offset = block.offset;
+        let mut input = Decoder { columns: &mut block.columns, dictionary: &self.dictionary };
+        let decoded = get_event(&mut input).map_err(|why| at(offset, why))?;
+        block.left -= 1;
+        self.next_event += 1;
+        Ok(Some((decoded, offset)))
     }
 
     /// Enters the next block of events; `false` if there is none.

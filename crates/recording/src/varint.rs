@@ -17,7 +17,18 @@ pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Takes a number off the front of `bytes`.
+#[inline]
 pub(crate) fn get(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    match bytes.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => {
+            *bytes = rest;
+            Ok(u64::from(byte))
+        }
+        _ => get_long(bytes),
+    }
+}
+
+fn get_long(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0;
     for (at, &byte) in bytes.iter().enumerate().take(10) {
         let bits = u64::from(byte & 0x7f);
