@@ -49,6 +49,7 @@ mod crash;
 mod curve;
 mod forks;
 mod growth;
+mod hash;
 mod keeper;
 pub mod ledger;
 mod ledgers;

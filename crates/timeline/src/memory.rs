@@ -9,6 +9,7 @@ use recording::{CallInput, Counters, ExecEvent, MapRow, MmId, PageRun, TimeNs};
 use crate::arguments::Arguments;
 use crate::curve::Sample;
 use crate::growth::StackGrowth;
+use crate::hash::QuickMap;
 use crate::ledger::{Ledger, PageSums};
 use crate::proof::LastCall;
 use crate::twin::Twin;
@@ -45,7 +46,7 @@ pub struct Memory {
     /// Limits told before there is a twin.
     pub(crate) limits: HashMap<Resource, Rlimit>,
     /// Each thread's last call, as long as nothing tells that it has ended.
-    pub(crate) under_way: HashMap<Tid, UnderWay>,
+    pub(crate) under_way: QuickMap<Tid, UnderWay>,
     /// Something that is not modelled has passed since the last checkpoint.
     pub(crate) is_unmodelled: bool,
     /// Threads made calls at the same time: what no line shows (which pages share an `anon_vma`) is not sure from then
@@ -158,7 +159,7 @@ impl Memory {
             stack_areas: Vec::new(),
             twin: None,
             limits,
-            under_way: HashMap::new(),
+            under_way: QuickMap::default(),
             is_unmodelled: false,
             is_raced: false,
             recent: VecDeque::new(),

@@ -6,6 +6,7 @@ use abi::{Pid, Tid};
 use recording::{Bytes, Counters, ExecEvent, ExitStatus, MmId, SpawnEvent, SpawnKind, TimeNs};
 
 use crate::growth::StackGrowth;
+use crate::hash::QuickMap;
 use crate::memory::{Largest, Memory};
 
 /// A process, numbered by its place in [`Processes::all`]: pids are used again, numbers are not.
@@ -75,8 +76,8 @@ pub struct Processes {
     pub(crate) all: Vec<Process>,
     pub(crate) by_pid: HashMap<Pid, ProcessNo>,
     /// Which processes have a memory, or had it last, as long as it lives.
-    pub(crate) by_mm: HashMap<MmId, Vec<ProcessNo>>,
-    pub(crate) threads: HashMap<Tid, Thread>,
+    pub(crate) by_mm: QuickMap<MmId, Vec<ProcessNo>>,
+    pub(crate) threads: QuickMap<Tid, Thread>,
 }
 
 impl Processes {

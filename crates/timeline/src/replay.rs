@@ -75,8 +75,11 @@ impl<R: Read + Seek> Replay<R> {
     /// # Errors
     /// If the recording is damaged here.
     pub fn step(&mut self) -> Result<Option<Event>, ReadError> {
-        let Some(event) = self.peek()?.cloned() else { return Ok(None) };
-        self.next = None;
+        let next = match self.next.take() {
+            Some(event) => Some(event),
+            None => self.reader.next_event()?,
+        };
+        let Some(event) = next else { return Ok(None) };
         self.world.apply(self.reader.position() - 1, &event);
         if let Some(keeper) = &mut self.keeper {
             keeper.see(&self.world);

@@ -3,7 +3,7 @@
 use abi::{AddrRange, Advice, Call, Errno, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, FileKind, VmFlags, Vma};
 
-use super::{How, Kind, Ledger, May, Touch, ToucherId, Written};
+use super::{How, Kind, Ledger, May, Touch, Written};
 
 /// A call that was done.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -39,8 +39,7 @@ enum Sure {
 impl Ledger {
     /// A call was done; `space` are the mappings after it.
     pub fn call(&mut self, space: &AddressSpace, touch: Touch, done: Done<'_>) {
-        let by = self.toucher(touch, How::Call);
-        let at = At { space, by, touch };
+        let at = At { space, touch };
         match (done.call, done.result) {
             (Call::Mmap { len, flags, .. }, Ok(start)) => {
                 let Some(range) = whole(VirtAddr(start), len) else { return };
@@ -220,7 +219,8 @@ impl Ledger {
     /// A handler filled pages in, moved or took them away: which ones, its structures say, which are not read here.
     fn unsettle_uffd(&mut self, at: At<'_>) {
         for vma in at.space.vmas().filter(|vma| vma.uffd().is_some()) {
-            self.become_(vma.range, at.by, at.touch.time, |may| {
+            let by = self.toucher(at.touch, How::Call);
+            self.become_(vma.range, by, at.touch.time, |may| {
                 may.or(May::ABSENT).or(May::ZERO).or(May::ANON).or(May::FILE)
             });
         }
@@ -230,7 +230,8 @@ impl Ledger {
         if range.is_empty() {
             return;
         }
-        self.become_(range, at.by, at.touch.time, |may| {
+        let by = self.toucher(at.touch, How::Call);
+        self.become_(range, by, at.touch.time, |may| {
             let after = may.each(&into);
             if sure == Sure::Yes { after } else { may.or(after) }
         });
@@ -241,7 +242,6 @@ impl Ledger {
 #[derive(Clone, Copy)]
 struct At<'a> {
     space: &'a AddressSpace,
-    by: ToucherId,
     touch: Touch,
 }
 

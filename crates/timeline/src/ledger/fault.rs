@@ -65,6 +65,14 @@ impl Ledger {
             && !races;
         let here = AddrRange::new(page, VirtAddr(page.0 + PAGE_SIZE));
         self.reading.fault(touch.tid, if around { window(vma, page) } else { here });
+        let into = after(kind, access);
+        if !around
+            && !races
+            && kind != Kind::Shared
+            && before.is_some_and(|before| is_as_before(&before, &into))
+        {
+            return None;
+        }
         if around {
             let by = self.toucher(touch, How::Around);
             let window = window(vma, page);
@@ -77,7 +85,6 @@ impl Ledger {
             // It came by itself, not beside another.
             self.clear(here);
         }
-        let into = after(kind, access);
         self.become_(here, by, touch.time, |may| {
             let may = if around { was } else { may };
             let then = may.each(&into);
@@ -99,6 +106,14 @@ impl Ledger {
 /// Two threads that touch a page at the same time both fault: within so much time the second need not have written,
 /// and may have.
 const RACE_NS: u64 = 1_000_000;
+
+/// Whether a fault leaves what is known of a page as it is.
+fn is_as_before(before: &Stretch, into: impl Fn(May) -> May) -> bool {
+    let may = before.may;
+    may.each(into) == may
+        && !before.is_shared_by_fork()
+        && (before.written == Written::No || may.contains(May::FILE))
+}
 
 /// What a fault at a page of a shared mapping says of writes to it.
 fn written(access: Access, was: May, races: bool) -> Written {

@@ -124,6 +124,21 @@ impl Runs {
         if from >= to {
             return;
         }
+        // Mostly all of it is alike: absent, or inside one run.
+        match self.0.range(..to).next_back() {
+            Some((start, (end, old))) if *start <= from && *end >= to => {
+                let (old, new) = (*old, f(Some(*old)));
+                if new != Some(old) {
+                    self.take(from, to);
+                    new.into_iter().for_each(|new| self.put(from, to, new));
+                }
+            }
+            Some((_, (end, _))) if *end > from => self.update_each(from, to, f),
+            _ => f(None).into_iter().for_each(|new| self.put(from, to, new)),
+        }
+    }
+
+    fn update_each(&mut self, from: u64, to: u64, mut f: impl FnMut(Option<Stretch>) -> Option<Stretch>) {
         let old = self.take(from, to);
         let mut at = from;
         let mut new: Vec<(u64, u64, Stretch)> = Vec::with_capacity(old.len() + 2);
@@ -183,14 +198,7 @@ impl Runs {
 
     /// Puts a run where nothing is, joined to its neighbours.
     pub(crate) fn put(&mut self, from: u64, to: u64, mut stretch: Stretch) {
-        let (mut start, mut end) = (from, to);
-        if let Some((before, (until, left))) = self.0.range(..from).next_back()
-            && *until == from
-            && left.joins(&stretch)
-        {
-            stretch.join(left);
-            start = *before;
-        }
+        let mut end = to;
         if let Some((until, right)) = self.0.get(&to)
             && right.joins(&stretch)
         {
@@ -198,7 +206,15 @@ impl Runs {
             end = *until;
             self.0.remove(&to);
         }
-        self.0.insert(start, (end, stretch));
+        match self.0.range_mut(..from).next_back() {
+            Some((_, (until, left))) if *until == from && left.joins(&stretch) => {
+                left.join(&stretch);
+                *until = end;
+            }
+            _ => {
+                self.0.insert(from, (end, stretch));
+            }
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Who made pages come, each told once.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use abi::Tid;
 use recording::StackId;
+
+use crate::hash::QuickMap;
 
 /// A toucher's place in the list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -43,7 +44,7 @@ pub(crate) struct Touchers(Arc<RwLock<List>>);
 #[derive(Debug, Default)]
 struct List {
     all: Vec<Toucher>,
-    known: HashMap<Toucher, ToucherId>,
+    known: QuickMap<Toucher, ToucherId>,
 }
 
 /// Alike as far as both have come.

@@ -89,6 +89,11 @@ impl World {
         let state = WorldState::get(&mut input).filter(|state| state.version == VERSION)?;
         let WorldState { version: _, events, now, is_lossy, shared, limits, objects, processes, memories } =
             state;
+        // In the order in which they stand in the file.
+        let mut told: Vec<u64> = memories.iter().filter_map(|memory| memory.pages_event).collect();
+        told.sort_unstable();
+        told.dedup();
+        let told: Vec<PagesRead> = told.into_iter().map(&mut pages).collect::<Option<_>>()?;
         let mut world = Self::new(header.clone());
         let mut twins = Vec::new();
         let mut memories = memories;
@@ -106,7 +111,10 @@ impl World {
             };
             let pages = match memory.pages_event {
                 None => None,
-                Some(event) => Some(pages(event)?),
+                Some(event) => {
+                    let at = told.binary_search_by_key(&event, |pages| pages.event).ok()?;
+                    Some(told[at].clone())
+                }
             };
             let id = memory.id;
             world.memories.insert(id, Memory { exec, ..Memory::of_state(memory, twin, pages) });

@@ -59,11 +59,11 @@ impl Shared {
     pub(crate) fn of_parts(
         header: &Header,
         state: SystemState,
-        twins: Vec<Option<Parts>>,
+        mut twins: Vec<Option<Parts>>,
     ) -> Option<(Self, Vec<Option<Twin>>)> {
         let profile = profile::of(&header.machine);
         let guard_bytes = profile.guard_bytes();
-        let spaces = twins.iter().flatten().map(|parts| parts.space.clone()).collect();
+        let spaces = twins.iter_mut().flatten().map(|parts| std::mem::take(&mut parts.space)).collect();
         let (sys, spaces) = System::of_state(profile, state, spaces)?;
         let mut spaces = spaces.into_iter();
         let mut twin = |parts: Option<Parts>| match parts {
