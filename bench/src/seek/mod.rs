@@ -24,13 +24,18 @@ const MEMORY_MIB_MAX: u64 = 200;
 
 /// Makes the recording, adds states to it, and measures in a process of its own.
 pub fn run(options: &Options) -> Result<()> {
-    if let [word, path] = options.rest.as_slice()
-        && word == "child"
-    {
-        return measure(Path::new(path));
+    match options.rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["child", path] => return measure(Path::new(path)),
+        ["make", path, events] => return make(Path::new(path), number(events)?),
+        ["replay", path] => {
+            let (time, run) = timed(|| Ok(Replay::open(path)?.finish()))?;
+            println!("{time:.2?}, {:.0} ns an event", per(time, run.counts.events));
+            return Ok(());
+        }
+        _ => {}
     }
     let events = match options.rest.first() {
-        Some(text) => text.parse().with_context(|| format!("{text:?} is not a number of events"))?,
+        Some(text) => number(text)?,
         None => EVENTS,
     };
     let file = Scratch(std::env::temp_dir().join(format!("vmatlas-seek-{}.vmatlas", std::process::id())));
@@ -56,6 +61,17 @@ pub fn run(options: &Options) -> Result<()> {
         println!("\nsaved in {}", dir.display());
     }
     Ok(())
+}
+
+/// Makes a recording with states and leaves it there, for a look at one part of it alone.
+fn make(path: &Path, events: u64) -> Result<()> {
+    generate::write(path, events)?;
+    Replay::open(path)?.with_keeper(Keeper::in_file(path, 0)?).finish();
+    Ok(())
+}
+
+fn number(text: &str) -> Result<u64> {
+    text.parse().with_context(|| format!("{text:?} is not a number of events"))
 }
 
 /// What one reader sees: printed as rows.
