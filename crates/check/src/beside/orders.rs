@@ -17,8 +17,8 @@ use timeline::{Difference, touched};
 use super::found::Found;
 use super::memory::{Answered, Early, Ending, Memory, UnderWay, raw};
 
-/// At most so many calls of others are put into all orders; more are taken not to be done yet.
-const OTHERS_MAX: usize = 7;
+/// At most so many orders are tried in one pass: all of those of four others.
+const ORDERS_MAX: usize = 1 << 12;
 
 /// How often all orders are tried.
 const PASSES: usize = 3;
@@ -34,12 +34,12 @@ pub enum OpenCalls<'a> {
     UnderWay(&'a HashMap<Tid, UnderWay>),
 }
 
-/// When a call of another thread took effect.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum When {
-    Before,
-    After,
-    NotYet,
+/// What the others may have done when a call's end was seen; the rest of their calls is not done yet.
+struct Order {
+    /// Whose calls are done, one after another.
+    done: Vec<Tid>,
+    /// How many of them came before the call, the others after it.
+    before: usize,
 }
 
 /// Whether first writes that were seen only after a call are taken to have come before it.
@@ -59,27 +59,22 @@ impl Memory {
         ending: &mut Ending<'_>,
     ) -> io::Result<Option<Answered>> {
         let before = (self.twin.clone(), shared.clone());
-        let others: Vec<Tid> = ending
-            .others
-            .iter()
-            .filter(|(_, other)| other.early.is_none())
-            .map(|(tid, _)| *tid)
-            .take(OTHERS_MAX)
-            .collect();
+        let others: Vec<Tid> =
+            ending.others.iter().filter(|(_, other)| other.early.is_none()).map(|(tid, _)| *tid).collect();
         // While orders are tried the others go on: what fits no order may have been seen half way.
         let passes = if others.is_empty() { 1 } else { PASSES };
-        let all = std::iter::repeat_n(orders(others.len()), passes).flatten();
-        for order in all {
+        for Order { done, before: count } in (0..passes).flat_map(|_| orders(&others)) {
+            let (earlier, later) = done.split_at(count);
             for writes in [FirstWrites::Before, FirstWrites::After] {
                 (self.twin, *shared) = before.clone();
                 if writes == FirstWrites::Before {
                     self.learn_anonymous(shared)?;
                 }
-                let early = self.do_early(shared, ending, &others, &order, When::Before);
+                let early = self.do_early(shared, ending, earlier);
                 let Some(answered) = self.answer(shared, found, &ending.done, ending.kernel) else {
                     continue;
                 };
-                let late = self.do_early(shared, ending, &others, &order, When::After);
+                let late = self.do_early(shared, ending, later);
                 let (Some(early), Some(late)) = (early, late) else { continue };
                 if answered.agrees && self.compare_whole(found)?.is_empty() {
                     for (tid, early) in early.into_iter().chain(late) {
@@ -115,19 +110,16 @@ impl Memory {
         }
     }
 
-    /// Does those of the others' calls that have this place in the order; `None` where one can't be told before its
-    /// end, for what it answers is an input.
+    /// Does calls of others one after another; `None` where one can't be told before its end, for what it answers is an
+    /// input.
     fn do_early(
         &mut self,
         shared: &mut Shared,
         ending: &Ending<'_>,
-        others: &[Tid],
-        order: &[When],
-        place: When,
+        tids: &[Tid],
     ) -> Option<Vec<(Tid, Early)>> {
-        let placed = others.iter().zip(order).filter(|(_, when)| **when == place);
         let mut done = Vec::new();
-        for (tid, _) in placed {
+        for tid in tids {
             let UnderWay { call, input, early: _ } = ending.others.get(tid)?;
             let brk = self.twin.brk();
             let predicted = self.twin.call(shared, *call, input, Told::Nothing)?;
@@ -223,14 +215,39 @@ impl Memory {
     }
 }
 
-/// All places that so many calls may have, most likely first: none done.
-fn orders(calls: usize) -> Vec<Vec<When>> {
-    let mut orders = vec![Vec::new()];
-    for _ in 0..calls {
-        let longer = |order: &Vec<When>| {
-            [When::NotYet, When::Before, When::After].map(|when| [order.as_slice(), &[when]].concat())
+/// The orders in which some of the others' calls may be done, before or after the one compared; those with few first.
+fn orders(others: &[Tid]) -> impl Iterator<Item = Order> {
+    let mut rows = vec![Vec::new()];
+    let of_length = move |_| {
+        let longer = |row: &Vec<Tid>| {
+            let next = others.iter().filter(|tid| !row.contains(tid));
+            next.map(|tid| [row.as_slice(), &[*tid]].concat()).collect::<Vec<_>>()
         };
-        orders = orders.iter().flat_map(longer).collect();
+        let longer = rows.iter().flat_map(longer).take(ORDERS_MAX).collect();
+        std::mem::replace(&mut rows, longer)
+    };
+    let placed =
+        |done: Vec<Tid>| (0..=done.len()).rev().map(move |before| Order { done: done.clone(), before });
+    (0..=others.len()).flat_map(of_length).flat_map(placed).take(ORDERS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_order_of_some_of_the_others_is_tried_once() {
+        let told = |Order { done, before }: Order| {
+            let mut row: Vec<String> = done.iter().map(|tid| tid.0.to_string()).collect();
+            row.insert(before, "*".to_string());
+            row.concat()
+        };
+        let all = |tids: &[Tid]| orders(tids).map(told).collect::<Vec<_>>().join(" ");
+        assert_eq!(all(&[]), "*");
+        assert_eq!(all(&[Tid(1), Tid(2)]), "* 1* *1 2* *2 12* 1*2 *12 21* 2*1 *21");
+        let four: Vec<Tid> = (1..=4).map(Tid).collect();
+        assert_eq!(orders(&four).count(), 1 + 4 * 2 + 12 * 3 + 24 * 4 + 24 * 5);
+        let many: Vec<Tid> = (1..=40).map(Tid).collect();
+        assert_eq!(orders(&many).count(), ORDERS_MAX);
     }
-    orders
 }
