@@ -4,18 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Call, MapFlags, Pid, Resource, Rlimit, Tid, VirtAddr};
+use abi::{AddrRange, Call, MapFlags, Pid, Resource, Rlimit, VirtAddr};
 use mm::DescriptionId;
-use recording::{CallInput, ExecEvent, MapRow, MmId};
-use timeline::twin::{Corrected, Predicted, Shared, Told, Twin};
+use recording::{ExecEvent, MapRow, MmId};
+use timeline::twin::{Corrected, Shared, Told, Twin};
 use timeline::{Difference, compare, touched};
 
 use super::exec;
 use super::found::{Divergence, Found, Kept};
 use super::kernel::KernelMap;
-use super::orders::OpenCalls;
 use super::pages::Pages;
 use super::scene;
+use super::under_way::{Answered, Caller, Company, Early, Ending, OpenCalls, UnderWay, raw};
 
 /// Maps with fewer lines are compared whole after every call.
 const WHOLE_BELOW: usize = 200;
@@ -33,15 +33,6 @@ pub enum Every {
     Calls(u64),
 }
 
-/// Whether other threads may touch pages, or make calls, while a call is under way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Company {
-    /// The caller is the memory's only thread.
-    Alone,
-    /// There are others.
-    Others,
-}
-
 /// Whether the twin knew something before it was told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Known {
@@ -49,17 +40,6 @@ pub enum Known {
     Yes,
     /// It did not.
     No,
-}
-
-/// Who makes a call.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// The process.
-    pub pid: Pid,
-    /// The thread.
-    pub tid: Tid,
-    /// Whether there are others.
-    pub company: Company,
 }
 
 /// One memory: its twin, and the kernel's files on it.
@@ -70,45 +50,6 @@ pub struct Memory {
     last_whole: Instant,
     /// Its page states, where they are compared.
     pub(super) pages: Option<Pages>,
-}
-
-/// A call between its two ends.
-#[derive(Clone, Debug)]
-pub struct UnderWay {
-    /// The call.
-    pub call: Call,
-    /// What the kernel reads besides its registers.
-    pub input: CallInput,
-    /// What the twin answered where the call's effect was seen before its end was; the twin has done it then.
-    pub early: Option<Early>,
-}
-
-/// The twin's word on a call whose effect was seen before its end.
-#[derive(Clone, Debug)]
-pub struct Early {
-    /// Its word.
-    pub predicted: Predicted,
-    /// The ranges that the call changes.
-    pub ranges: [Option<AddrRange>; 2],
-}
-
-/// The end of a call.
-pub struct Ending<'a> {
-    /// Who made it.
-    pub caller: Caller,
-    /// The call.
-    pub done: UnderWay,
-    /// What the kernel answered.
-    pub kernel: i64,
-    /// The calls of other threads that are under way.
-    pub others: &'a mut HashMap<Tid, UnderWay>,
-}
-
-/// What a call came to: the twin's word, and whether it was the kernel's.
-pub(super) struct Answered {
-    pub(super) predicted: Predicted,
-    pub(super) ranges: [Option<AddrRange>; 2],
-    pub(super) agrees: bool,
 }
 
 impl Memory {
@@ -413,12 +354,5 @@ impl Memory {
             self.twin.learn_anonymous(shared, range);
         }
         Ok(())
-    }
-}
-
-pub(super) fn raw(predicted: &Predicted) -> i64 {
-    match predicted.result {
-        Ok(value) => value.cast_signed(),
-        Err(errno) => -i64::from(errno.0),
     }
 }

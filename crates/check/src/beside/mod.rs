@@ -21,12 +21,13 @@ mod program;
 mod replay;
 mod run;
 mod scene;
+mod under_way;
 
 pub use found::{Divergence, Found, INPUTS, Kept, PagesDiffer, Unmodelled};
 pub use json::CHECK_SCHEMA;
 pub use kernel::KernelMap;
-pub use memory::{Caller, Company, Early, Ending, Every, Known, Memory, UnderWay};
-pub use orders::OpenCalls;
+pub use memory::{Every, Known, Memory};
 pub use program::{PagesWanted, Program};
 pub use replay::{Replayed, replay, shortest};
 pub use run::run;
+pub use under_way::{Caller, Company, Early, Ending, OpenCalls, UnderWay};

@@ -7,7 +7,6 @@
 //! The twin does each order on a copy; one that gives the kernel's answer and its whole map is taken. Where none does
 //! because a call is half done, its ranges are left out and counted: its end compares them.
 
-use std::collections::HashMap;
 use std::io;
 
 use abi::{AddrRange, Tid};
@@ -15,24 +14,14 @@ use timeline::twin::{Shared, Told};
 use timeline::{Difference, touched};
 
 use super::found::Found;
-use super::memory::{Answered, Early, Ending, Memory, UnderWay, raw};
+use super::memory::Memory;
+use super::under_way::{Answered, Early, Ending, OpenCalls, UnderWay, raw};
 
 /// At most so many orders are tried in one pass: all of those of four others.
 const ORDERS_MAX: usize = 1 << 12;
 
 /// How often all orders are tried.
 const PASSES: usize = 3;
-
-/// Calls whose end nobody has seen.
-#[derive(Clone, Copy)]
-pub enum OpenCalls<'a> {
-    /// There are none.
-    None,
-    /// Their threads were killed inside: the kernel did each or did not.
-    CutOff(&'a HashMap<Tid, UnderWay>),
-    /// They are under way, while a process forks.
-    UnderWay(&'a HashMap<Tid, UnderWay>),
-}
 
 /// What the others may have done when a call's end was seen; the rest of their calls is not done yet.
 struct Order {

@@ -11,7 +11,7 @@ use sys::pagemap::Scanner;
 use timeline::ledger::{Asked, Done, EVERYWHERE, Held, Ledger, Moving, Sight, Touch};
 
 use super::found::{Found, PagesDiffer};
-use super::memory::Company;
+use super::under_way::Company;
 
 /// The pages of one memory.
 pub(super) struct Pages {

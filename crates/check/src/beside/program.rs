@@ -17,9 +17,9 @@ use timeline::twin::Shared;
 
 use super::descriptions::Descriptions;
 use super::found::{Divergence, Found};
-use super::memory::{Caller, Company, Ending, Every, Known, Memory, UnderWay};
-use super::orders::OpenCalls;
+use super::memory::{Every, Known, Memory};
 use super::pages::{Look, Pages};
+use super::under_way::{Caller, Company, Ending, OpenCalls, UnderWay};
 
 /// Watches a program: its memories with their twins.
 pub struct Program {

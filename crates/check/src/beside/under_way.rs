@@ -1,0 +1,85 @@
+//! Calls between their two ends: who makes them, and what the twin said of them before.
+
+use std::collections::HashMap;
+
+use abi::{AddrRange, Call, Pid, Tid};
+use recording::CallInput;
+use timeline::twin::Predicted;
+
+/// Whether other threads may touch pages, or make calls, while a call is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Company {
+    /// The caller is the memory's only thread.
+    Alone,
+    /// There are others.
+    Others,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The process.
+    pub pid: Pid,
+    /// The thread.
+    pub tid: Tid,
+    /// Whether there are others.
+    pub company: Company,
+}
+
+/// A call between its two ends.
+#[derive(Clone, Debug)]
+pub struct UnderWay {
+    /// The call.
+    pub call: Call,
+    /// What the kernel reads besides its registers.
+    pub input: CallInput,
+    /// What the twin answered where the call's effect was seen before its end was; the twin has done it then.
+    pub early: Option<Early>,
+}
+
+/// The twin's word on a call whose effect was seen before its end.
+#[derive(Clone, Debug)]
+pub struct Early {
+    /// Its word.
+    pub predicted: Predicted,
+    /// The ranges that the call changes.
+    pub ranges: [Option<AddrRange>; 2],
+}
+
+/// The end of a call.
+pub struct Ending<'a> {
+    /// Who made it.
+    pub caller: Caller,
+    /// The call.
+    pub done: UnderWay,
+    /// What the kernel answered.
+    pub kernel: i64,
+    /// The calls of other threads that are under way.
+    pub others: &'a mut HashMap<Tid, UnderWay>,
+}
+
+/// What a call came to: the twin's word, and whether it was the kernel's.
+pub(super) struct Answered {
+    pub(super) predicted: Predicted,
+    pub(super) ranges: [Option<AddrRange>; 2],
+    pub(super) agrees: bool,
+}
+
+/// Calls whose end nobody has seen.
+#[derive(Clone, Copy)]
+pub enum OpenCalls<'a> {
+    /// There are none.
+    None,
+    /// Their threads were killed inside: the kernel did each or did not.
+    CutOff(&'a HashMap<Tid, UnderWay>),
+    /// They are under way, while a process forks.
+    UnderWay(&'a HashMap<Tid, UnderWay>),
+}
+
+/// The twin's word as the register would have it.
+pub(super) fn raw(predicted: &Predicted) -> i64 {
+    match predicted.result {
+        Ok(value) => value.cast_signed(),
+        Err(errno) => -i64::from(errno.0),
+    }
+}
