@@ -35,7 +35,8 @@ pub fn shortest(program: Program) -> Result<Option<(Program, Divergence)>, FuzzE
     match worlds.replay(Direction::TopDown, DEPTH, &program) {
         Ok(_) => Ok(None),
         Err(Stop::Diverged(found)) => {
-            Ok(Some(shorten(&mut worlds, Direction::TopDown, DEPTH, program, *found)))
+            let run = |shorter: &Program| worlds.replay(Direction::TopDown, DEPTH, shorter);
+            Ok(Some(shorten(program, *found, run)))
         }
         Err(Stop::Failed(error)) => Err(error),
     }

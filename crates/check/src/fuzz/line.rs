@@ -310,6 +310,12 @@ fn parse_bytes(text: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
+impl Default for Program {
+    fn default() -> Self {
+        Self { privilege: Privilege::Kept, lines: Vec::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

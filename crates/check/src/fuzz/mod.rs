@@ -1,5 +1,6 @@
 //! The differential fuzzer: random programs of memory calls on the kernel and on the twin.
 
+mod calls;
 mod campaign;
 mod compare;
 mod contents;
@@ -18,8 +19,10 @@ mod seen;
 mod shrink;
 mod small_world;
 mod world;
+mod worlds;
 
-pub use campaign::{Finding, Plan, Shorten, Summary, Worlds, direction_of, program_text, run};
+pub use calls::{direction_of, program_text, run};
+pub use campaign::{Finding, Plan, Shorten, Summary};
 pub use compare::{Inodes, other_flags, same_map};
 pub use contents::{replay_contents, run_contents};
 pub use divergence::{Divergence, What};
@@ -35,3 +38,4 @@ pub use seen::Seen;
 pub use shrink::shrink as shorten;
 pub use small_world::{SmallWorld, run as run_small_world};
 pub use world::{Furnished, Segment, World};
+pub use worlds::Worlds;

@@ -1,0 +1,65 @@
+//! The worlds that one thread runs programs of calls in.
+
+use mm::Mutation;
+
+use super::error::FuzzError;
+use super::line::Program;
+use super::origin::Direction;
+use super::run::{Counted, Depth, Run, Stop};
+use super::world::World;
+
+/// The worlds of one thread, each started when it is first wanted.
+#[derive(Default)]
+pub struct Worlds {
+    top_down: Option<World>,
+    bottom_up: Option<World>,
+    mutation: Option<Mutation>,
+}
+
+impl Worlds {
+    /// Makes worlds whose twins have a rule changed.
+    pub fn of(mutation: Option<Mutation>) -> Self {
+        Self { mutation, ..Self::default() }
+    }
+
+    fn slot(&mut self, direction: Direction) -> &mut Option<World> {
+        match direction {
+            Direction::TopDown => &mut self.top_down,
+            Direction::BottomUp => &mut self.bottom_up,
+        }
+    }
+
+    /// Returns the world of a layout.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn world(&mut self, direction: Direction) -> Result<&mut World, FuzzError> {
+        let mutation = self.mutation;
+        let slot = self.slot(direction);
+        match slot {
+            Some(world) => Ok(world),
+            None => Ok(slot.insert(World::start(direction, mutation)?)),
+        }
+    }
+
+    /// Lets go of a world whose processes are in an unknown state.
+    pub fn drop_world(&mut self, direction: Direction) {
+        *self.slot(direction) = None;
+    }
+
+    /// Runs a program whose lines are known.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub fn replay(&mut self, direction: Direction, depth: Depth, program: &Program) -> Result<Counted, Stop> {
+        let world = self.world(direction)?;
+        let Program { privilege, lines } = program;
+        let mut run = Run::start(world, *privilege, depth)?;
+        let end = lines.iter().try_for_each(|line| run.line(line.clone())).and_then(|()| run.finish());
+        let unusable = matches!(end, Err(Stop::Failed(_)));
+        if end.is_err() && (run.abandon().is_err() || unusable) {
+            self.drop_world(direction);
+        }
+        end
+    }
+}
