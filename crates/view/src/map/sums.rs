@@ -3,37 +3,64 @@
 use serde::{Deserialize, Serialize};
 use snapshot::{Amounts, MappingSums, PageSums};
 
-/// Sums over a part of the map, in bytes; `None` where the target does not tell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct MapSums {
-    /// Virtual size.
-    pub size: u64,
-    /// Whose contents the core file holds; `None` for any other target.
-    pub in_core: Option<u64>,
+/// Declares the sums once: the fields, how they are taken over, their addition.
+macro_rules! sums {
+    ($( $(#[$meta:meta])* $field:ident ),* $(,)?) => {
+        /// Sums over a part of the map, in bytes; `None` where the target does not tell.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+        pub struct MapSums {
+            /// Virtual size.
+            pub size: u64,
+            /// Whose contents the core file holds; `None` for any other target.
+            pub in_core: Option<u64>,
+            /// For several processes: resident, each page that more than one maps counted once.
+            pub once: Option<u64>,
+            $( $(#[$meta])* pub $field: Option<u64>, )*
+            /// Mappings; one of several kinds counts for the kind of its first byte.
+            pub mappings: u64,
+        }
+
+        impl MapSums {
+            pub(super) fn from_kernel(size: u64, mappings: u64, sums: MappingSums) -> Self {
+                Self { size, in_core: None, once: None, $( $field: sums.$field, )* mappings }
+            }
+
+            /// Adds other sums; what is not known of both is not known of the sum. A saved map may hold any numbers.
+            fn add(&mut self, other: Self) {
+                let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b));
+                *self = Self {
+                    size: self.size.saturating_add(other.size),
+                    in_core: plus(self.in_core, other.in_core),
+                    once: plus(self.once, other.once),
+                    $( $field: plus(self.$field, other.$field), )*
+                    mappings: self.mappings.saturating_add(other.mappings),
+                };
+            }
+        }
+    };
+}
+
+sums! {
     /// Resident.
-    pub rss: Option<u64>,
-    /// For several processes: resident, each page that more than one maps counted once.
-    pub once: Option<u64>,
+    rss,
     /// Resident, each page divided by the number of its users.
-    pub pss: Option<u64>,
+    pss,
     /// Resident in this process alone.
-    pub uss: Option<u64>,
+    uss,
     /// Resident and written to.
-    pub dirty: Option<u64>,
+    dirty,
     /// Resident and of no file.
-    pub anonymous: Option<u64>,
+    anonymous,
     /// In swap.
-    pub swap: Option<u64>,
+    swap,
     /// In huge pages.
-    pub huge: Option<u64>,
+    huge,
     /// Locked.
-    pub locked: Option<u64>,
+    locked,
     /// Resident in small pages where huge ones are allowed.
-    pub huge_possible: Option<u64>,
+    huge_possible,
     /// Virtual size that counts against the commit limit.
-    pub charged: Option<u64>,
-    /// Mappings; one of several kinds counts for the kind of its first byte.
-    pub mappings: u64,
+    charged,
 }
 
 /// What `/proc/PID/status` says of a process, in bytes.
@@ -53,38 +80,6 @@ impl MapSums {
         Self { in_core: amounts.held, ..Self::from_kernel(amounts.size, amounts.mappings as u64, sums) }
     }
 
-    pub(super) fn from_kernel(size: u64, mappings: u64, sums: MappingSums) -> Self {
-        let MappingSums {
-            rss,
-            pss,
-            uss,
-            dirty,
-            anonymous,
-            swap,
-            swap_pss: _,
-            huge,
-            locked,
-            huge_possible,
-            charged,
-        } = sums;
-        Self {
-            size,
-            in_core: None,
-            once: None,
-            rss,
-            pss,
-            uss,
-            dirty,
-            anonymous,
-            swap,
-            huge,
-            locked,
-            huge_possible,
-            charged,
-            mappings,
-        }
-    }
-
     /// What its bar shows: what is resident, or in the core, or the size where neither is known.
     pub fn weight(&self) -> u64 {
         self.in_core.or(self.once).or(self.rss).unwrap_or(self.size)
@@ -96,43 +91,6 @@ impl MapSums {
             all.add(more);
             all
         })
-    }
-
-    /// Adds other sums; what is not known of both is not known of the sum. A saved map may hold any numbers.
-    fn add(&mut self, other: Self) {
-        let plus = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b));
-        let Self {
-            size,
-            in_core,
-            once,
-            rss,
-            pss,
-            uss,
-            dirty,
-            anonymous,
-            swap,
-            huge,
-            locked,
-            huge_possible,
-            charged,
-            mappings,
-        } = other;
-        *self = Self {
-            size: self.size.saturating_add(size),
-            in_core: plus(self.in_core, in_core),
-            once: plus(self.once, once),
-            rss: plus(self.rss, rss),
-            pss: plus(self.pss, pss),
-            uss: plus(self.uss, uss),
-            dirty: plus(self.dirty, dirty),
-            anonymous: plus(self.anonymous, anonymous),
-            swap: plus(self.swap, swap),
-            huge: plus(self.huge, huge),
-            locked: plus(self.locked, locked),
-            huge_possible: plus(self.huge_possible, huge_possible),
-            charged: plus(self.charged, charged),
-            mappings: self.mappings.saturating_add(mappings),
-        };
     }
 }
 
