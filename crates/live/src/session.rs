@@ -75,15 +75,15 @@ impl Live {
         self.seats[process.0].and_then(|seat| seat.pid)
     }
 
-    /// Lets a process touch all of its own seat, so that no later step brings a page of it in: what is counted of
-    /// resident memory from then on is the steps' own doing.
+    /// Lets a process write to all of its own seat, so that no later step brings a page of it in or makes one dirty: what
+    /// is counted of resident and of dirty memory from then on is the steps' own doing.
     ///
     /// # Errors
     /// As [`Live::push`].
     pub fn warm(&mut self, process: Process) -> Result<(), LiveError> {
         let start = Puppet::address(process.0, 0);
         let seat = AddrRange::new(start, VirtAddr(start.0 + Puppet::seat_bytes() as u64));
-        let (addr, len, advice) = (seat.start, seat.len(), Advice::POPULATE_READ);
+        let (addr, len, advice) = (seat.start, seat.len(), Advice::POPULATE_WRITE);
         self.push(process, Step::Call(Call::Madvise { addr, len, advice })).map(drop)
     }
 

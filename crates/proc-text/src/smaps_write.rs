@@ -36,14 +36,14 @@ pub fn write_rollup(span: AddrRange, sums: &SmapsFields<'_>, out: &mut Vec<u8>) 
 /// Appends the fields that are known, a line each, in the kernel's order (`fs/proc/task_mmu.c: show_smap`).
 pub fn write_smaps_fields(fields: &SmapsFields<'_>, out: &mut Vec<u8>) {
     for (key, bytes) in fields.sizes() {
-        write_key(key, out);
+        let width = write_key(key, out);
         // Writing to a Vec cannot fail.
-        let _ = writeln!(out, "{:NUMBER_WIDTH$} kB", bytes >> 10);
+        let _ = writeln!(out, "{:width$} kB", bytes >> 10);
     }
     let numbers = [(&b"THPeligible"[..], fields.thp_eligible), (b"ProtectionKey", fields.protection_key)];
     for (key, number) in numbers.into_iter().filter_map(|(key, number)| Some((key, number?))) {
-        write_key(key, out);
-        let _ = writeln!(out, "{number:NUMBER_WIDTH$}");
+        let width = write_key(key, out);
+        let _ = writeln!(out, "{number:width$}");
     }
     if let Some(flags) = fields.vm_flags {
         out.extend_from_slice(b"VmFlags:");
@@ -55,12 +55,15 @@ pub fn write_smaps_fields(fields: &SmapsFields<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn write_key(key: &[u8], out: &mut Vec<u8>) {
+/// Appends a key and returns how many digits its number is padded to: the longest key (`Private_Hugetlb`) has a blank
+/// more behind it and a digit fewer.
+fn write_key(key: &[u8], out: &mut Vec<u8>) -> usize {
     let from = out.len();
     out.extend_from_slice(key);
-    out.push(b':');
+    out.extend_from_slice(b": ");
     let padded = (from + NUMBER_COLUMN).max(out.len());
     out.resize(padded, b' ');
+    NUMBER_WIDTH - (padded - from - NUMBER_COLUMN).min(NUMBER_WIDTH)
 }
 
 #[cfg(test)]
@@ -104,6 +107,18 @@ mod tests {
             sums_seen += 1;
         }
         assert!(sums_seen > 0);
+    }
+
+    #[test]
+    fn numbers_too_long_for_their_column_stand_apart_from_their_key() {
+        let mut printed = Vec::new();
+        let size = Some(123_456_789 << 10);
+        let fields = SmapsFields { private_hugetlb: size, swap: size, ..SmapsFields::default() };
+        write_smaps_fields(&fields, &mut printed);
+        assert_eq!(
+            String::from_utf8_lossy(&printed),
+            "Private_Hugetlb: 123456789 kB\nSwap:           123456789 kB\n"
+        );
     }
 
     #[test]

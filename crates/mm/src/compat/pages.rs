@@ -36,6 +36,7 @@ rules! {
     "mremap, mprotect" Verified "entries move; the right to write comes and goes",
     "mincore's vector" Verified "of files that the caller may write",
     "Rss*, and the fields of smaps" Verified "Referenced: between what entries show and what the queues may add",
+    "smaps, smaps_rollup and pagemap as bytes" Verified "printed by crates/proc-twin; frames, places in swap and names are inputs",
     "SIGSEGV, SIGBUS with code and address" Verified "",
     "protection keys" Reading "SEGV_PKUERR with the key, by the rights of the thread (AddressSpace::set_key_rights)",
     "the arguments that exec writes to the stack" Reading "their pages are there, from the first stack pointer up; their bytes are the caller's to store",

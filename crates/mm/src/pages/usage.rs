@@ -22,7 +22,7 @@ impl Share {
     const SHIFT: u32 = 12;
 
     /// Returns the part of one of `holders`; rounded down as in the kernel.
-    fn of(bytes: u64, holders: u32) -> Self {
+    pub fn of(bytes: u64, holders: u32) -> Self {
         Self((bytes << Self::SHIFT) / u64::from(holders.max(1)))
     }
 

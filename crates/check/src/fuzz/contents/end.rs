@@ -2,14 +2,15 @@
 
 use abi::{Advice, Call, PAGE_SIZE};
 use live::{Answer, Live, Step, Text, Ticket};
-use mm::{FileKind, VmFlags, Why};
+use mm::{VmFlags, Why};
 
-use super::chance::Sampled;
-use super::expect::{self, WriteBack};
+use super::expect;
+use super::outside::Outside;
 use super::run::{Expected, Run};
 use crate::fuzz::divergence::What;
 use crate::fuzz::run::{Counted, Stop};
 
+const GETPID: u32 = 39;
 const STATUS_MAX: usize = 4096;
 const SMAPS_MAX: usize = 1 << 17;
 
@@ -19,9 +20,13 @@ impl Run<'_> {
         self.flush()?;
         self.pending_of = who;
         let Some(actor) = &self.actors[who] else { return Ok(()) };
-        self.world.live.recycle(actor.process);
-        self.world.live.warm(actor.process)?;
-        self.world.live.run(actor.process)?;
+        let process = actor.process;
+        self.world.live.recycle(process);
+        self.world.live.warm(process)?;
+        let told = self.world.live.act(process, Step::Raw { nr: GETPID, args: [0; 6] })?;
+        if let (Answer::Returned(Ok(pid)), Some(actor)) = (told, &mut self.actors[who]) {
+            actor.pid = pid;
+        }
         self.begin_counting(who)
     }
 
@@ -41,7 +46,11 @@ impl Run<'_> {
         let process = actor.process;
         self.world.live.recycle(process);
         let words = expect::pagemap(&mut actor.space, &mut self.system, self.window);
+        let vectors = expect::vectors(&actor.space, &self.system, self.window);
         self.push(who, Step::Pagemap(self.window), Expected::Pagemap(words), Why::default())?;
+        for (range, vector) in vectors {
+            self.push(who, Step::Mincore(range), Expected::Bytes(vector), Why::default())?;
+        }
         self.compare_smaps(who)?;
         self.read_everything(who)?;
         self.flush()?;
@@ -61,10 +70,14 @@ impl Run<'_> {
         let status =
             self.world.live.push(process, Step::Read { text: Text::Status, bytes_max: STATUS_MAX })?;
         let smaps = self.world.live.push(process, Step::Read { text: Text::Smaps, bytes_max: SMAPS_MAX })?;
+        let rollup = Step::Read { text: Text::Rollup, bytes_max: STATUS_MAX };
+        let rollup = self.world.live.push(process, rollup)?;
         self.world.live.run(process)?;
+        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let mut outside = Outside::count(actor.pid, &actor.space, self.window);
         self.compare()?;
-        let outside = self.compare_usage(who, smaps)?;
-        self.compare_sums(who, status, outside)?;
+        self.compare_texts(who, smaps, rollup, &mut outside)?;
+        self.compare_sums(who, status, outside.pages)?;
         self.compare_counters(who)
     }
 
@@ -95,46 +108,6 @@ impl Run<'_> {
         }
         let shown = |sums: [u64; 3]| format!("RssAnon {} RssFile {} RssShmem {}", sums[0], sums[1], sums[2]);
         Err(self.diverged(What::Counters, shown(ours), shown(kernel), Why::default()))
-    }
-
-    /// Compares what smaps says of each mapping of the window. Returns what is resident outside it: anonymous, of files,
-    /// of shared memory, in pages.
-    fn compare_usage(&mut self, who: usize, ticket: Ticket) -> Result<[u64; 3], Stop> {
-        let mut outside = [0; 3];
-        let mut text = Vec::new();
-        self.world.live.text(ticket, &mut text)?;
-        let sampled = Sampled::now(self.window);
-        let Some(actor) = &self.actors[who] else { return Ok(outside) };
-        for row in proc_text::smaps(&text) {
-            let row = row?;
-            if !self.window.overlaps(row.map.range) {
-                let (rss, anonymous) = (row.fields.rss.unwrap_or(0), row.fields.anonymous.unwrap_or(0));
-                let is_shared_memory = [&b"/memfd:"[..], b"/dev/zero", b"/SYSV"];
-                let is_shared_memory = is_shared_memory.iter().any(|name| row.map.name.starts_with(name));
-                outside[0] += anonymous / PAGE_SIZE;
-                outside[1 + usize::from(is_shared_memory)] += (rss - anonymous) / PAGE_SIZE;
-                continue;
-            }
-            let range = row.map.range;
-            let file = actor.space.find(range.start).and_then(|vma| vma.backing.file_kind());
-            let write_back =
-                if file == Some(FileKind::Regular) { WriteBack::Chance } else { WriteBack::Never };
-            let eligible = actor
-                .space
-                .find(range.start)
-                .is_some_and(|vma| actor.space.is_huge_eligible(&self.system, vma));
-            if row.fields.thp_eligible != Some(u64::from(eligible)) {
-                let (twin, kernel) =
-                    (format!("{range}: THPeligible {eligible}"), format!("{:?}", row.fields.thp_eligible));
-                return Err(self.diverged(What::Usage, twin, kernel, Why::default()));
-            }
-            let ours = actor.space.usage(&self.system, range);
-            if let Some((twin, kernel)) = expect::differing(&ours, &row.fields, write_back, sampled) {
-                let shown = |what: String| format!("{range}: {what}");
-                return Err(self.diverged(What::Usage, shown(twin), shown(kernel), Why::default()));
-            }
-        }
-        Ok(outside)
     }
 
     /// Reads every page that may be read, one by one: what is not there yet comes, or raises its signal.

@@ -2,47 +2,48 @@
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use live::hash_page;
-use mm::{PageKind, PageSize, PageView, Usage, VmFlags};
-use proc_text::{PagemapEntry, SmapsFields};
+use mm::VmFlags;
+use proc_text::{PagemapEntry, PagemapFacts};
 
-use super::chance::Sampled;
 use super::world::{Space, Sys, WINDOW};
 
-const PRESENT: u64 = 1 << 63;
-const SWAPPED: u64 = 1 << 62;
-const FILE: u64 = 1 << 61;
-const GUARD: u64 = 1 << 58;
-const EXCLUSIVE: u64 = 1 << 56;
-
-/// The bits of a pagemap word that are compared. A guard marker is also told as swapped.
-pub(super) fn compared(entry: PagemapEntry) -> u64 {
-    let bits = entry.0 & (PRESENT | SWAPPED | FILE | GUARD | EXCLUSIVE);
-    if bits & GUARD != 0 { bits & !SWAPPED } else { bits }
-}
-
-/// The same of the twin's page.
-fn word(view: PageView) -> u64 {
-    let exclusive = if view.mapped == 1 { EXCLUSIVE } else { 0 };
-    match view.kind {
-        PageKind::None => 0,
-        PageKind::Guard => GUARD,
-        // The huge page of zeroes is told as a file's.
-        PageKind::Zero if view.size == PageSize::Huge => PRESENT | FILE,
-        PageKind::Zero => PRESENT,
-        PageKind::Anon => PRESENT | exclusive,
-        PageKind::File | PageKind::Shmem | PageKind::Device => PRESENT | FILE | exclusive,
-        PageKind::Swapped => SWAPPED,
-    }
-}
-
 /// The words of the window's pages.
-pub(super) fn pagemap(space: &mut Space, sys: &mut Sys, window: AddrRange) -> Vec<u64> {
+pub(super) fn pagemap(space: &mut Space, sys: &mut Sys, window: AddrRange) -> Vec<PagemapEntry> {
     space.catch_up(sys);
-    let mut words = vec![0; window.pages() as usize];
-    for (at, entry) in words.iter_mut().enumerate() {
-        *entry = word(space.page(sys, page(at)));
+    proc_twin::pagemap(space, sys, window).collect()
+}
+
+/// The twin's words with what is the kernel's choice: in which frame a page is, and where in swap.
+pub(super) fn numbered(ours: &[PagemapEntry], told: &[u8]) -> impl Iterator<Item = PagemapEntry> {
+    let told = words(told).chain(std::iter::repeat(PagemapEntry::default()));
+    ours.iter().zip(told).map(|(ours, told)| {
+        let (ours, told) = (PagemapFacts::from(*ours), PagemapFacts::from(told));
+        let frame = ours.frame.map(|_| told.frame.unwrap_or(0));
+        let swap = ours.swap.map(|_| told.swap.unwrap_or(0));
+        PagemapFacts { frame, swap, ..ours }.entry()
+    })
+}
+
+/// The words that a read of the pagemap gave.
+pub(super) fn words(bytes: &[u8]) -> impl Iterator<Item = PagemapEntry> {
+    bytes.as_chunks().0.iter().map(|word| PagemapEntry(u64::from_ne_bytes(*word)))
+}
+
+/// The vectors of what is mapped of the window, one for each stretch without a hole.
+pub(super) fn vectors(space: &Space, sys: &Sys, window: AddrRange) -> Vec<(AddrRange, Vec<u8>)> {
+    let mut stretches: Vec<AddrRange> = Vec::new();
+    for part in space.vmas_in(window).filter_map(|vma| vma.range.intersection(window)) {
+        match stretches.last_mut() {
+            Some(last) if last.end == part.start => last.end = part.end,
+            _ => stretches.push(part),
+        }
     }
-    words
+    let vector = |range| {
+        let mut vector = Vec::new();
+        proc_twin::write_mincore(space, sys, range, &mut vector);
+        (range, vector)
+    };
+    stretches.into_iter().map(vector).collect()
 }
 
 /// The pages of the window that are there and may be read, in runs, with the hash of each.
@@ -71,61 +72,4 @@ pub(super) fn hashes(space: &mut Space, sys: &mut Sys, window: AddrRange) -> Vec
 /// The address of a page of the window.
 pub(super) fn page(at: usize) -> VirtAddr {
     VirtAddr(WINDOW.start.0 + at as u64 * PAGE_SIZE)
-}
-
-/// Whether the kernel may have written back what the twin holds dirty.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum WriteBack {
-    /// At any time: pages of a disk's file.
-    Chance,
-    /// Never.
-    Never,
-}
-
-/// Compares what smaps says of a mapping with what the twin adds up; returns what differs, by the twin and by the kernel.
-///
-/// What is dirty may be clean by now where it has a disk behind it, never the other way round. `Referenced` has the
-/// pages that the page table says were accessed, and of the others none but those that the kernel's queues may remember.
-pub(super) fn differing(
-    ours: &Usage,
-    told: &SmapsFields<'_>,
-    write_back: WriteBack,
-    sampled: Sampled,
-) -> Option<(String, String)> {
-    let of = |field: Option<u64>| field.unwrap_or(0);
-    let sum = |a: Option<u64>, b: Option<u64>| of(a) + of(b);
-    let (shared, private) = (ours.shared_clean + ours.shared_dirty, ours.private_clean + ours.private_dirty);
-    let exact = [
-        ("Rss", ours.resident, of(told.rss)),
-        ("Pss", ours.pss.kib() << 10, of(told.pss)),
-        ("Shared_Clean + Shared_Dirty", shared, sum(told.shared_clean, told.shared_dirty)),
-        ("Private_Clean + Private_Dirty", private, sum(told.private_clean, told.private_dirty)),
-        ("Anonymous", ours.anonymous, of(told.anonymous)),
-        ("LazyFree", ours.lazy_free, of(told.lazy_free)),
-        ("AnonHugePages", ours.anon_huge, of(told.anon_huge)),
-        ("Swap", ours.swap, of(told.swap)),
-        ("SwapPss", ours.swap_pss.kib() << 10, of(told.swap_pss)),
-        ("Locked", ours.locked.kib() << 10, of(told.locked)),
-    ];
-    let dirty = [
-        ("Pss_Dirty", ours.pss_dirty.kib() << 10, of(told.pss_dirty)),
-        ("Shared_Dirty", ours.shared_dirty, of(told.shared_dirty)),
-        ("Private_Dirty", ours.private_dirty, of(told.private_dirty)),
-    ];
-    let referenced = [("Referenced", ours.referenced, of(told.referenced))];
-    let mut lines = (String::new(), String::new());
-    let mut note = |(name, ours, told): (&str, u64, u64), is_allowed: bool| {
-        if !is_allowed {
-            lines.0.push_str(&format!("{name} {ours} "));
-            lines.1.push_str(&format!("{name} {told} "));
-        }
-    };
-    exact.into_iter().for_each(|row| note(row, row.1 == row.2));
-    dirty.into_iter().for_each(|row| {
-        note(row, row.1 == row.2 || write_back == WriteBack::Chance && row.2 < row.1);
-    });
-    referenced.into_iter().for_each(|row| {
-        note(row, row.1 <= row.2 && (row.2 <= ours.referenced_most || sampled == Sampled::Chance));
-    });
-    (!lines.0.is_empty()).then_some(lines)
 }

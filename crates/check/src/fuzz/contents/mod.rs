@@ -11,7 +11,9 @@ mod counters;
 mod end;
 mod expect;
 mod generate;
+mod outside;
 mod run;
+mod texts;
 mod world;
 
 pub use campaign::{replay_contents, run_contents};

@@ -3,21 +3,25 @@
 use abi::{AddrRange, Advice, Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
 use live::{Answer, Process, Setup, Step, Ticket};
 use mm::{Basis, Fault, FileInput, FileKind, Input, Why};
+use proc_text::{PagemapEntry, PagemapFacts};
+use proc_twin::Names;
 
 use super::counters::Counters;
 use super::expect;
-use super::world::{Space, Sys, WIDE, World};
+use super::world::{Space, Sys, World};
 use crate::fuzz::divergence::{Divergence, What};
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Act, Line, Privilege, Program};
 use crate::fuzz::run::{Counted, Stop};
 
-/// What is in the pages is compared after so many lines.
+/// Texts and what is in the pages are compared after so many lines.
 const HASH_EVERY: usize = 16;
 
 /// A process of the program, on both sides.
 pub(super) struct Actor {
     pub(super) process: Process,
+    /// Its number, where the kernel tells it.
+    pub(super) pid: u64,
     pub(super) space: Space,
     pub(super) parent: usize,
     /// What it has counted that is not the program's.
@@ -38,7 +42,7 @@ pub(super) enum Expected {
     /// Hashes of pages, from the first one.
     Hashes(Vec<u64>),
     /// Words of the pagemap.
-    Pagemap(Vec<u64>),
+    Pagemap(Vec<PagemapEntry>),
 }
 
 /// Something that the kernel has still to answer.
@@ -60,6 +64,8 @@ pub(super) struct Run<'w> {
     pub(super) pending_of: usize,
     /// Where everything happens.
     pub(super) window: AddrRange,
+    /// The names of files, and which one the kernel made for each mapping of shared anonymous memory that was seen.
+    pub(super) names: Names,
 }
 
 impl<'w> Run<'w> {
@@ -71,7 +77,8 @@ impl<'w> Run<'w> {
         let input = Input { caps: world.caps, ..Input::default() };
         let space = world.origin.clone().fork(&mut system, &input);
         let space = space.map_err(|errno| FuzzError::Setup(format!("the twin cannot fork: {errno}")))?;
-        let actor = Actor { process, space, parent: 0, outside: Counters::default() };
+        let actor = Actor { process, pid: 0, space, parent: 0, outside: Counters::default() };
+        let names = Names { paths: world.paths.clone(), ..Names::default() };
         let mut run = Self {
             world,
             system,
@@ -81,6 +88,7 @@ impl<'w> Run<'w> {
             pending: Vec::new(),
             pending_of: 0,
             window,
+            names,
         };
         run.begin(0)?;
         Ok(run)
@@ -278,7 +286,7 @@ impl<'w> Run<'w> {
         self.counted.calls += 1;
         match (forked, twin) {
             (Answer::Forked(process), Ok(space)) => {
-                let actor = Actor { process, space, parent: who, outside: Counters::default() };
+                let actor = Actor { process, pid: 0, space, parent: who, outside: Counters::default() };
                 self.actors.push(Some(actor));
                 self.begin(self.actors.len() - 1)
             }
@@ -298,7 +306,7 @@ impl<'w> Run<'w> {
         self.finish_one(who)
     }
 
-    /// Reads the pagemap after a line, and now and then what is in the pages.
+    /// Reads the pagemap after a line, and now and then the texts and what is in the pages.
     fn look(&mut self, who: usize) -> Result<(), Stop> {
         let at = self.lines.len();
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
@@ -308,9 +316,7 @@ impl<'w> Run<'w> {
         if !at.is_multiple_of(HASH_EVERY) {
             return Ok(());
         }
-        if self.window == WIDE {
-            self.compare_smaps(who)?;
-        }
+        self.compare_smaps(who)?;
         self.look_inside(who)
     }
 
@@ -359,12 +365,14 @@ impl<'w> Run<'w> {
             let answer = self.world.live.answer(ticket)?;
             let what = match &expected {
                 Expected::Pagemap(words) => {
-                    let told = self.world.live.pagemap(ticket)?;
-                    if told.iter().map(|entry| expect::compared(*entry)).eq(words.iter().copied()) {
+                    let (mut told, mut ours) = (Vec::new(), Vec::new());
+                    self.world.live.bytes(ticket, &mut told)?;
+                    proc_text::write_pagemap(expect::numbered(words, &told), &mut ours);
+                    if ours == told {
                         continue;
                     }
                     let mut found = self.divergence(at, What::Pages, String::new(), String::new(), why);
-                    (found.twin_map, found.kernel_map) = differing(words, &told);
+                    (found.twin_map, found.kernel_map) = differing(&ours, &told);
                     return Err(Stop::Diverged(Box::new(found)));
                 }
                 Expected::Hashes(hashes) => {
@@ -435,18 +443,15 @@ fn may_ask(call: Call) -> bool {
 }
 
 /// The pages whose words differ, a line each.
-fn differing(ours: &[u64], told: &[proc_text::PagemapEntry]) -> (String, String) {
+fn differing(ours: &[u8], told: &[u8]) -> (String, String) {
     let mut lines = (String::new(), String::new());
-    for (at, (ours, told)) in ours.iter().zip(told).enumerate() {
-        let told = expect::compared(*told);
-        if *ours != told {
-            let line = |word: u64| {
-                let facts = proc_text::PagemapFacts::from(proc_text::PagemapEntry(word));
-                format!("{} {facts:?}\n", expect::page(at))
-            };
-            lines.0.push_str(&line(*ours));
-            lines.1.push_str(&line(told));
-        }
+    let words = expect::words(ours).zip(expect::words(told));
+    for (at, (ours, told)) in words.enumerate().filter(|(_, (ours, told))| ours != told) {
+        let line = |word: PagemapEntry| {
+            format!("{} {:x} {:?}\n", expect::page(at), word.0, PagemapFacts::from(word))
+        };
+        lines.0.push_str(&line(ours));
+        lines.1.push_str(&line(told));
     }
     lines
 }

@@ -1,10 +1,12 @@
 //! Where programs with contents run.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
-use abi::{AddrRange, Fd, FileOff, PAGE_SIZE, Rlimit, VirtAddr};
+use abi::{AddrRange, Fd, FileId, FileOff, PAGE_SIZE, Rlimit, VirtAddr};
 use live::{Answer, Live, Setup, Step};
 use mm::{
     AddressSpace, Caps, Contents, DescriptionId, FileKind, MapFile, Mutation, ObjectId, OpenMode, Pages,
@@ -50,6 +52,8 @@ pub(super) struct OpenFile {
 pub(super) struct World {
     pub(super) live: Live,
     pub(super) files: Vec<OpenFile>,
+    /// Their paths, as the kernel prints them.
+    pub(super) paths: BTreeMap<FileId, Vec<u8>>,
     /// As a program finds it.
     pub(super) system: Sys,
     pub(super) origin: Space,
@@ -65,6 +69,7 @@ const STACK_LIMIT: Rlimit = Rlimit { soft: 1 << 20, hard: Rlimit::INFINITY };
 impl World {
     pub(super) fn start(mutation: Option<Mutation>) -> Result<Self, FuzzError> {
         let files = make()?;
+        let paths = paths(&files)?;
         let copies: Result<Vec<_>, _> = files.iter().map(|file| file.open.try_clone()).collect();
         let copies = copies.map_err(|error| FuzzError::Io("copying a descriptor", error))?;
         let plan = OriginPlan {
@@ -80,7 +85,7 @@ impl World {
         let mut system = System::with_contents(profile);
         let mut origin = AddressSpace::adopt(&mut system, layout, limits, rows);
         origin.set_settings(settings);
-        let mut world = Self { live, files, system, origin, caps, files_changed: true };
+        let mut world = Self { live, files, paths, system, origin, caps, files_changed: true };
         for (file, bytes) in SIZES.into_iter().enumerate() {
             let map = Arc::clone(&world.files[file].map);
             for (offset, page) in first_contents(bytes) {
@@ -156,6 +161,19 @@ fn first_contents(bytes: u64) -> impl Iterator<Item = (u64, Vec<u8>)> {
         let fill = super::generate::HARMLESS[page as usize % super::generate::HARMLESS.len()];
         (offset, vec![fill; (bytes - offset).min(PAGE_SIZE) as usize])
     })
+}
+
+/// The paths of files, as the kernel prints them.
+fn paths(files: &[OpenFile]) -> Result<BTreeMap<FileId, Vec<u8>>, FuzzError> {
+    let mut paths = BTreeMap::new();
+    for OpenFile { open, map } in files {
+        let path = fs::read_link(format!("/proc/self/fd/{}", open.as_raw_fd()));
+        let path = path.map_err(|error| FuzzError::Io("asking for a file's path", error))?;
+        if let ObjectId::File(id) = map.object {
+            paths.insert(id, path.into_os_string().into_vec());
+        }
+    }
+    Ok(paths)
 }
 
 /// Makes a file in memory, one on a disk, and opens the latter once more for reading only.
