@@ -40,7 +40,7 @@ pub use maps_write::write_maps_row;
 pub use mincore::{mincore, write_mincore};
 pub use name::{is_deleted, unescape, without_deleted, write_escaped};
 pub use pagemap::{PagemapEntry, PagemapFacts, write_pagemap};
-pub use smaps::{SmapsRow, SmapsRows, rollup, smaps};
+pub use smaps::{SmapsRow, SmapsRows, rollup, smaps, smaps_blocks};
 pub use smaps_fields::{SmapsFields, VmFlags};
 pub use smaps_write::{write_rollup, write_smaps_fields, write_smaps_row};
 pub use stat::{Stat, stat};

@@ -19,6 +19,18 @@ pub const fn smaps(text: &[u8]) -> SmapsRows<'_> {
     SmapsRows { lines: Lines::new(text), order: Order::new() }
 }
 
+/// Returns the bytes of each mapping of a smaps text, its line as in maps first.
+pub fn smaps_blocks(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let lines = rest.split_inclusive(|byte| *byte == b'\n').enumerate();
+        let of_block = lines.take_while(|(at, line)| *at == 0 || line.first().copied().is_some_and(is_field));
+        let (block, after) = rest.split_at(of_block.map(|(_, line)| line.len()).sum());
+        rest = after;
+        (!block.is_empty()).then_some(block)
+    })
+}
+
 /// Reads the text of `smaps_rollup`: the sums over all mappings.
 ///
 /// # Errors
@@ -170,6 +182,16 @@ Size:                  4 kB\nTHPeligible:    0\n";
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn blocks_are_the_text() {
+        let blocks: Vec<_> = smaps_blocks(TEXT).collect();
+        assert_eq!(blocks.concat(), TEXT);
+        let rows: Vec<_> =
+            blocks.iter().flat_map(|block| smaps(block)).collect::<Result<_, _>>().expect("good");
+        assert_eq!(rows, smaps(TEXT).map(|row| row.expect("good")).collect::<Vec<_>>());
+        assert_eq!((blocks.len(), smaps_blocks(b"").count()), (2, 0));
     }
 
     #[test]

@@ -39,6 +39,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Where another memory may have cut a file or written it back, [`mm::AddressSpace::catch_up`] comes first.
+//!
 //! What the twin cannot know:
 //!
 //! - the names of files and which file the kernel makes for nameless shared memory: told by [`Names`];

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, Errno, Fd, FileOff, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+use abi::{AddrRange, Call, Errno, Fd, PAGE_SIZE, VirtAddr};
 use live::{Fault, Live};
 use mm::{
     Access, AddressSpace, AdoptedVma, AnonPages, Backing, Basis, Caps, Contents, DescriptionId, FileInput,
-    FileKind, Input, Layout, Limits, MapFile, ObjectId, OpenMode, Pages, Profile, System, VmFlags, Vma, Why,
+    Input, Layout, Limits, MapFile, ObjectId, OpenMode, Pages, Profile, System, VmFlags, Vma, Why,
 };
+use proc_twin::{Mapping, Names, Smaps};
 
 use super::pages::{PageState, Run, push};
 use super::rows::Row;
@@ -402,6 +403,23 @@ impl Twin {
         Answer::Value(written.map(|()| bytes.len() as u64).map_err(|_| Errno::EIO))
     }
 
+    /// What smaps prints of the mapping that holds an address, without names of files; `Err` says why it is not known.
+    pub(crate) fn smaps(&mut self, memory: MemoryNo, addr: VirtAddr) -> Result<String, &'static str> {
+        let none = "nothing is mapped there";
+        let space = self.memories.get_mut(memory.0).and_then(Option::as_mut).ok_or(none)?;
+        // Another process may have taken pages away since.
+        space.catch_up(&mut self.system);
+        let vma = space.find(addr).ok_or(none)?;
+        let range = vma.range;
+        let smaps = Smaps::of(space, &self.system, vma, &Names::default());
+        if self.is_from_before(range.start, range.len()) {
+            return Err("its pages are from before the lab");
+        }
+        let mut text = Vec::new();
+        proc_text::write_smaps_row(&smaps.row(), &mut text);
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// The lines of a map.
     pub(crate) fn rows(&self, memory: MemoryNo) -> Vec<Row> {
         let Some(space) = self.memory(memory) else { return Vec::new() };
@@ -451,43 +469,6 @@ fn file_input(descriptions: &[Arc<MapFile>], descriptors: &[Descriptor], fd: Fd)
 }
 
 fn row(vma: &Vma, space: &Space) -> Row {
-    let file = vma.backing.file();
-    let id = match file.map(|file| file.object) {
-        Some(ObjectId::File(id)) => id,
-        _ => abi::FileId::default(),
-    };
-    Row {
-        range: vma.range,
-        prot: vma.flags.prot(),
-        shared: vma.flags.contains(VmFlags::MAYSHARE),
-        offset: FileOff(if file.is_some() { vma.pgoff.0 << PAGE_SHIFT } else { 0 }),
-        file: id,
-        name: name(vma, space),
-    }
-}
-
-/// As `fs/proc/task_mmu.c: get_vma_name` names what has no file.
-fn name(vma: &Vma, space: &Space) -> String {
-    let (layout, range) = (space.layout(), vma.range);
-    match &vma.backing {
-        Backing::Kernel(0) => return "[vdso]".into(),
-        Backing::Kernel(1) => return "[vvar]".into(),
-        Backing::Kernel(_) => return "[vvar_vclock]".into(),
-        Backing::File(file) => {
-            return match (file.object, file.kind) {
-                (ObjectId::Nameless(_), FileKind::Shmem) => "/dev/zero (deleted)".into(),
-                (ObjectId::Nameless(_), FileKind::Hugetlb) => "/anon_hugepage (deleted)".into(),
-                _ => String::new(),
-            };
-        }
-        Backing::Anonymous => {}
-    }
-    if range.start < layout.brk && range.end > layout.start_brk {
-        return "[heap]".into();
-    }
-    if range.start <= layout.start_stack && range.end >= layout.start_stack {
-        return "[stack]".into();
-    }
-    let given = vma.name().map(|name| format!("[anon:{}]", String::from_utf8_lossy(name)));
-    given.unwrap_or_default()
+    let Mapping { range, prot, shared, offset, file, name } = Mapping::of(space, vma, &Names::default());
+    Row { range, prot, shared, offset, file, name: view::words::printable(&name) }
 }

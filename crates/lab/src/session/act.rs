@@ -110,6 +110,10 @@ impl Session {
                 let (addr, len) = (self.address(addr)?, self.at_most(len, PAGES_BYTES_MAX, "of pages")?);
                 Shown::Pages(addr.page_down(), self.pages(addr, len)?)
             }
+            What::Smaps(addr) => {
+                let addr = self.address(addr)?;
+                Shown::Text(self.smaps(addr)?)
+            }
             What::Why if self.twin.is_none() => {
                 Shown::Text("only the twin knows why: `--on both` or `--on twin`".into())
             }

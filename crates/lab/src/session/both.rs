@@ -129,4 +129,45 @@ impl Session {
             (None, None) => Err(LabError::Setup("this side keeps no states of pages".into()).into()),
         }
     }
+
+    /// What smaps says of the mapping that holds an address: the kernel's lines where there is a kernel, with the twin's
+    /// word behind those where it has another. Such a line is no mistake by itself: what is dirty or was accessed of files,
+    /// and what waits for its place in the kernel's queues, is partly chance.
+    pub(super) fn smaps(&mut self, addr: VirtAddr) -> Result<String, LabError> {
+        let memory = self.thread().memory;
+        let twin = self.twin.as_mut().map(|twin| twin.smaps(memory, addr));
+        let Some(kernel) = &self.kernel else {
+            return Ok(twin.map_or_else(String::new, |twin| {
+                twin.unwrap_or_else(Into::into).trim_end_matches('\n').into()
+            }));
+        };
+        let text = kernel.smaps(memory)?;
+        let holds = |block: &&[u8]| {
+            let row = proc_text::smaps(block).next();
+            matches!(row, Some(Ok(row)) if row.map.range.contains(addr))
+        };
+        let Some(block) = proc_text::smaps_blocks(&text).find(holds) else {
+            return Ok("nothing is mapped there".into());
+        };
+        let lines = block.split(|byte| *byte == b'\n').map(view::words::printable);
+        let mut lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+        match twin {
+            Some(Ok(twin)) => {
+                for line in lines.iter_mut().skip(1) {
+                    let split = |line: &str| {
+                        let (key, value) = line.split_once(':')?;
+                        Some((key.to_owned(), value.trim().to_owned()))
+                    };
+                    let Some((key, value)) = split(line) else { continue };
+                    let twin = twin.lines().skip(1).filter_map(split).find(|(of, _)| *of == key);
+                    if let Some((_, twin)) = twin.filter(|(_, twin)| *twin != value) {
+                        let _infallible = write!(line, "   (twin: {twin})");
+                    }
+                }
+            }
+            Some(Err(why)) => lines.push(format!("(twin: {why})")),
+            None => {}
+        }
+        Ok(lines.join("\n"))
+    }
 }

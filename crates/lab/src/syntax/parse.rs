@@ -187,6 +187,7 @@ fn show(verb: &Name, words: &mut Cursor) -> Result<Step, Fault> {
     Ok(match verb.text.as_str() {
         "maps" => Step::Show(What::Maps),
         "pages" => Step::Show(What::Pages(addr(words)?, len(words)?)),
+        "smaps" => Step::Show(What::Smaps(addr(words)?)),
         "why" => Step::Show(What::Why),
         "frames" => Step::Show(What::Frames),
         "elf" => Step::Show(What::Elf),

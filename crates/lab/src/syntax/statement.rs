@@ -259,6 +259,8 @@ pub(crate) enum What {
     Maps,
     /// The state of each page of a range.
     Pages(Expr, Expr),
+    /// What smaps says of the mapping that holds an address.
+    Smaps(Expr),
     /// The reasons of the last answer.
     Why,
     /// The frames on the present stack.

@@ -62,6 +62,7 @@ verbs! {
     "free" false "ADDR" "gives a block of malloc back" "free p";
     "maps" false "" "shows the map" "maps";
     "pages" false "ADDR LEN" "shows the state of each page" "pages a 64K";
+    "smaps" false "ADDR" "shows what smaps says of the mapping there, and the twin beside" "smaps a";
     "why" false "" "shows the reasons of the last answer, which the twin can tell" "why";
     "frames" false "" "shows the frames on the present stack" "frames";
     "elf" false "" "shows the program headers and sections of the executable" "elf";

@@ -85,7 +85,7 @@ impl Run<'_> {
         let sampled = Sampled::now(self.window);
         let mut all = Bounds::default();
         let mut vmas = actor.space.vmas_in(self.window);
-        for block in blocks(&text) {
+        for block in proc_text::smaps_blocks(&text) {
             let Some(told) = proc_text::smaps(block).next().transpose()? else { continue };
             if !self.window.overlaps(told.map.range) {
                 outside.add(&told);
@@ -159,21 +159,4 @@ fn learn_nameless(names: &mut Names, space: &Space, window: AddrRange, text: &[u
         }
     }
     Ok(())
-}
-
-/// The parts of a text of smaps, one for each mapping: each begins with a line whose first letter is small.
-fn blocks(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let mut end = 0;
-        for line in rest.split_inclusive(|byte| *byte == b'\n') {
-            if end > 0 && !line.first().is_some_and(u8::is_ascii_uppercase) {
-                break;
-            }
-            end += line.len();
-        }
-        let (block, after) = rest.split_at(end);
-        rest = after;
-        (!block.is_empty()).then_some(block)
-    })
 }
