@@ -178,6 +178,12 @@ impl ObjectFile {
         self.sections.iter().find(|section| section.name == name)
     }
 
+    /// The addresses of a section: the first and the one after the last.
+    pub(crate) fn section_ends(&self, name: &[u8]) -> Option<(ObjectAddr, ObjectAddr)> {
+        let Section { address, size, .. } = self.section(name)?;
+        Some((ObjectAddr(*address), ObjectAddr(address.checked_add(*size)?)))
+    }
+
     /// The section with this number.
     pub(crate) fn section_numbered(&self, number: usize) -> Option<&Section> {
         self.sections.get(number)

@@ -18,6 +18,8 @@ use crate::registers::Registers;
 const CODE_BYTES_MAX: u64 = 256 << 10;
 /// Answers kept; when there are more they are all dropped.
 const ANSWERS_MAX: usize = 1 << 16;
+/// Sections of which each is one function, put together by the linker from pieces that have no call frame information.
+const PIECED: [&[u8]; 2] = [b".init", b".fini"];
 /// At the first instruction the return address is all there is.
 const AT_ENTRY: i64 = 8;
 
@@ -48,6 +50,14 @@ impl Depths {
         self.known.insert(key, found);
         found
     }
+}
+
+/// Makes the rule that holds at an address of a function of pieces, by what its code does.
+pub(crate) fn rule_in_pieces(object: &ObjectFile, addr: ObjectAddr) -> Option<Rule> {
+    let ends = PIECED.iter().filter_map(|name| object.section_ends(name));
+    let (start, end) = ends.into_iter().find(|(start, end)| (*start..*end).contains(&addr))?;
+    let code = object.code_bytes(start, (end.0 - start.0).min(CODE_BYTES_MAX))?;
+    Some(Rule::of_depth((start, end), depth_in(&code, start.0, addr.0)?))
 }
 
 fn find(
@@ -218,6 +228,23 @@ mod tests {
             assert_eq!(depth_in(&CODE, 0x1000, 0x1000 + at), Some(depth), "{at:#x}");
         }
         assert_eq!(depth_in(&CODE, 0x1000, 0x1000 + 0x29), None);
+    }
+
+    #[test]
+    fn what_the_linker_puts_together_is_left_by_counting() {
+        let own = ObjectFile::open(&std::env::current_exe().expect("our own path")).expect("our own file");
+        let (start, end) = own.section_ends(b".init").expect("a program has one");
+        // sub $8,%rsp; a call; add $8,%rsp; ret
+        let depths: Vec<i64> = (start.0..end.0)
+            .filter_map(|addr| match rule_in_pieces(&own, ObjectAddr(addr))?.cfa {
+                Cfa::Register(register, depth) if usize::from(register) == Registers::RSP => Some(depth),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(depths.len() as u64, end.0 - start.0);
+        assert_eq!((depths.first(), depths.last()), (Some(&8), Some(&8)));
+        assert!(depths.contains(&16), "{depths:?}");
+        assert!(rule_in_pieces(&own, end).is_none());
     }
 
     #[test]

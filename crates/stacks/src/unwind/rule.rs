@@ -68,6 +68,14 @@ pub(crate) enum Stuck {
 }
 
 impl Rule {
+    /// Makes the rule of a function with these ends whose return address is all that it has saved: so far above rsp ends
+    /// its frame.
+    pub(crate) fn of_depth((function, function_end): (ObjectAddr, ObjectAddr), depth: i64) -> Self {
+        let cfa = Cfa::Register(Registers::RSP as u8, depth);
+        let saved = Box::new([(Registers::RETURN as u8, Saved::At(-8))]);
+        Self { cfa, saved, function, function_end, is_signal_frame: false }
+    }
+
     /// Finds the caller's registers.
     pub(crate) fn apply(&self, of: &Registers, stack: &StackCopy<'_>) -> Result<Step, Stuck> {
         let cfa = match &self.cfa {

@@ -6,7 +6,7 @@ use abi::VirtAddr;
 use gimli::UnwindContext;
 
 use super::callers::Callers;
-use super::depth::Depths;
+use super::depth::{Depths, rule_in_pieces};
 use super::rule::{Cfa, Rule, Step, Stuck};
 use super::table::inside_call;
 use crate::code_map::CodeMap;
@@ -154,10 +154,11 @@ impl Unwinder {
     fn rule(&mut self, object: &ObjectFile, addr: ObjectAddr) -> Result<Option<&Rule>, Stuck> {
         let key = (object.id(), addr);
         if !self.rules.contains_key(&key) {
-            let rule = match object.unwind_table() {
+            let told = match object.unwind_table() {
                 Some(table) => table.rule(addr, &mut self.context)?,
                 None => None,
             };
+            let rule = told.or_else(|| rule_in_pieces(object, addr));
             if self.rules.len() == RULES_MAX {
                 self.rules.clear();
             }
