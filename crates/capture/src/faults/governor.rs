@@ -4,10 +4,10 @@ use super::open::{Budget, FaultStacks, FaultsWanted};
 
 /// One fault in so many is recorded once recording every one costs too much. Prime, so that it does not fall into
 /// step with a program that touches pages in blocks.
-pub(super) const SPARSE_PERIOD: u32 = 61;
+pub(super) const SPARSE_PERIOD: u32 = 97;
 
 /// Where only large pieces of stacks suffice, one fault in so many carries one. Prime, as above.
-pub(super) const THIN_PERIOD: u32 = 7;
+pub(super) const THIN_PERIOD: u32 = 13;
 
 /// Of deep stacks one fault in so many carries a large piece. Prime, as above.
 pub(super) const DEEP_PERIOD: u32 = 101;
@@ -21,16 +21,16 @@ const BRIEF_NS: i64 = 6_000;
 const CHAINED_NS: i64 = 4_500;
 const BARE_NS: i64 = 2_300;
 /// What may be spent at once before the share counts: a program's start is worth recording whole.
-const BURST_NS: i64 = 40_000_000;
+const BURST_NS: i64 = 28_000_000;
 /// The share of its time that a program may be slowed by: one part in so many.
 const SHARE: i64 = 33;
 /// The same of faults whose stacks are copied.
-const STACKS_BURST_NS: i64 = 16_000_000;
+const STACKS_BURST_NS: i64 = 10_000_000;
 const STACKS_SHARE: i64 = 67;
 /// What a fault with a very large piece costs, by its size beside the others'.
 const DEEP_NS: i64 = SPARSE_NS * 7 / 4;
 /// Tops of stacks taken before it is known what comes of them.
-const TOPS_AT_START: i64 = 256;
+const TOPS_AT_START: i64 = 64;
 /// How long a decision stands at least.
 const HOLD_NS: i64 = 250_000_000;
 
@@ -175,12 +175,19 @@ impl Governor {
             {
                 self.change(Density::Sparse, now_ns);
             }
-            Density::Thin if dense == Density::Every => self.change(Density::Every, now_ns),
+            // What sufficed at the start need not suffice behind it.
+            Density::Thin if dense == Density::Every && held >= HOLD_NS => {
+                self.change(Density::Every, now_ns);
+            }
             Density::Stacks | Density::Deep if is_begun || pieces == Pieces::TopsTooSmall => {
                 self.change(dense, now_ns);
             }
             Density::Every if dense == Density::Thin => self.change(Density::Thin, now_ns),
-            Density::Stacks | Density::Deep if self.stacks_purse_ns < 0 => self.change(dense, now_ns),
+            Density::Stacks if self.stacks_purse_ns < 0 => {
+                // Behind a start stacks may be deeper than in it: a few large pieces tell.
+                self.change(self.dense(Pieces::Unknown), now_ns);
+            }
+            Density::Deep if self.stacks_purse_ns < 0 => self.change(dense, now_ns),
             Density::Stacks if self.has_deep => self.change(Density::Deep, now_ns),
             Density::Every if self.wanted.stacks == FaultStacks::Copied => {
                 if held >= HOLD_NS && self.stacks_purse_ns > STACKS_BURST_NS / 2 {
@@ -273,7 +280,7 @@ mod tests {
     #[test]
     fn a_start_is_recorded_whole() {
         let mut governor = governor();
-        assert_eq!(run(&mut governor, 1700, 0..5), (Density::Every, 8_500));
+        assert_eq!(run(&mut governor, 1200, 0..5), (Density::Every, 6_000));
     }
 
     #[test]
@@ -336,13 +343,18 @@ mod tests {
         assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 50_000, 1000..1100).0, Density::Sparse);
         assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 10, 1100..1500).0, Density::Thin);
         assert_eq!(run(&mut governor, 10, 1500..1501).0, Density::Every);
+        // Behind a start nothing is known of what is deeper than it.
+        let mut governor = with(FaultStacks::Copied);
+        assert_eq!(run(&mut governor, 500, 0..1).0, Density::Stacks);
+        assert_eq!(run(&mut governor, 500, 1..2).0, Density::Thin);
         // Nothing is known before the first have been unwound.
         let mut governor = with(FaultStacks::Copied);
         assert_eq!(run_with(&mut governor, Pieces::Unknown, 10, 0..1).0, Density::Stacks);
         assert_eq!(run_with(&mut governor, Pieces::Unknown, 1500, 1..2).0, Density::Thin);
         let mut governor = with(FaultStacks::Copied).starting(Start::Tops);
-        assert_eq!(run_with(&mut governor, Pieces::Unknown, 200, 0..1).0, Density::Stacks);
+        assert_eq!(run_with(&mut governor, Pieces::Unknown, 60, 0..1).0, Density::Stacks);
         assert_eq!(run_with(&mut governor, Pieces::Unknown, 200, 1..2).0, Density::Thin);
-        assert_eq!(run(&mut governor, 10, 2..3).0, Density::Every);
+        assert_eq!(run(&mut governor, 10, 2..20).0, Density::Thin, "not at once");
+        assert_eq!(run(&mut governor, 10, 20..30).0, Density::Every);
     }
 }

@@ -112,7 +112,7 @@ impl FaultWatch {
         self.lanes.iter().map(Lane::ring_bytes).collect()
     }
 
-    /// The descriptors that become readable when a ring is half full.
+    /// The descriptors that become readable when a quarter of a ring is full.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.lanes.iter().map(Lane::fd)
     }

@@ -165,9 +165,9 @@ impl Lane {
         self.ring.data_bytes()
     }
 
-    /// Whether even a start is copied with tops of stacks only.
+    /// Whether even a start is copied with little more than tops of stacks.
     pub(super) const fn has_tops_only(&self) -> bool {
-        self.ring_bytes() as u64 / STACKS_IN_RING <= STACK_BYTES_BRIEF
+        (self.ring_bytes() as u64) / STACKS_IN_RING < STACK_BYTES_MAX
     }
 
     /// The numbers of the events for a density: for each part of it one, or one for each mode.
@@ -316,9 +316,9 @@ fn open_lane(
     }
     let mut pages = ring_pages;
     let (event, mut ring) = loop {
-        // Half the ring wakes the reader, so the event must know the ring's size before it has it; or so much that what
-        // comes of it is known soon.
-        settings.wakeup_bytes = (pages * abi::PAGE_SIZE as usize / 2).min(WAKEUP_BYTES_MAX) as u32;
+        // A quarter of the ring wakes the reader, so the event must know the ring's size before it has it; or so much that
+        // what comes of it is known soon.
+        settings.wakeup_bytes = (pages * abi::PAGE_SIZE as usize / 4).min(WAKEUP_BYTES_MAX) as u32;
         settings.stack_bytes = stack_bytes(first, pages, settings.period);
         let event = Event::open(settings, thread, cpu)?;
         match Ring::map(&event, pages) {

@@ -151,6 +151,12 @@ impl Unwinding {
         let copied = fault.stack.and_then(|id| self.waiting.take_fault(id));
         // One that was copied has a chain of its own, whatever the kernel's is.
         let is_like_others = copied.is_none();
+        // Of one that the kernel takes while it makes the memory of a new program there is no stack, and the instruction is
+        // in the former one.
+        let is_there = |fault: &RawFault, code: &CodeMap| {
+            !fault.raw.bytes.is_empty() || code.find(fault.raw.registers.ip).is_some()
+        };
+        let copied = copied.filter(|fault| code.is_some_and(|code| is_there(fault, code)));
         let frames = if let (Some(fault), Some(_)) = (copied, code) {
             self.of_copy(event.mm, event.tid, event.time, fault)
         } else {
