@@ -58,7 +58,7 @@ fn offsets() -> Vec<u64> {
     (0..4096)
         .map(|_| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 20) % (HOT * PAGE_SIZE) & !7
+            ((state >> 20) % (HOT * PAGE_SIZE)) & !7
         })
         .collect()
 }
