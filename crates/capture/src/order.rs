@@ -1,5 +1,7 @@
 //! One order of time out of two streams: what the tracer saw, and what the kernel left in its rings.
 
+mod held;
+
 use std::collections::{HashMap, VecDeque};
 
 use abi::{Pid, Tid};
@@ -8,6 +10,8 @@ use recording::{Body, Event, FaultEvent, MmId, TimeNs};
 use crate::faults::{FaultWatch, Memory, Seen};
 use crate::hash::NumberMap;
 use crate::stack_table::StackTable;
+use crate::stacks::StackCopies;
+use held::HeldCalls;
 
 /// Holds events back until nothing older can come, then hands them on in order.
 #[derive(Debug)]
@@ -20,16 +24,20 @@ pub(crate) struct Order {
     memory_of: NumberMap<Tid, MmId>,
     /// Processes inside an exec, with the faults they have taken there.
     executing: HashMap<Pid, Vec<FaultEvent>>,
+    /// Calls that are handed on when the kernel tells that they are done.
+    held: HeldCalls,
 }
 
 impl Order {
-    pub(crate) fn new(watch: Option<FaultWatch>) -> Self {
+    /// `copies` holds the stacks of the calls that the tracer sees.
+    pub(crate) fn new(watch: Option<FaultWatch>, copies: Option<StackCopies>) -> Self {
         Self {
             watch,
             stacks: StackTable::default(),
             waiting: VecDeque::new(),
             memory_of: NumberMap::default(),
             executing: HashMap::new(),
+            held: HeldCalls::with_copies(copies),
         }
     }
 
@@ -58,6 +66,7 @@ impl Order {
         let mut seen = Vec::new();
         watch.finish(&mut self.stacks, |one| seen.push(one));
         self.merge(seen, TimeNs(u64::MAX), out);
+        self.held.finish(out);
     }
 
     fn merge(&mut self, seen: Vec<Seen>, until: TimeNs, out: &mut Vec<Event>) {
@@ -90,7 +99,7 @@ impl Order {
         };
         // Of a thread that is not known yet or no more: before its first exec, or in its last moments.
         if let Some(mm) = mm {
-            out.push(Event { time, tid, mm, body });
+            self.held.see(Event { time, tid, mm, body }, &self.memory_of, out);
         }
     }
 
@@ -114,7 +123,7 @@ impl Order {
                 _ => {}
             }
             let Event { time, tid, mm, .. } = event;
-            out.push(event);
+            self.held.see(event, &self.memory_of, out);
             out.extend(inside.into_iter().map(|fault| Event { time, tid, mm, body: Body::Fault(fault) }));
         }
     }
@@ -122,8 +131,11 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use abi::{AddrRange, FileId, FileOff, Prot, VirtAddr};
-    use recording::{ExecEvent, FaultAccess, FaultMode, MappedEvent, SpawnEvent, SpawnKind};
+    use abi::{AddrRange, Call, Fd, FileId, FileOff, MapFlags, Prot, VirtAddr};
+    use recording::{
+        CallEvent, CallInput, CallResult, Checkpoint, Counters, ExecEvent, FaultAccess, FaultMode,
+        MappedEvent, Reason, SpawnEvent, SpawnKind,
+    };
 
     use super::*;
 
@@ -174,7 +186,7 @@ mod tests {
     /// from inside the exec must not be laid to the parent's memory.
     #[test]
     fn what_happens_inside_an_exec_is_not_the_former_memorys() {
-        let mut order = Order::new(None);
+        let mut order = Order::new(None, None);
         let spawn =
             SpawnEvent { child: Tid(20), child_pid: Pid(20), child_mm: MmId(1), kind: SpawnKind::Vfork };
         order.waiting.push_back(exec(10, 10, 1));
@@ -219,5 +231,129 @@ mod tests {
             (70, 2, "mapped"),
         ];
         assert_eq!(got, expected);
+    }
+
+    fn call(time: u64, tid: i32, call: Call) -> Event {
+        let call = CallEvent { call, result: CallResult::Unseen, input: CallInput::None, stack: None };
+        Event { time: TimeNs(time), tid: Tid(tid), mm: MmId(1), body: Body::Call(call) }
+    }
+
+    fn munmap(time: u64, tid: i32, addr: u64, len: u64) -> Event {
+        call(time, tid, Call::Munmap { addr: VirtAddr(addr), len })
+    }
+
+    fn mmap(time: u64, tid: i32) -> Event {
+        let (addr, len, offset) = (VirtAddr(0), 4096, 0);
+        let (prot, flags) = (Prot::RW, MapFlags::PRIVATE | MapFlags::ANONYMOUS);
+        call(time, tid, Call::Mmap { addr, len, prot, flags, fd: Fd(-1), offset })
+    }
+
+    fn thread(time: u64, tid: i32, child: i32) -> Event {
+        let kind = SpawnKind::Thread;
+        let spawn = SpawnEvent { child: Tid(child), child_pid: Pid(10), child_mm: MmId(1), kind };
+        Event { time: TimeNs(time), tid: Tid(tid), mm: MmId(1), body: Body::Spawn(spawn) }
+    }
+
+    fn checkpoint(time: u64, tid: i32) -> Event {
+        let checkpoint = Checkpoint {
+            reason: Reason::Growth,
+            maps: [].into(),
+            pages: None,
+            counters: Counters::default(),
+            in_flight: [Tid(tid)].into(),
+        };
+        Event { time: TimeNs(time), tid: Tid(tid), mm: MmId(1), body: Body::Checkpoint(Box::new(checkpoint)) }
+    }
+
+    /// What was handed on: time, thread, kind.
+    fn handed_on(waiting: Vec<Event>, told: Vec<Seen>, until: u64) -> Vec<(u64, i32, &'static str)> {
+        let mut order = Order::new(None, None);
+        order.waiting.extend(waiting);
+        let mut out = Vec::new();
+        order.merge(told, TimeNs(until), &mut out);
+        let what = |event: Event| {
+            let kind = match event.body {
+                Body::Call(CallEvent { call: Call::Munmap { .. }, .. }) => "munmap",
+                Body::Call(_) => "call",
+                Body::Mapped(_) => "mapped",
+                Body::Fault(_) => "fault",
+                Body::Checkpoint(_) => "checkpoint",
+                _ => return None,
+            };
+            Some((event.time.0, event.tid.0, kind))
+        };
+        out.into_iter().filter_map(what).collect()
+    }
+
+    #[test]
+    fn calls_at_the_same_time_stand_as_the_kernel_did_them() {
+        let waiting = vec![exec(10, 10, 1), thread(20, 10, 11), mmap(30, 10), mmap(40, 11)];
+        let told = vec![seen(50, 11, mapped(), Memory::Same), seen(60, 10, mapped(), Memory::Same)];
+        let expected = [(40, 11, "call"), (50, 11, "mapped"), (50, 10, "call"), (60, 10, "mapped")];
+        assert_eq!(handed_on(waiting, told, 100), expected);
+    }
+
+    #[test]
+    fn a_call_that_is_not_done_stands_behind_the_checkpoint() {
+        let waiting =
+            vec![exec(10, 10, 1), thread(20, 10, 11), mmap(30, 10), checkpoint(40, 11), mmap(70, 11)];
+        let told = vec![seen(60, 10, mapped(), Memory::Same), seen(80, 11, fault(), Memory::Same)];
+        let expected = [
+            (40, 11, "checkpoint"),
+            (40, 10, "call"),
+            (60, 10, "mapped"),
+            // Refused: the kernel told nothing of it.
+            (70, 11, "call"),
+            (80, 11, "fault"),
+        ];
+        assert_eq!(handed_on(waiting, told, 100), expected);
+    }
+
+    /// The page that others' mappings lie in is the first.
+    #[test]
+    fn room_is_made_before_it_is_taken_and_not_before_it_must_be() {
+        let (far, here) = (0x10_0000, 0);
+        let waiting = |addr| {
+            let (first, second) = (mmap(40, 11), mmap(60, 11));
+            vec![exec(10, 10, 1), thread(20, 10, 11), munmap(30, 10, addr, 4096), first, second]
+        };
+        let mapped = |time| seen(time, 11, mapped(), Memory::Same);
+        let told = || vec![mapped(50), mapped(70), seen(80, 10, fault(), Memory::Same)];
+        let taken = [
+            (30, 10, "munmap"),
+            (40, 11, "call"),
+            (50, 11, "mapped"),
+            (60, 11, "call"),
+            (70, 11, "mapped"),
+            (80, 10, "fault"),
+        ];
+        assert_eq!(handed_on(waiting(here), told(), 100), taken);
+        let later = [
+            (40, 11, "call"),
+            (50, 11, "mapped"),
+            (60, 11, "call"),
+            (70, 11, "mapped"),
+            (70, 10, "munmap"),
+            (80, 10, "fault"),
+        ];
+        assert_eq!(handed_on(waiting(far), told(), 100), later);
+    }
+
+    #[test]
+    fn who_is_alone_waits_for_nobody() {
+        let waiting = vec![exec(10, 10, 1), munmap(30, 10, 0, 4096), checkpoint(40, 99)];
+        let mut order = Order::new(None, None);
+        order.waiting.extend(waiting);
+        let mut out = Vec::new();
+        order.merge(Vec::new(), TimeNs(35), &mut out);
+        assert_eq!(out.len(), 2);
+    }
+
+    #[test]
+    fn no_call_waits_for_ever() {
+        let second = 1_000_000_000;
+        let waiting = vec![exec(10, 10, 1), mmap(30, 10), checkpoint(40 + second, 10)];
+        let expected = [(30, 10, "call"), (40 + second, 10, "checkpoint")];
+        assert_eq!(handed_on(waiting, Vec::new(), 2 * second), expected);
     }
 }

@@ -95,7 +95,14 @@ impl Recorder {
         let writing = Writing::begin(writer, unwinding).map_err(failed)?;
         let path = std::path::absolute(&path).unwrap_or(path);
         let command_line = options.command_line;
-        Ok(Self { path, order: Order::new(watch), writing, batch: Vec::new(), command_line, copies })
+        Ok(Self {
+            path,
+            order: Order::new(watch, copies.clone()),
+            writing,
+            batch: Vec::new(),
+            command_line,
+            copies,
+        })
     }
 
     fn hand_over(&mut self) {

@@ -290,6 +290,15 @@ impl StackCopies {
         })
     }
 
+    /// A call that was to be an event of one time is one of another.
+    pub(crate) fn put_off(&self, tid: Tid, from: TimeNs, to: TimeNs) {
+        self.with(|shared| {
+            if let Some(raw) = shared.raw.remove(&(tid, from)) {
+                shared.raw.insert((tid, to), raw);
+            }
+        });
+    }
+
     /// Takes the copy that belongs to a call.
     pub(crate) fn take(&self, tid: Tid, time: TimeNs) -> Option<RawStack> {
         self.with(|shared| {
