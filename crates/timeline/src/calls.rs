@@ -125,8 +125,8 @@ impl World {
 
     /// The kernel answered otherwise: its answer is taken.
     fn correct(&mut self, place: Place, under_way: UnderWay, kernel: i64) {
-        let others = self.processes.threads_in(place.mm) > 1;
         let Some(memory) = self.memories.get_mut(&place.mm) else { return };
+        let is_raced = memory.is_raced || memory.races(place.tid, place.time);
         let Some(twin) = memory.twin.as_mut() else { return };
         let addr = (!(-4095..0).contains(&kernel)).then_some(VirtAddr(kernel as u64));
         let UnderWay { call, ref input, predicted, .. } = under_way;
@@ -135,6 +135,9 @@ impl World {
             Some(addr) => {
                 let moved = ranges_of(call, Ok(addr.0), addr);
                 self.changed.push(Changed { mm: place.mm, what: What::Ranges(moved) });
+                if let Some(known) = memory.under_way.get_mut(&place.tid) {
+                    known.ranges = moved;
+                }
                 twin.place(&mut self.shared, call, input, predicted, addr)
             }
             None => twin.undo(&mut self.shared, call, predicted),
@@ -146,7 +149,7 @@ impl World {
             }
             Corrected::Done | Corrected::Unknown => {}
         }
-        let reason = if others { CorrectionReason::OrderUncertain } else { CorrectionReason::Other };
+        let reason = if is_raced { CorrectionReason::OrderUncertain } else { CorrectionReason::Other };
         self.proof.correct(Correction {
             event: under_way.event,
             time: under_way.time,

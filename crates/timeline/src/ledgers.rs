@@ -85,7 +85,8 @@ impl World {
                 let flying = flying(memory.under_way.iter(), checkpoint);
                 let moving = moving(checkpoint, place.time, ledger, &flying);
                 let stacks: Vec<AddrRange> = memory.stack_areas.iter().map(|area| area.range).collect();
-                let how = Asked { sight, moving, taken_over, stacks: &stacks };
+                let raced = std::mem::take(&mut memory.raced_at_fork);
+                let how = Asked { sight, moving, taken_over, stacks: &stacks, raced: &raced };
                 let held = ledger.hold(twin.space(), (EVERYWHERE, runs), touch, how);
                 let beside = |counters: &Counters| match ledger.totals().beside(counters) {
                     // What changed meanwhile is not taken over: what was read counts.

@@ -17,7 +17,7 @@ use crate::twin::Twin;
 /// Calls remembered for the answer to "who touched this last".
 const RECENT_MAX: usize = 1024;
 /// So long after it was let go a call may still wait for the kernel's lock on a busy machine.
-const RACE_NS: u64 = 10_000_000;
+const RACE_NS: u64 = 100_000_000;
 
 /// One memory: its twin and what the kernel told of it.
 pub struct Memory {
@@ -61,6 +61,9 @@ pub struct Memory {
     pub(crate) sums: Option<(TimeNs, Box<PageSums>)>,
     /// What it is counted for programs about to be executed; not kept in saved states.
     pub(crate) arguments: Arguments,
+    /// What other threads' calls may have changed before it was copied, or after, until its first checkpoint; not kept in
+    /// saved states.
+    pub(crate) raced_at_fork: Vec<AddrRange>,
 }
 
 /// The moments of a memory's largest sizes.
@@ -141,6 +144,7 @@ pub(crate) struct UnderWay {
 
 pub(crate) struct Recent {
     last: LastCall,
+    time: TimeNs,
     ranges: [Option<AddrRange>; 2],
 }
 
@@ -167,6 +171,7 @@ impl Memory {
             has_gaps: false,
             sums: None,
             arguments: Arguments::default(),
+            raced_at_fork: Vec::new(),
         }
     }
 
@@ -203,8 +208,8 @@ impl Memory {
             if self.recent.len() == RECENT_MAX {
                 self.recent.pop_front();
             }
-            let UnderWay { event, call, ranges, .. } = under_way;
-            self.recent.push_back(Recent { last: LastCall { event, tid, call }, ranges });
+            let UnderWay { event, time, call, ranges, .. } = under_way;
+            self.recent.push_back(Recent { last: LastCall { event, tid, call }, time, ranges });
         }
         if under_way.predicted.is_ok() {
             self.note_stacks(tid, under_way.call, under_way.ranges[0]);
@@ -217,6 +222,13 @@ impl Memory {
         self.under_way.iter().any(|(other, call)| {
             *other != tid && !call.is_confirmed && now.0.saturating_sub(call.time.0) < RACE_NS
         })
+    }
+
+    /// What calls of others may have changed at the same time as a thread forked, which is told when it is over.
+    pub(crate) fn raced_at_fork(&self, tid: Tid, now: TimeNs) -> Vec<AddrRange> {
+        let last = self.recent.iter().rev();
+        let at_once = last.take_while(|recent| now.0.saturating_sub(recent.time.0) < RACE_NS);
+        at_once.filter(|recent| recent.last.tid != tid).flat_map(|recent| recent.ranges).flatten().collect()
     }
 
     /// The call that last touched a range, among the last ones.

@@ -285,6 +285,7 @@ impl World {
         memory.is_raced = parent.is_raced;
         memory.twin = parent.twin.as_mut().and_then(|twin| twin.fork(&mut self.shared, child));
         memory.has_gaps = parent.has_gaps;
+        memory.raced_at_fork = parent.raced_at_fork(place.tid, place.time);
         let mut shared = None;
         if let (Some(ledger), Some(twin)) = (&mut parent.ledger, &memory.twin) {
             let mut of_child = ledger.fork(twin.space());

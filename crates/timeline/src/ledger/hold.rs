@@ -62,6 +62,9 @@ pub enum Reason {
     Mapping,
     /// A call failed half way, or a userfaultfd was at work.
     Unsettled,
+    /// Another thread's call changed it before the memory was copied by a fork, or after: what is here by the kernel tells
+    /// which.
+    Raced,
 }
 
 /// Whether every fault since the last look was seen.
@@ -99,6 +102,8 @@ pub struct Asked<'a> {
     pub taken_over: &'a [AddrRange],
     /// What is mapped as stacks of threads.
     pub stacks: &'a [AddrRange],
+    /// What other threads' calls changed at the same time as a fork copied the memory.
+    pub raced: &'a [AddrRange],
 }
 
 impl Held {
@@ -307,6 +312,8 @@ fn verdict(piece: &Piece, told: May, kind: Kind, how: Asked<'_>) -> Verdict {
         }
     } else if how.taken_over.iter().any(|range| range.overlaps(piece.range)) {
         Reason::Mapping
+    } else if how.raced.iter().any(|range| range.covers(piece.range)) {
+        Reason::Raced
     } else if sight == Sight::Unmodelled {
         Reason::Unmodelled
     } else if told == May::SWAP || *ours == May::SWAP {
@@ -343,6 +350,7 @@ impl fmt::Display for Reason {
             Self::Mapping => "in mappings taken over from the kernel",
             Self::Unmodelled => "after something not modelled",
             Self::Unsettled => "by a call that failed half way or a userfaultfd",
+            Self::Raced => "changed by another thread while a fork copied it",
         })
     }
 }

@@ -14,7 +14,8 @@ use recording::{MmId, PageRun, PageState, StackId, TimeNs};
 
 use super::{Access, Asked, Done, How, Ledger, May, Moving, Reason, Sight, Split, Touch};
 
-const STILL: Asked<'_> = Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &[], stacks: &[] };
+const STILL: Asked<'_> =
+    Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &[], stacks: &[], raced: &[] };
 const BASE: u64 = 0x2_0000_0000;
 
 /// A memory of its own with its ledger.
@@ -264,17 +265,38 @@ fn what_changed_while_it_was_read_is_not_taken_over() {
     let run = |from, to| PageRun { range: range(from, to), state: PageState::PRESENT };
     let kernel = [run(1, 2), run(4, 5), run(6, 7)];
     let touch = world.touch();
-    let asked = Asked { sight: Sight::Whole, moving: Moving::Told(&[]), taken_over: &[], stacks: &[] };
+    let asked =
+        Asked { sight: Sight::Whole, moving: Moving::Told(&[]), taken_over: &[], stacks: &[], raced: &[] };
     let held = world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, asked);
     assert_eq!((held.compared, held.predicted, held.differing, held.moving), (3, 1, 2, 2));
     assert_eq!(world.states(0, 8), "..A.A.A.");
     // Where the map was another, pages that come with it are no difference.
     let over = [range(3, 4)];
-    let asked = Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &over, stacks: &[] };
+    let asked =
+        Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &over, stacks: &[], raced: &[] };
     let kernel = [run(2, 5), run(6, 7)];
     let held = world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, asked);
     assert_eq!((held.compared, held.predicted, held.resynced[&Reason::Mapping]), (4, 3, 1));
     assert_eq!(world.ledger.totals().anonymous, 4 * PAGE_SIZE);
+}
+
+#[test]
+fn what_another_thread_changed_while_a_fork_copied_is_asked() {
+    let mut world = World::new();
+    world.map(0, 8, Prot::RW, MapFlags::NONE);
+    for at in 0..4 {
+        world.fault(at, Access::Write);
+    }
+    world.advise(1, 3, Advice::DONTNEED);
+    // The fork had copied them before.
+    let run = |from, to| PageRun { range: range(from, to), state: PageState::PRESENT };
+    let kernel = [run(0, 4), run(6, 7)];
+    let raced = [range(1, 3)];
+    let touch = world.touch();
+    let held =
+        world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, Asked { raced: &raced, ..STILL });
+    assert_eq!((held.predicted, held.resynced[&Reason::Raced], held.differing), (2, 2, 1));
+    assert_eq!(world.states(0, 8), "AAAA..A.");
 }
 
 #[test]

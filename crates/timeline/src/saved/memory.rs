@@ -34,8 +34,9 @@ macro_rules! memory_state {
         impl Memory {
             /// Takes it apart; the calls kept for telling which one came before a difference are left out.
             pub(crate) fn state(&self) -> MemoryState {
-                let Self { id, exec: _, pages, twin, limits, under_way, recent: _, sums: _, arguments: _, $($alike),* } =
-                    self;
+                let Self {
+                    id, exec: _, pages, twin, limits, under_way, recent: _, sums: _, arguments: _, raced_at_fork: _, $($alike),*
+                } = self;
                 let mut limits: Vec<_> = limits.iter().map(|(resource, limit)| (*resource, *limit)).collect();
                 limits.sort_unstable_by_key(|(resource, _)| *resource);
                 let mut under_way: Vec<_> = under_way.iter().map(|(tid, call)| (*tid, call.clone())).collect();

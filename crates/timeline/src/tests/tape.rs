@@ -6,7 +6,8 @@ use std::sync::Arc;
 use abi::{AddrRange, Call, FileId, FileOff, Pid, Prot, Tid, VirtAddr};
 use recording::{
     Body, Bytes, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, ExecEvent, ExitStatus,
-    MapRow, MmId, PageRun, PageState, Reader, Reason, SpawnEvent, SpawnKind, TimeNs, Writer, example_header,
+    MapRow, MappedEvent, MmId, PageRun, PageState, Reader, Reason, SpawnEvent, SpawnKind, TimeNs, Writer,
+    example_header,
 };
 
 use crate::{Replay, Run};
@@ -88,6 +89,13 @@ impl Tape {
     pub(super) fn call(self, tid: i32, mm: u32, call: Call) -> Self {
         let event = CallEvent { call, result: CallResult::Unseen, input: CallInput::None, stack: None };
         self.push(tid, mm, Body::Call(event))
+    }
+
+    /// The kernel says that a thread has mapped this.
+    pub(super) fn mapped(self, tid: i32, mm: u32, range: AddrRange) -> Self {
+        let (offset, file, name) = (FileOff(range.start.0), FileId::default(), Bytes::default());
+        let mapped = MappedEvent { range, prot: Prot::RW, shared: false, offset, file, name };
+        self.push(tid, mm, Body::Mapped(mapped))
     }
 
     pub(super) fn spawn(

@@ -1,9 +1,10 @@
 //! The twin between two checkpoints, and what is taken over where it is wrong.
 
-use abi::{Call, PAGE_SIZE, VirtAddr};
+use abi::{Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
+use recording::{MapRow, SpawnKind};
 
 use super::tape::{Tape, page, row};
-use crate::ResyncReason;
+use crate::{CorrectionReason, ResyncReason};
 
 fn munmap(from: u64, to: u64) -> Call {
     Call::Munmap { addr: page(from), len: (to - from) * PAGE_SIZE }
@@ -36,6 +37,27 @@ fn a_map_that_differs_is_taken_over_and_told_with_the_last_call() {
     assert_eq!(resync.reason, ResyncReason::Divergence);
     assert_eq!(resync.last_call.map(|last| last.call), Some(munmap(3, 5)));
     assert!(!run.proof.is_whole());
+}
+
+/// The first thread's call unmapped what lies highest before the second's mapped, says the order of entry; the kernel did
+/// it the other way round.
+#[test]
+fn where_the_kernel_placed_a_mapping_it_is() {
+    let (addr, len, prot, fd, offset) = (VirtAddr(0), PAGE_SIZE, Prot::READ, Fd(-1), 0);
+    let placed = MapRow { prot, ..row(23, 24) };
+    let mmap = Call::Mmap { addr, len, prot, flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS, fd, offset };
+    let run = Tape::default()
+        .exec(7, 0, 1)
+        .checkpoint(7, 1, &[row(20, 22), row(24, 30)], &[])
+        .spawn(7, 1, 8, 7, 1, SpawnKind::Thread)
+        .call(7, 1, munmap(25, 29))
+        .call(8, 1, mmap)
+        .mapped(8, 1, placed.range)
+        .checkpoint(7, 1, &[row(20, 22), placed, row(24, 25), row(29, 30)], &[])
+        .run();
+    assert_eq!(run.proof.resynced, []);
+    assert_eq!((run.proof.calls_corrected, run.proof.checkpoints_matched), (1, 1));
+    assert_eq!(run.proof.corrections[0].reason, CorrectionReason::OrderUncertain);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use abi::{AddrRange, Call, Errno, VirtAddr};
 use recording::CallInput;
 
-use super::{Base, Shared, Told, Twin};
+use super::{Base, Predicted, Shared, Told, Twin};
 
 /// How a prediction was put right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +26,8 @@ impl Twin {
         predicted: Result<u64, Errno>,
         addr: VirtAddr,
     ) -> Corrected {
-        let Call::Mmap { addr: hint, len, flags, .. } = call else { return Corrected::Unknown };
+        let Call::Mmap { addr: hint, len, prot, flags, fd, offset } = call else { return Corrected::Unknown };
+        let there = Call::Mmap { addr, len, prot, flags: flags | abi::MapFlags::FIXED, fd, offset };
         self.unmap(shared, predicted, len);
         let learned = self.base == Base::ToBeLearned && hint == VirtAddr::NULL;
         if learned {
@@ -35,7 +36,10 @@ impl Twin {
         }
         match self.call(shared, call, input, Told::Place(addr)) {
             Some(again) if again.result == Ok(addr.0) => {}
-            _ => return Corrected::Unknown,
+            again => {
+                self.unmap(shared, again.map_or(Err(Errno::ENOMEM), |again| again.result), len);
+                return self.place_exactly(shared, there, input);
+            }
         }
         if learned {
             Corrected::Input("mmap_base")
@@ -43,6 +47,14 @@ impl Twin {
             Corrected::Input("MAP_32BIT start")
         } else {
             Corrected::Done
+        }
+    }
+
+    /// No rule leads there. Whatever the twin has there is gone in the kernel, which looked for a free place.
+    fn place_exactly(&mut self, shared: &mut Shared, there: Call, input: &CallInput) -> Corrected {
+        match self.call(shared, there, input, Told::Nothing) {
+            Some(Predicted { result: Ok(_), .. }) => Corrected::Done,
+            _ => Corrected::Unknown,
         }
     }
 
