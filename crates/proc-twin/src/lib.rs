@@ -63,4 +63,4 @@ mod smaps;
 
 pub use maps::{Mapping, Names, write_maps};
 pub use pages::{pagemap, write_mincore, write_pagemap};
-pub use smaps::{Smaps, rollup, span, write_rollup, write_smaps};
+pub use smaps::{Smaps, letters, rollup, span, write_rollup, write_smaps};

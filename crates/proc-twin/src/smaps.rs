@@ -131,8 +131,10 @@ fn of_pages<'a>(usage: &Usage) -> SmapsFields<'a> {
     }
 }
 
+/// Returns the flags of a mapping as smaps prints them: `rd wr mr mw me ac`.
+///
 /// Linux: `fs/proc/task_mmu.c: show_smap_vma_flags`.
-fn letters(flags: VmFlags) -> Vec<u8> {
+pub fn letters(flags: VmFlags) -> Vec<u8> {
     let named =
         VmFlags::NAMED.iter().filter(|(flag, _, letters)| flags.contains(*flag) && !letters.is_empty());
     named.map(|(_, _, letters)| *letters).collect::<Vec<_>>().join(" ").into_bytes()

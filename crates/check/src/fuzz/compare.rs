@@ -7,8 +7,6 @@ use abi::{FileId, FileOff, PAGE_SHIFT};
 use mm::{AddressSpace, Backing, FileKind, Memory, ObjectId, VmFlags, Vma};
 use proc_text::{MapsRow, TextError};
 
-use super::origin::vm_flags;
-
 /// The inodes that shared anonymous memory turned out to have, by the twin's numbers.
 #[derive(Debug, Default)]
 pub struct Inodes {
@@ -108,7 +106,7 @@ pub(crate) fn same_state(a: &AddressSpace, b: &AddressSpace) -> bool {
     a.map_count() == b.map_count() && a.counters() == b.counters() && a.vmas().zip(b.vmas()).all(same)
 }
 
-/// Returns the first mapping whose flags in a text of smaps are not the twin's, with both.
+/// Returns the first mapping whose flags in a text of smaps are not, letter by letter, what the twin would print, with both.
 ///
 /// # Errors
 /// If the text is none of smaps.
@@ -117,21 +115,14 @@ pub fn other_flags<M: Memory>(
     space: &AddressSpace<M>,
 ) -> Result<Option<(String, String)>, TextError> {
     for (row, vma) in proc_text::smaps(text).zip(space.vmas()) {
-        let row = row?;
-        let flags = row.fields.vm_flags.map(vm_flags).unwrap_or_default();
-        let ours = vma.flags.without(unprinted());
-        if flags != ours {
-            let line = |flags: VmFlags| format!("{}: {flags:?}", vma.range);
-            return Ok(Some((line(flags), line(ours))));
+        let kernel = row?.fields.vm_flags.unwrap_or(proc_text::VmFlags(b""));
+        let ours = proc_twin::letters(vma.flags);
+        if !kernel.words().eq(proc_text::VmFlags(&ours).words()) {
+            let line = |flags: proc_text::VmFlags<'_>| format!("{}: {flags:?}", vma.range);
+            return Ok(Some((line(kernel), line(proc_text::VmFlags(&ours)))));
         }
     }
     Ok(None)
-}
-
-/// The flags that smaps prints no letters for.
-fn unprinted() -> VmFlags {
-    let without = VmFlags::NAMED.iter().filter(|(_, _, code)| code.is_empty());
-    without.fold(VmFlags::NONE, |all, (flag, ..)| all | *flag)
 }
 
 /// Writes the twin's map as maps would, without names.
