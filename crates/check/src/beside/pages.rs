@@ -96,7 +96,7 @@ impl Pages {
             Company::Others => Moving::Since(self.last, look.open),
         };
         let at = touch(look.pid, look.now);
-        let how = Asked { sight: look.sight, moving, taken_over: &[], stacks: &[] };
+        let how = Asked { sight: look.sight, moving, taken_over: &[], raced: &[], stacks: &[] };
         let held = self.ledger.hold(space, (EVERYWHERE, &self.runs), at, how);
         self.last = look.now;
         note(found, look.pid, &held, after);
