@@ -29,10 +29,10 @@ const STACKS_BURST_NS: i64 = 10_000_000;
 const STACKS_SHARE: i64 = 67;
 /// What a fault with a very large piece costs, by its size beside the others'.
 const DEEP_NS: i64 = SPARSE_NS * 7 / 4;
-/// Tops of stacks taken before it is known what comes of them.
-const TOPS_AT_START: i64 = 64;
-/// How long a decision stands at least.
+/// How long a decision stands at least, and the one for few stacks: programs do one thing after the other, each with
+/// stacks of its own depth.
 const HOLD_NS: i64 = 250_000_000;
+const THIN_HOLD_NS: i64 = 1_000_000_000;
 
 /// How densely faults are recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,13 +72,23 @@ pub(crate) enum Pieces {
     TopsTooSmall,
 }
 
-/// How a start is copied.
+/// How a start is recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Start {
-    /// With large pieces of stacks.
-    Large,
-    /// With tops of stacks: so few that not many are cut before it is known whether they suffice.
-    Tops,
+    /// With a piece of its stack at each fault.
+    Dense,
+    /// With a large piece of a few, where the rings are too small for that.
+    Thin,
+}
+
+impl Start {
+    /// How densely stacks are copied in it.
+    pub(super) const fn density(self) -> Density {
+        match self {
+            Self::Dense => Density::Stacks,
+            Self::Thin => Density::Thin,
+        }
+    }
 }
 
 /// Keeps the cost of recording faults within its share of the program's time.
@@ -89,9 +99,6 @@ pub(super) struct Governor {
     purse_ns: i64,
     stacks_purse_ns: i64,
     density: Density,
-    start: Start,
-    /// Records so far.
-    records: i64,
     last_ns: u64,
     changed_ns: u64,
     /// Small pieces of stacks don't suffice.
@@ -102,9 +109,9 @@ pub(super) struct Governor {
 
 impl Governor {
     /// Begins with full purses.
-    pub(super) fn new(wanted: FaultsWanted, now_ns: u64) -> Self {
+    pub(super) fn new(wanted: FaultsWanted, start: Start, now_ns: u64) -> Self {
         let density = match wanted.stacks {
-            FaultStacks::Copied => Density::Stacks,
+            FaultStacks::Copied => start.density(),
             FaultStacks::NotCopied => Density::Every,
         };
         let (purse_ns, stacks_purse_ns) = (BURST_NS, STACKS_BURST_NS);
@@ -114,8 +121,6 @@ impl Governor {
             purse_ns,
             stacks_purse_ns,
             density,
-            start: Start::Large,
-            records: 0,
             last_ns,
             changed_ns,
             has_deep: false,
@@ -123,10 +128,9 @@ impl Governor {
         }
     }
 
-    /// Says how a start is copied.
-    pub(super) fn starting(mut self, start: Start) -> Self {
-        self.start = start;
-        self
+    /// How densely to record now.
+    pub(super) const fn density(&self) -> Density {
+        self.density
     }
 
     fn cost_ns(&self, density: Density) -> i64 {
@@ -167,8 +171,6 @@ impl Governor {
             .clamp(-STACKS_BURST_NS, STACKS_BURST_NS);
         let held = now_ns.saturating_sub(self.changed_ns).cast_signed();
         let dense = self.dense(pieces);
-        self.records = self.records.saturating_add(records);
-        let is_begun = self.start == Start::Tops && self.records > TOPS_AT_START && pieces == Pieces::Unknown;
         match self.density {
             Density::Stacks | Density::Deep | Density::Every | Density::Thin
                 if self.purse_ns < 0 && self.wanted.budget == Budget::Share =>
@@ -176,10 +178,10 @@ impl Governor {
                 self.change(Density::Sparse, now_ns);
             }
             // What sufficed at the start need not suffice behind it.
-            Density::Thin if dense == Density::Every && held >= HOLD_NS => {
+            Density::Thin if dense == Density::Every && held >= THIN_HOLD_NS => {
                 self.change(Density::Every, now_ns);
             }
-            Density::Stacks | Density::Deep if is_begun || pieces == Pieces::TopsTooSmall => {
+            Density::Stacks | Density::Deep if pieces == Pieces::TopsTooSmall => {
                 self.change(dense, now_ns);
             }
             Density::Every if dense == Density::Thin => self.change(Density::Thin, now_ns),
@@ -218,9 +220,7 @@ impl Governor {
 
     /// How densely to record what is no start: fewer stacks where their tops don't suffice, or may not.
     fn dense(&self, pieces: Pieces) -> Density {
-        let wanted = self.wanted;
-        let may_be_thin = wanted.stacks == FaultStacks::Copied && wanted.budget == Budget::Share;
-        let is_thin = may_be_thin && matches!(pieces, Pieces::TopsTooSmall | Pieces::Unknown);
+        let is_thin = self.wanted.may_be_thin() && matches!(pieces, Pieces::TopsTooSmall | Pieces::Unknown);
         if is_thin { Density::Thin } else { Density::Every }
     }
 
@@ -244,7 +244,7 @@ mod tests {
     fn with(stacks: FaultStacks) -> Governor {
         let (mapped, budget) = (sys::perf::Mappings::Told, super::super::Budget::Share);
         let access = super::super::AccessWanted::No;
-        Governor::new(FaultsWanted { chain_frames_max: 64, stacks, mapped, budget, access }, 0)
+        Governor::new(FaultsWanted { chain_frames_max: 64, stacks, mapped, budget, access }, Start::Dense, 0)
     }
 
     /// Runs a program that faults at a steady rate; returns the density at the end and the records made.
@@ -330,7 +330,7 @@ mod tests {
         assert!(cost_ns < 30_000_000_000 / STACKS_SHARE + 2 * STACKS_BURST_NS, "{cost_ns} ns of 30 s");
         let mut wanted = with(FaultStacks::Copied).wanted;
         wanted.budget = Budget::OneIn(7);
-        let mut governor = Governor::new(wanted, 0);
+        let mut governor = Governor::new(wanted, Start::Dense, 0);
         assert_eq!(run_with(&mut governor, Pieces::TooSmall, 10, 0..100).0, Density::Stacks);
     }
 
@@ -351,10 +351,10 @@ mod tests {
         let mut governor = with(FaultStacks::Copied);
         assert_eq!(run_with(&mut governor, Pieces::Unknown, 10, 0..1).0, Density::Stacks);
         assert_eq!(run_with(&mut governor, Pieces::Unknown, 1500, 1..2).0, Density::Thin);
-        let mut governor = with(FaultStacks::Copied).starting(Start::Tops);
-        assert_eq!(run_with(&mut governor, Pieces::Unknown, 60, 0..1).0, Density::Stacks);
-        assert_eq!(run_with(&mut governor, Pieces::Unknown, 200, 1..2).0, Density::Thin);
-        assert_eq!(run(&mut governor, 10, 2..20).0, Density::Thin, "not at once");
-        assert_eq!(run(&mut governor, 10, 20..30).0, Density::Every);
+        // Rings that are too small for pieces of every stack.
+        let mut governor = Governor::new(governor.wanted, Start::Thin, 0);
+        assert_eq!(run_with(&mut governor, Pieces::Unknown, 200, 0..1).0, Density::Thin);
+        assert_eq!(run(&mut governor, 10, 1..90).0, Density::Thin, "what suffices now may not soon");
+        assert_eq!(run(&mut governor, 10, 90..110).0, Density::Every);
     }
 }

@@ -19,8 +19,8 @@ use sys::perf::{Record, Stamp};
 use crate::stack_table::StackTable;
 use crate::stacks::StackCopies;
 pub(crate) use governor::Pieces;
-use governor::{Density, Governor, Start};
-use open::Lane;
+use governor::{Density, Governor};
+use open::{Lane, Opened};
 pub(crate) use open::{STACK_BYTES_BRIEF, STACK_BYTES_MAX};
 use seen::{Held, What};
 
@@ -59,15 +59,10 @@ impl FaultWatch {
     /// # Errors
     /// Why faults can't be seen, in words for the header's remarks.
     pub fn open(thread: Tid, wanted: FaultsWanted, begin: Begin, zero_ns: u64) -> Result<Self, FaultsDenied> {
-        let (lanes, source, remarks) = open::open(thread, wanted, begin)?;
+        let Opened { lanes, source, remarks, start } = open::open(thread, wanted, begin)?;
         let now = sys::clock::monotonic_ns();
-        let first = match wanted.stacks {
-            FaultStacks::Copied => Density::Stacks,
-            FaultStacks::NotCopied => Density::Every,
-        };
-        let starts_with_tops = lanes.iter().any(Lane::has_tops_only);
-        let governor =
-            Governor::new(wanted, now).starting(if starts_with_tops { Start::Tops } else { Start::Large });
+        let governor = Governor::new(wanted, start, now);
+        let first = governor.density();
         let mut watch = Self {
             lanes,
             source,

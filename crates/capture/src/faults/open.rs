@@ -9,7 +9,7 @@ use recording::FaultSource;
 use sys::perf::{Event, FaultTracepoints, KernelMode, Mappings, Ring, Settings, Start};
 use sys::{OsError, OsResult};
 
-use super::governor::{DEEP_PERIOD, Density, SPARSE_PERIOD, THIN_PERIOD};
+use super::governor::{self, DEEP_PERIOD, Density, SPARSE_PERIOD, THIN_PERIOD};
 
 /// Pages of records that a ring has where the user may lock so many, and at least; all rings together have so many at
 /// most, but each those of `RING_PAGES`. 128 and the page of positions are the 516 KiB of `kernel.perf_event_mlock_kb`.
@@ -41,6 +41,13 @@ pub struct FaultsWanted {
     pub budget: Budget,
     /// How memory was accessed.
     pub access: AccessWanted,
+}
+
+impl FaultsWanted {
+    /// Whether stacks may be taken of a part of the faults only.
+    pub(super) fn may_be_thin(self) -> bool {
+        self.stacks == FaultStacks::Copied && self.budget == Budget::Share
+    }
 }
 
 /// Whether faults are to tell how memory was accessed: that needs `CAP_PERFMON` and tracefs.
@@ -165,8 +172,8 @@ impl Lane {
         self.ring.data_bytes()
     }
 
-    /// Whether even a start is copied with little more than tops of stacks.
-    pub(super) const fn has_tops_only(&self) -> bool {
+    /// Whether the ring is too small for large pieces of stacks at each fault.
+    const fn is_small(&self) -> bool {
         (self.ring_bytes() as u64) / STACKS_IN_RING < STACK_BYTES_MAX
     }
 
@@ -202,12 +209,31 @@ impl Lane {
     }
 }
 
-/// Opens the events of every processor.
-pub(super) fn open(
+/// What was opened.
+pub(super) struct Opened {
+    pub(super) lanes: Vec<Lane>,
+    pub(super) source: FaultSource,
+    pub(super) remarks: Vec<String>,
+    pub(super) start: governor::Start,
+}
+
+/// Opens the events of every processor. Where a ring is too small for a start with large pieces of stacks, all begin anew
+/// without.
+pub(super) fn open(thread: Tid, wanted: FaultsWanted, begin: Begin) -> Result<Opened, FaultsDenied> {
+    let opened = open_all(thread, wanted, begin, governor::Start::Dense)?;
+    if !wanted.may_be_thin() || !opened.lanes.iter().any(Lane::is_small) {
+        return Ok(opened);
+    }
+    drop(opened);
+    open_all(thread, wanted, begin, governor::Start::Thin)
+}
+
+fn open_all(
     thread: Tid,
     wanted: FaultsWanted,
     begin: Begin,
-) -> Result<(Vec<Lane>, FaultSource, Vec<String>), FaultsDenied> {
+    start: governor::Start,
+) -> Result<Opened, FaultsDenied> {
     let denied = |error| FaultsDenied { error, paranoid: paranoid() };
     let mut remarks = Vec::new();
     let mut kernel_mode = KernelMode::Included;
@@ -220,18 +246,18 @@ pub(super) fn open(
         && let Ok(points) = FaultTracepoints::find()
         && let Ok(lanes) = cpus
             .iter()
-            .map(|cpu| open_lane(thread, wanted, begin, Seen::Traced(points), *cpu, ring_pages))
+            .map(|cpu| open_lane(thread, wanted, (begin, start), Seen::Traced(points), *cpu, ring_pages))
             .collect()
     {
-        return Ok((lanes, FaultSource::All, remarks));
+        return Ok(Opened { lanes, source: FaultSource::All, remarks, start });
     }
     for cpu in cpus {
-        let mut lane = open_lane(thread, wanted, begin, Seen::Counted(kernel_mode), cpu, ring_pages);
+        let mut lane = open_lane(thread, wanted, (begin, start), Seen::Counted(kernel_mode), cpu, ring_pages);
         if kernel_mode == KernelMode::Included
             && lane.as_ref().is_err_and(|error| matches!(error.errno, Errno::EACCES | Errno::EPERM))
         {
             kernel_mode = KernelMode::Excluded;
-            lane = open_lane(thread, wanted, begin, Seen::Counted(kernel_mode), cpu, ring_pages);
+            lane = open_lane(thread, wanted, (begin, start), Seen::Counted(kernel_mode), cpu, ring_pages);
         }
         match lane {
             Ok(lane) => lanes.push(lane),
@@ -250,7 +276,7 @@ pub(super) fn open(
             FaultSource::UserOnly
         }
     };
-    Ok((lanes, source, remarks))
+    Ok(Opened { lanes, source, remarks, start })
 }
 
 fn user_only_remark() -> String {
@@ -272,12 +298,17 @@ enum Seen {
     Traced(FaultTracepoints),
 }
 
-/// What is opened: the first is on at the start.
-fn parts(wanted: FaultsWanted) -> (Part, &'static [Part]) {
+/// What is opened: the first is on at the start, and so is the next where a start is thin.
+fn parts(wanted: FaultsWanted, start: governor::Start) -> (Part, &'static [Part]) {
     match (wanted.budget, wanted.stacks) {
-        (Budget::Share, FaultStacks::Copied) => {
-            (Part::Stacks, &[Part::Every, Part::Bare, Part::Thin, Part::Sparse, Part::Deep])
-        }
+        (Budget::Share, FaultStacks::Copied) => match start {
+            governor::Start::Dense => {
+                (Part::Stacks, &[Part::Every, Part::Bare, Part::Thin, Part::Sparse, Part::Deep])
+            }
+            governor::Start::Thin => {
+                (Part::Bare, &[Part::Thin, Part::Every, Part::Stacks, Part::Sparse, Part::Deep])
+            }
+        },
         (Budget::Share, FaultStacks::NotCopied) => (Part::Every, &[Part::Sparse]),
         (Budget::Unlimited, FaultStacks::Copied) => (Part::Stacks, &[Part::Every, Part::Deep]),
         (Budget::OneIn(_), FaultStacks::Copied) => (Part::Stacks, &[Part::Every]),
@@ -288,12 +319,12 @@ fn parts(wanted: FaultsWanted) -> (Part, &'static [Part]) {
 fn open_lane(
     thread: Tid,
     wanted: FaultsWanted,
-    begin: Begin,
+    (begin, start): (Begin, governor::Start),
     seen: Seen,
     cpu: u32,
     ring_pages: usize,
 ) -> OsResult<Lane> {
-    let (first, others) = parts(wanted);
+    let (first, others) = parts(wanted, start);
     let (kernel_mode, tracepoint) = match seen {
         Seen::Counted(kernel_mode) => (kernel_mode, None),
         Seen::Traced(points) => (KernelMode::Included, Some(points.user)),
@@ -339,7 +370,8 @@ fn open_lane(
             FaultStacks::Copied => stack_bytes(*part, pages, period),
             FaultStacks::NotCopied => 0,
         };
-        let start = Start::WhenEnabled;
+        let is_on = start.density().parts().contains(part);
+        let start = if is_on { settings.start } else { Start::WhenEnabled };
         // What is on beside it tells of mappings.
         let mappings = if *part == Part::Thin { Mappings::NotTold } else { settings.mappings };
         let event = Event::open(Settings { period, stack_bytes, start, mappings, ..settings }, thread, cpu)?;
