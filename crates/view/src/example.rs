@@ -108,6 +108,8 @@ fn run() -> Run {
         calls: 1_234,
         calls_by_name: vec![call("mmap", 812), call("munmap", 204), call("mprotect", 120), call("brk", 98)],
         faults: Faults { recorded: 2_333, estimated: None, minor: Some(2_345), major: Some(0) },
+        mappings: 38,
+        mappings_max: Some(65_530),
         kernel: "6.18.44".into(),
         arch: "x86_64".into(),
         uid: 1000,

@@ -109,6 +109,8 @@ mod tests {
                   "major": 0
                 },
                 "kernel": "6.18.44",
+                "mappings": 38,
+                "mappings_max": 65530,
                 "arch": "x86_64",
                 "uid": 1000
               },

@@ -57,6 +57,10 @@ pub struct Run {
     pub faults: Faults,
     /// The kernel's release.
     pub kernel: String,
+    /// The most mappings that one process had.
+    pub mappings: u64,
+    /// How many one process may have (`vm.max_map_count`), where that is known.
+    pub mappings_max: Option<u64>,
     /// The architecture.
     pub arch: String,
     /// The user's number.

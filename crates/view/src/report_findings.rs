@@ -104,7 +104,8 @@ fn of_map(run: &Run) -> Vec<ReportFinding> {
         .collect()
 }
 
-fn mappings_max(run: &Run) -> Option<u64> {
+/// How many mappings a process may have, where the recording tells.
+pub(crate) fn mappings_max(run: &Run) -> Option<u64> {
     let sysctls = run.header.machine.sysctls.iter();
     let text = sysctls.filter(|(name, _)| *name == *"vm.max_map_count").map(|(_, text)| text).next()?;
     text.trim().parse().ok()

@@ -4,6 +4,7 @@ use recording::ExitStatus;
 use timeline::{Process, Run};
 
 use crate::report::{self, CallCount, End, Faults};
+use crate::report_findings::mappings_max;
 use crate::words::{command, printable};
 
 pub(super) fn run(run: &Run) -> report::Run {
@@ -26,6 +27,8 @@ pub(super) fn run(run: &Run) -> report::Run {
         calls: run.counts.all_calls(),
         calls_by_name,
         faults: faults(run),
+        mappings: run.processes.iter().map(|process| process.largest.mappings).max().unwrap_or(0),
+        mappings_max: mappings_max(run),
         kernel: header.machine.kernel.clone(),
         arch: header.machine.arch.clone(),
         uid: header.run.uid,

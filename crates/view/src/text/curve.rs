@@ -3,35 +3,50 @@
 use super::table::right;
 use super::{Canvas, Glyphs, Line, Role};
 use crate::curve::CurvePoint;
-use crate::words::{bytes, time};
+use crate::report::Run;
+use crate::words::{bytes, count, time};
 
-/// Rows of the plot of resident memory, and of the flatter one of virtual size.
-const ROWS: [usize; 2] = [5, 3];
+/// Rows of the plot of resident memory, and of the flatter ones of virtual size and of mappings.
+const ROWS: [usize; 3] = [5, 3, 2];
 const LABEL: usize = 13;
 const COLUMNS_MAX: usize = 100;
 
-/// Plots resident memory where its course is known, and virtual size.
-pub(super) fn lines(points: &[CurvePoint], canvas: Canvas) -> Vec<Line> {
+/// Plots resident memory where its course is known, virtual size, and how many mappings there were.
+pub(super) fn lines(points: &[CurvePoint], run: &Run, canvas: Canvas) -> Vec<Line> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let columns = canvas.columns.saturating_sub(LABEL + 2).min(COLUMNS_MAX);
     if last.time_ns == first.time_ns || columns < 10 {
         return Vec::new();
     }
+    let span = (first.time_ns, last.time_ns);
     let mut lines = Vec::new();
     let resident: Vec<_> = points.iter().filter_map(|p| Some((p.time_ns, p.resident?))).collect();
     if resident.len() > 1 {
         lines.push(
             Line::of(Role::Strong, "Resident over time").and(Role::Faint, "  (as of page checkpoints)"),
         );
-        lines.extend(plot(&resident, first.time_ns, last.time_ns, ROWS[0], columns, canvas));
+        lines.extend(plot(&Course { values: &resident, words: bytes, rows: ROWS[0] }, span, columns, canvas));
     }
     let size: Vec<_> = points.iter().map(|p| (p.time_ns, p.size)).collect();
     lines.push(Line::of(Role::Strong, "Virtual size over time"));
-    lines.extend(plot(&size, first.time_ns, last.time_ns, ROWS[1], columns, canvas));
+    lines.extend(plot(&Course { values: &size, words: bytes, rows: ROWS[1] }, span, columns, canvas));
+    let mappings: Vec<_> = points.iter().map(|p| (p.time_ns, p.mappings)).collect();
+    let limit = run.mappings_max.map_or_else(String::new, |limit| format!(" of {} allowed", count(limit)));
+    let most = format!("  (one process: at most {}{limit})", count(run.mappings));
+    lines.push(Line::of(Role::Strong, "Mappings over time").and(Role::Faint, most));
+    lines.extend(plot(&Course { values: &mappings, words: count, rows: ROWS[2] }, span, columns, canvas));
     lines
 }
 
-fn plot(values: &[(u64, u64)], from: u64, to: u64, rows: usize, columns: usize, canvas: Canvas) -> Vec<Line> {
+/// What is plotted: values that each hold until the next, in so many rows; the largest is told in words.
+struct Course<'a> {
+    values: &'a [(u64, u64)],
+    words: fn(u64) -> String,
+    rows: usize,
+}
+
+fn plot(course: &Course<'_>, (from, to): (u64, u64), columns: usize, canvas: Canvas) -> Vec<Line> {
+    let Course { values, words, rows } = *course;
     let heights = columns_of(values, from, to, columns);
     let max = heights.iter().copied().max().unwrap_or(0).max(1);
     let mut lines = Vec::new();
@@ -40,7 +55,7 @@ fn plot(values: &[(u64, u64)], from: u64, to: u64, rows: usize, columns: usize, 
         Glyphs::Ascii => (" |", " +", "-"),
     };
     for row in (0..rows).rev() {
-        let label = if row + 1 == rows { bytes(max) } else { String::new() };
+        let label = if row + 1 == rows { words(max) } else { String::new() };
         let ink: String =
             heights.iter().map(|&height| cell(height, max, (row, rows), canvas.glyphs)).collect();
         let line = Line::of(Role::Faint, right(&label, LABEL - 1) + axis);

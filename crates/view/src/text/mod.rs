@@ -213,7 +213,7 @@ pub fn report(report: &Report, canvas: Canvas) -> Vec<Line> {
     let sections = [
         run::lines(report, canvas),
         report.memory.as_ref().map(|memory| memory::lines(memory, canvas)).unwrap_or_default(),
-        curve::lines(&report.curve, canvas),
+        curve::lines(&report.curve, &report.run, canvas),
         growths::lines(&report.growths, canvas),
         report
             .resident
@@ -222,7 +222,7 @@ pub fn report(report: &Report, canvas: Canvas) -> Vec<Line> {
             .unwrap_or_default(),
         findings::lines(&report.findings, canvas),
         processes::lines(&report.processes, canvas),
-        tree::lines(&report.processes, canvas),
+        tree::lines(&report.processes, &report.run.faults, canvas),
         proof::lines(report, canvas),
     ];
     let mut lines = Vec::new();

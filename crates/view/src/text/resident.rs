@@ -106,7 +106,7 @@ fn words(toucher: &Toucher) -> String {
         Came::Call => " (brought in by a call)",
         Came::Around => " (mapped beside a page that was touched)",
         Came::Before => return "there when the memory was first seen".to_owned(),
-        Came::Found => return "found there: no event told of them".to_owned(),
+        Came::Found => return "found there: no event told of them (mapped by whom: --by stack)".to_owned(),
     };
     let place = place.unwrap_or_else(|| "a place that is not known".to_owned());
     format!("{place}, thread {}{how}", toucher.tid)

@@ -56,6 +56,11 @@ fn eighty_columns() {
                      ┤▁▁▁▁▁▁▁▁▁▁▁▁▁▂▂▂▂▂▂▂▃▃▃▄▄▄▄▅▅▅▆▆▆▆▇▇▇████████████████████████████
                    0 └─────────────────────────────────────────────────────────────────
                      0.000 s                                                    0.380 s
+        Mappings over time  (one process: at most 38 of 65,530 allowed)
+                  39 ┤▁▁▁▁▁▁▂▂▂▂▂▂▂▂▂▂▂▃▃▃▃▃▃▄▄▄▄▄▄▄▄▄▄▄▅▅▅▅▅▅▅▆▆▆▆▆▆▆▆▆▆▇▇▇▇▇▇▇███████
+                     ┤█████████████████████████████████████████████████████████████████
+                   0 └─────────────────────────────────────────────────────────────────
+                     0.000 s                                                    0.380 s
 
         Largest growths of virtual size  (single calls; stacks as a whole)
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
@@ -81,7 +86,7 @@ fn eighty_columns() {
 
              8.0 MiB  fill, thread 4242
              3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
-             1.0 MiB  found there: no event told of them
+             1.0 MiB  found there: no event told of them (mapped by whom: --by stack)
 
         Findings
           render (page.rs:81): mapped and unmapped 4,096 times, 4.0 GiB in all, 1.0 MiB
@@ -162,6 +167,11 @@ fn ascii_only() {
                      |.......................:::::::::::###############################
                    0 +-----------------------------------------------------------------
                      0.000 s                                                    0.380 s
+        Mappings over time  (one process: at most 38 of 65,530 allowed)
+                  39 |.......................::::::::::::::::::::::::::::##############
+                     |#################################################################
+                   0 +-----------------------------------------------------------------
+                     0.000 s                                                    0.380 s
 
         Largest growths of virtual size  (single calls; stacks as a whole)
             64.0 MiB    0.120 s  python3 (pid 4242, thread 4243)
@@ -187,7 +197,7 @@ fn ascii_only() {
 
              8.0 MiB  fill, thread 4242
              3.0 MiB  read_table, thread 4242 (mapped beside a page that was touched)
-             1.0 MiB  found there: no event told of them
+             1.0 MiB  found there: no event told of them (mapped by whom: --by stack)
 
         Findings
           render (page.rs:81): mapped and unmapped 4,096 times, 4.0 GiB in all, 1.0 MiB

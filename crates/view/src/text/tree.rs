@@ -2,7 +2,7 @@
 
 use super::{Canvas, Line, Role};
 use crate::chains::{FrameWords, own_frame};
-use crate::report::{Fork, Process, Writer};
+use crate::report::{Faults, Fork, Process, Writer};
 use crate::words::{bytes, count};
 
 /// Processes shown.
@@ -11,7 +11,7 @@ const SHOWN: usize = 16;
 const DEPTH_MAX: usize = 12;
 
 /// Lays out the tree; nothing where there is a single process that executed one program.
-pub(super) fn lines(processes: &[Process], canvas: Canvas) -> Vec<Line> {
+pub(super) fn lines(processes: &[Process], faults: &Faults, canvas: Canvas) -> Vec<Line> {
     if processes.len() < 2 && processes.iter().all(|process| process.programs.len() < 2) {
         return Vec::new();
     }
@@ -25,7 +25,7 @@ pub(super) fn lines(processes: &[Process], canvas: Canvas) -> Vec<Line> {
         let head = format!("{}{}", " ".repeat(indent), canvas.fit(&text));
         lines.push(Line::of(Role::Plain, canvas.cut(&head, canvas.columns)));
         if let Some(fork) = process.fork.as_ref().filter(|fork| fork.shared > 0) {
-            lines.extend(canvas.sentence(Role::Faint, &words(fork), indent + 2));
+            lines.extend(canvas.sentence(Role::Faint, &words(fork, faults), indent + 2));
         }
     }
     if processes.len() > SHOWN {
@@ -62,11 +62,13 @@ fn programs(process: &Process) -> String {
     names.collect::<Vec<_>>().join(" > ")
 }
 
-fn words(fork: &Fork) -> String {
+/// What a fork shared and who wrote to it: where not every fault was recorded at least so much.
+fn words(fork: &Fork, faults: &Faults) -> String {
+    let least = if faults.estimated.is_some() { "at least " } else { "" };
     let mut text = format!("shared {} when forked", bytes(fork.shared));
     for (amount, who) in [(fork.copied_by_child, "it"), (fork.copied_by_parent, "its parent")] {
         if amount > 0 {
-            text.push_str(&format!("; {} copied since by {who}", bytes(amount)));
+            text.push_str(&format!("; {least}{} copied since by {who}", bytes(amount)));
         }
     }
     if let Some(writer) = fork.writers.first() {
@@ -109,10 +111,18 @@ mod tests {
         };
         let process = Process { fork: Some(fork), programs: Vec::new(), ..process(2, Some(1)) };
         let canvas = Canvas { columns: 100, glyphs: super::super::Glyphs::Ascii };
-        let text: Vec<String> =
-            lines(&[self::process(1, None), process], canvas).iter().map(Line::plain).collect();
+        let processes = [self::process(1, None), process];
+        let text_of = |estimated| -> Vec<String> {
+            let faults = Faults { recorded: 9, estimated, minor: None, major: None };
+            lines(&processes, &faults, canvas).iter().map(Line::plain).collect()
+        };
+        let text = text_of(None);
         assert!(text[2].contains("2 ") && text[2].ends_with("(forked)"), "{text:?}");
         let rest = text[3..].join(" ");
         assert!(rest.contains("shared 1.0 MiB when forked; 8 KiB copied since by it; 4 KiB"), "{rest}");
+        assert!(
+            text_of(Some(90))[3..].join(" ").contains("; at least 8 KiB copied"),
+            "not every fault is known"
+        );
     }
 }
