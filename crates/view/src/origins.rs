@@ -101,7 +101,7 @@ struct Piece<'a> {
 }
 
 /// Stands before who mapped what somebody touched of whom nothing was told.
-const UNSEEN: &str = "[touched unseen, mapped by]";
+pub(crate) const UNSEEN: &str = "[touched unseen, mapped by]";
 
 /// Who is behind a piece.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

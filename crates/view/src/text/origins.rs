@@ -3,7 +3,7 @@
 use super::table::{bar, right};
 use super::{Canvas, Line, Role};
 use crate::chains::FrameWords;
-use crate::origins::{By, OriginBytes, OriginsView, Whose};
+use crate::origins::{By, OriginBytes, OriginsView, UNSEEN, Whose};
 use crate::story::StoryLine;
 use crate::words::{bytes, count, time};
 
@@ -27,15 +27,16 @@ pub fn origins(view: &OriginsView, canvas: Canvas) -> Vec<Line> {
         let room = canvas.columns.saturating_sub(line.plain().chars().count() + 2);
         // Names come first: bars only where these have room.
         let line = if room < NAME_MIN + BAR + 2 {
-            line.and(Role::Plain, format!("  {}", canvas.cut(&row.name, room)))
+            line.and(Role::Plain, format!("  {}", canvas.cut(&name(&row.name), room)))
         } else {
             let bar = bar(canvas, row.bytes.resident, view.total.resident, BAR);
-            let name = canvas.cut(&row.name, room - BAR - 1);
+            let name = canvas.cut(&name(&row.name), room - BAR - 1);
             line.and(Role::Plain, format!("  {name}  ")).and(Role::Ink, bar.text)
         };
         lines.push(line);
-        lines.extend(frames(row.frames.get(1..).unwrap_or_default(), canvas, 10));
+        lines.extend(frames(callers(&row.frames), canvas, 10));
     }
+    lines.extend(legend(view.rows.iter().take(ROWS).map(|row| &*row.name), canvas));
     if view.rows.len() > ROWS {
         let rest = &view.rows[ROWS..];
         let sum: u64 = rest.iter().map(|row| row.bytes.resident).sum();
@@ -49,6 +50,32 @@ pub fn origins(view: &OriginsView, canvas: Canvas) -> Vec<Line> {
         lines.extend(canvas.sentence(Role::Faint, stacks, 2));
     }
     lines
+}
+
+/// A row's name: a short mark says that nobody told who touched it, so that who mapped it has room.
+pub(super) fn name(name: &str) -> String {
+    match name.strip_prefix(UNSEEN) {
+        Some(mapper) => format!("~{mapper}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The frames behind the first that are functions.
+pub(super) fn callers(frames: &[FrameWords]) -> &[FrameWords] {
+    let frames = frames.get(1..).unwrap_or_default();
+    match frames.split_last() {
+        Some((last, rest)) if last.function == UNSEEN => rest,
+        _ => frames,
+    }
+}
+
+/// What the mark says, where it stands before one of these names.
+pub(super) fn legend<'a>(mut names: impl Iterator<Item = &'a str>, canvas: Canvas) -> Vec<Line> {
+    if names.any(|name| name.starts_with(UNSEEN)) {
+        canvas.sentence(Role::Faint, "~ nobody told who touched it first: that is who mapped it", 2)
+    } else {
+        Vec::new()
+    }
 }
 
 pub(super) const fn what(by: By, whose: Whose) -> &'static str {
@@ -107,4 +134,23 @@ pub(super) fn frames(frames: &[FrameWords], canvas: Canvas, indent: usize) -> Ve
         lines.push(Line::of(Role::Faint, more));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_mapped_what_nobody_was_seen_to_touch_has_room() {
+        let of = |function: &str| FrameWords { function: function.into(), ..FrameWords::default() };
+        assert_eq!(name(&format!("{UNSEEN} buffer (main.rs:6)")), "~ buffer (main.rs:6)");
+        assert_eq!(name("buffer (main.rs:6)"), "buffer (main.rs:6)");
+        assert_eq!(callers(&[of("buffer"), of("main"), of(UNSEEN)]), [of("main")]);
+        assert_eq!(callers(&[of("buffer"), of("main")]), [of("main")]);
+        assert_eq!(callers(&[]), []);
+        let canvas = Canvas { columns: 80, glyphs: super::super::Glyphs::Unicode };
+        let marked = format!("{UNSEEN} buffer");
+        assert_eq!(legend(["main", &marked].into_iter(), canvas).len(), 1);
+        assert!(legend(["main"].into_iter(), canvas).is_empty());
+    }
 }

@@ -1,7 +1,7 @@
 //! Where memory comes from at two moments.
 
 use super::diff::signed;
-use super::origins::{frames, what};
+use super::origins::{callers, frames, legend, name, what};
 use super::table::right;
 use super::{Canvas, Line, Role};
 use crate::origins_diff::{OriginChange, OriginsDiff, OriginsSide};
@@ -22,9 +22,10 @@ pub fn origins_diff(diff: &OriginsDiff, canvas: Canvas) -> Vec<Line> {
     for row in diff.rows.iter().take(ROWS) {
         let numbers = numbers(row);
         let room = canvas.columns.saturating_sub(numbers.chars().count() + 2);
-        lines.push(Line::of(Role::Plain, format!("{numbers}  {}", canvas.cut(&row.name, room))));
-        lines.extend(frames(row.frames.get(1..).unwrap_or_default(), canvas, 10));
+        lines.push(Line::of(Role::Plain, format!("{numbers}  {}", canvas.cut(&name(&row.name), room))));
+        lines.extend(frames(callers(&row.frames), canvas, 10));
     }
+    lines.extend(legend(diff.rows.iter().take(ROWS).map(|row| &*row.name), canvas));
     if diff.rows.len() > ROWS {
         let rest = &diff.rows[ROWS..];
         let sum: i128 = rest.iter().map(OriginChange::resident).sum();
