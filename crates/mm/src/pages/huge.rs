@@ -17,6 +17,7 @@ use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
 use super::folio::FolioId;
 use super::frames::{Fill, FrameId, Frames, Holds, Pool};
+use super::lock::Keeps;
 use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use super::{Pages, Table};
@@ -251,11 +252,14 @@ impl<F: Frames> Op<'_, Pages<F>> {
         found
     }
 
-    /// Splits the entry of a huge page into one for each page; the folio stays one.
+    /// Splits the entry of a huge page into one for each page; the folio stays one. A locked mapping no longer holds it: a
+    /// large folio is not locked page by page.
     ///
-    /// Linux: `mm/huge_memory.c: __split_huge_pmd_locked`.
+    /// Linux: `mm/huge_memory.c: __split_huge_pmd_locked`, `mm/internal.h: munlock_vma_folio`.
     pub(super) fn split_huge(&mut self, page: u64) {
         let first = page & !(PAGES - 1);
+        let vma = self.space.vmas.find(VirtAddr(page << PAGE_SHIFT));
+        let is_locked = vma.is_some_and(|vma| vma.flags.contains(VmFlags::LOCKED));
         let Table { tree, tlb, huge, mm, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
         let ptes = tree.leaf(first);
@@ -265,6 +269,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
             pool.folio_mapped(id, *mm, PAGES as u32);
             pool.folio_unmapped(id, *mm, 1);
             pool.folio_mut(id).dirty |= pte.is_dirty();
+            if is_locked {
+                pool.folio_mut(id).keep(Keeps::No);
+            }
         }
         ptes.iter_mut().for_each(|pte| *pte = pte.small());
         *huge -= 1;
