@@ -100,7 +100,7 @@ const HUGE_ADVICE: &[(u64, Advice)] = &[
     (7, Advice::COLLAPSE),
 ];
 
-/// A mapping with room for huge pages, which are asked for.
+/// A mapping with room for huge pages, which are asked for; sometimes one that loses its first page and is joined again.
 fn beginning(rng: &mut Rng) -> Vec<Call> {
     let huge = HUGE_PAGES * PAGE_SIZE;
     let range = rng.pick(&[
@@ -111,10 +111,17 @@ fn beginning(rng: &mut Rng) -> Vec<Call> {
     ]);
     let (addr, len) = (range.start, range.len());
     let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::ANONYMOUS;
-    vec![
-        Call::Mmap { addr, len, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 },
-        Call::Madvise { addr, len, advice: Advice::HUGEPAGE },
-    ]
+    let map = Call::Mmap { addr, len, prot: Prot::RW, flags, fd: Fd(-1), offset: 0 };
+    let advise = |addr, len, advice| Call::Madvise { addr, len, advice };
+    let mut first = vec![map, advise(addr, len, Advice::HUGEPAGE)];
+    if rng.percent(10) {
+        first.extend([
+            advise(HUGE_START, huge, Advice::POPULATE_WRITE),
+            advise(HUGE_START, PAGE_SIZE, Advice::DONTNEED),
+            advise(HUGE_START, huge, Advice::COLLAPSE),
+        ]);
+    }
+    first
 }
 
 /// Tells whether a range reaches into a mapping of some kind.
