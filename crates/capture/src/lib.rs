@@ -16,6 +16,7 @@ mod command;
 pub mod faults;
 mod front;
 mod hash;
+mod huge_zeros;
 mod input;
 mod link;
 pub mod machine;

@@ -1,10 +1,11 @@
 //! Where transparent huge pages may be: by settings, by advice, by place.
 
-use abi::PAGE_SHIFT;
+use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
 use crate::flags::VmFlags;
+use crate::pages::Memory;
 use crate::profile::{FolioOrders, Thp};
-use crate::space::Settings;
+use crate::space::{AddressSpace, Settings};
 use crate::vma::Vma;
 
 /// Pages of 4 KiB in a huge page.
@@ -46,4 +47,24 @@ pub(crate) fn place_in(vma: &Vma, page: u64) -> Option<u64> {
     let mapped = vma.range.start.0 >> PAGE_SHIFT..vma.range.end.0 >> PAGE_SHIFT;
     // The sums wrap, as in the kernel.
     (mapped.start <= first && first.wrapping_add(HUGE_PAGES) <= mapped.end).then_some(first)
+}
+
+impl<M: Memory> AddressSpace<M> {
+    /// Returns the 2 MiB that a huge page at an address would take, if a setting, the mapping's advice and its place allow
+    /// one there to be made by a fault.
+    pub fn huge_place(&self, mode: Thp, addr: VirtAddr) -> Option<AddrRange> {
+        let vma = self.find(addr).filter(|vma| self.allows_huge_in(mode, vma))?;
+        let first = place_in(vma, addr.0 >> PAGE_SHIFT)?;
+        let [start, end] = [first, first + HUGE_PAGES].map(|page| VirtAddr(page << PAGE_SHIFT));
+        Some(AddrRange { start, end })
+    }
+
+    /// Tells whether a setting and the advice of the mapping at an address let a fault make a huge page, if there is room.
+    pub fn allows_huge(&self, mode: Thp, addr: VirtAddr) -> bool {
+        self.find(addr).is_some_and(|vma| self.allows_huge_in(mode, vma))
+    }
+
+    fn allows_huge_in(&self, mode: Thp, vma: &Vma) -> bool {
+        vma.is_anonymous() && is_allowed(mode, self.settings, vma.flags)
+    }
 }

@@ -52,7 +52,7 @@ columns! {
 /// The columns of calls' arguments follow the named ones: six for each row of `abi::table::ROWS`.
 const CALL_ARGS: usize = NAMES.len();
 /// Columns a block may have.
-const COUNT: usize = CALL_ARGS + 6 * 64;
+const COUNT: usize = CALL_ARGS + 6 * 64 + 2;
 
 /// A column by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +65,11 @@ impl From<Col> for ColumnNo {
 }
 
 impl ColumnNo {
+    /// Of huge pages, how much was looked at. It stands behind all others: those of calls' arguments keep their numbers.
+    pub(crate) const HUGE_LOOKED_AT: Self = Self(COUNT - 2);
+    /// Of that, how much holds only zeros.
+    pub(crate) const HUGE_ZEROS: Self = Self(COUNT - 1);
+
     /// The column of argument `arg` (0 to 5) of the call in row `row` of the table of calls.
     pub(crate) fn of_call(row: usize, arg: usize) -> Self {
         debug_assert!(row < 64 && arg < 6);

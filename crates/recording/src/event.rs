@@ -66,6 +66,8 @@ pub enum Body {
     /// From here on the kernel's own state is read, for the memory's next checkpoint, while its threads run on: what
     /// changes from here to there may be in it or not.
     Reading,
+    /// What of the memory's huge pages holds only zeros; told before its checkpoint.
+    HugeZeros(HugeZeros),
     /// The kernel's own state at this moment.
     Checkpoint(Box<Checkpoint>),
     /// A call that may have changed memory and is not understood.
@@ -338,6 +340,15 @@ pub struct Checkpoint {
     /// Threads that may have been inside a memory call (let go, not yet seen again): their last call may
     /// or may not be in `maps`.
     pub in_flight: Arc<[Tid]>,
+}
+
+/// What a look at some of a memory's anonymous huge pages found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HugeZeros {
+    /// How much of them was looked at, in bytes.
+    pub looked_at: u64,
+    /// Of that, pages of 4 KiB that hold only zeros, in bytes.
+    pub zeros: u64,
 }
 
 /// Why a checkpoint was taken.

@@ -45,7 +45,7 @@ pub use append::Appender;
 pub use error::ReadError;
 pub use event::{
     Body, Bytes, CallEvent, CallInput, CallResult, Checkpoint, Counters, Event, ExecEvent, ExitStatus,
-    FaultAccess, FaultEvent, FaultMode, FileKind, FileRef, LossSource, MapRow, MappedEvent, MmId,
+    FaultAccess, FaultEvent, FaultMode, FileKind, FileRef, HugeZeros, LossSource, MapRow, MappedEvent, MmId,
     ObjectEvent, OpenMode, PageRun, PageState, Reason, Segment, SpawnEvent, SpawnKind, StackId, TimeNs,
     UnmodelledEvent, UnmodelledWhy,
 };

@@ -174,10 +174,11 @@ impl World {
             memory.arguments.went_on(place.tid);
         }
         let Some(twin) = memory.twin.as_mut() else { return };
+        let huge = twin.asks_huge(&self.shared, fault.addr);
         let grown = twin.touch(&mut self.shared, fault.addr, fault.access);
         if let Some(ledger) = memory.ledger.as_mut() {
             let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
-            let fork = ledger.fault(twin.space(), touch, fault.addr, fault.access.into());
+            let fork = ledger.fault(twin.space(), touch, (fault.addr, fault.access.into()), huge);
             if let Some(child) = fork {
                 self.forks.copied(child, Copier { mm: place.mm, tid: place.tid, stack: fault.stack });
             }

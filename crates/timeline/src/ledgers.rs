@@ -50,10 +50,11 @@ impl World {
             CallResult::Seen(raw) => Errno::from_raw(raw),
             CallResult::Unseen => predicted,
         };
+        let thp = self.shared.thp();
         let Some(memory) = self.memories.get_mut(&mm) else { return };
         if let (Some(ledger), Some(twin)) = (memory.ledger.as_mut(), &memory.twin) {
             let touch = Touch { time: place.time, tid: place.tid, stack: event.stack };
-            ledger.call(twin.space(), touch, Done { call: event.call, result, brk, ranges });
+            ledger.call(twin.space(), touch, Done { call: event.call, result, brk, ranges, thp });
         }
     }
 
@@ -123,7 +124,8 @@ impl World {
         };
         let (Some(ledger), Some(read)) = (&memory.ledger, &memory.pages) else { return still };
         let is_huge = |run: &&PageRun| run.state.contains(PageState::HUGE.with(PageState::PRESENT));
-        let huge: Vec<AddrRange> = read.runs.iter().filter(is_huge).map(|run| run.range).collect();
+        let read_huge = read.runs.iter().filter(is_huge).map(|run| run.range);
+        let huge = crate::ledger::reading::united(read_huge.chain(ledger.hoped_ranges()).collect());
         let runs: Arc<[PageRun]> = ledger.page_runs(&huge).into();
         let resident_bytes = crate::pages::resident(&runs);
         still.with_pages(PagesRead { event: read.event, time: self.now, runs, resident_bytes })

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
-use recording::{CallInput, Counters, ExecEvent, MapRow, MmId, PageRun, TimeNs};
+use recording::{CallInput, Counters, ExecEvent, HugeZeros, MapRow, MmId, PageRun, TimeNs};
 
 use crate::arguments::Arguments;
 use crate::curve::Sample;
@@ -57,6 +57,8 @@ pub struct Memory {
     pub(crate) ledger: Option<Ledger>,
     /// Not every fault was seen since the pages were read last.
     pub(crate) has_gaps: bool,
+    /// What of its huge pages holds only zeros, as it was told last.
+    pub(crate) huge_zeros: Option<HugeZeros>,
     /// What its pages came to when most of it was resident; not kept in saved states.
     pub(crate) sums: Option<(TimeNs, Box<PageSums>)>,
     /// What it is counted for programs about to be executed; not kept in saved states.
@@ -169,6 +171,7 @@ impl Memory {
             recent: VecDeque::new(),
             ledger: None,
             has_gaps: false,
+            huge_zeros: None,
             sums: None,
             arguments: Arguments::default(),
             raced_at_fork: Vec::new(),

@@ -13,6 +13,16 @@ pub(crate) fn resident(runs: &[PageRun]) -> u64 {
     runs.iter().filter(counts).map(|run| run.range.len()).sum()
 }
 
+/// Bytes of anonymous huge pages, that of zeros left out.
+pub(crate) fn anonymous_huge(runs: &[PageRun]) -> u64 {
+    let counts = |run: &&PageRun| {
+        run.state.contains(PageState::PRESENT.with(PageState::HUGE))
+            && !run.state.contains(PageState::ZERO)
+            && !run.state.contains(PageState::FILE)
+    };
+    runs.iter().filter(counts).map(|run| run.range.len()).sum()
+}
+
 /// Ranges of pages that belong to no file: where there is one in a private mapping, it has an `anon_vma`. Zeros of a
 /// huge page count, for a fault that maps it prepares for a write even if it reads (`mm/huge_memory.c:
 /// do_huge_pmd_anonymous_page`).

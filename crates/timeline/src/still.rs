@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abi::{AddrRange, Tid};
-use recording::{Bytes, ExecEvent, MmId, ObjectEvent, TimeNs};
-use snapshot::{Mapping, Moment, Object, Snapshot, StackArea, Thread};
+use abi::{AddrRange, Tid, VirtAddr};
+use recording::{Bytes, ExecEvent, HugeZeros, MmId, ObjectEvent, TimeNs};
+use snapshot::{HugeSample, Mapping, Moment, Object, Snapshot, StackArea, Thread};
 
 use crate::ledger::Split;
 use crate::memory::{Memory, PagesRead, ThreadStack};
@@ -31,6 +31,7 @@ pub struct Still {
     twin: Option<Twin>,
     pages: Option<PagesRead>,
     split: Option<Arc<[(AddrRange, Split)]>>,
+    huge_zeros: Option<HugeZeros>,
     exec: Option<Arc<ExecEvent>>,
     stack_areas: Vec<ThreadStack>,
     threads: Vec<(Tid, Bytes)>,
@@ -55,6 +56,7 @@ impl Still {
             twin: memory.twin.clone(),
             pages: memory.pages.clone(),
             split: None,
+            huge_zeros: memory.huge_zeros,
             exec: memory.exec.clone(),
             stack_areas: memory.stack_areas.clone(),
             threads,
@@ -83,6 +85,20 @@ impl Still {
         self.pages.as_ref().map_or(&[], |pages| &pages.runs)
     }
 
+    /// Whether the machine's setting and the advice of the mapping at an address let a fault make a huge page, if there is
+    /// room for one.
+    pub fn allows_huge(&self, machine: &recording::Machine, at: VirtAddr) -> bool {
+        let mode = crate::twin::thp(machine);
+        self.space().is_some_and(|space| space.allows_huge(mode, at))
+    }
+
+    /// What of its anonymous huge pages, as they were read last, holds only zeros.
+    fn huge_sample(&self) -> Option<HugeSample> {
+        let HugeZeros { looked_at, zeros } = self.huge_zeros?;
+        let huge = pages::anonymous_huge(self.page_runs());
+        (huge > 0).then_some(HugeSample { huge, looked_at, zeros })
+    }
+
     /// Makes the snapshot; `objects` are the executables and libraries seen in the recording.
     pub fn snapshot(&self, objects: &[ObjectEvent]) -> Snapshot {
         let rows = self.twin.as_ref().map(Twin::rows).unwrap_or_default();
@@ -98,7 +114,7 @@ impl Still {
         Snapshot {
             held: None,
             malloc: None,
-            huge: None,
+            huge: self.huge_sample(),
             moment: Moment::At(Duration::from_nanos(self.time.0)),
             pages_moment: self
                 .pages

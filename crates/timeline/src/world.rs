@@ -186,6 +186,11 @@ impl World {
                     ledger.begin_reading();
                 }
             }
+            Body::HugeZeros(zeros) => {
+                if let Some(memory) = self.memories.get_mut(mm) {
+                    memory.huge_zeros = Some(*zeros);
+                }
+            }
             Body::Checkpoint(checkpoint) => self.checkpoint(place, checkpoint),
             Body::Unmodelled(call) => {
                 *self.counts.unmodelled.entry(call.why).or_default() += 1;

@@ -21,6 +21,7 @@ fn resident() -> Resident {
         file: 3 * MIB,
         swapped: 0,
         huge: 2 * MIB,
+        huge_beside: 0,
         residue: -4096,
         untouched: 8 * MIB,
         lonely: 0,

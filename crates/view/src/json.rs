@@ -326,6 +326,7 @@ mod tests {
                 "file": 3145728,
                 "swapped": 0,
                 "huge": 2097152,
+                "huge_beside": 0,
                 "residue": -4096,
                 "untouched": 8388608,
                 "lonely": 0,

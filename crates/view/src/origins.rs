@@ -131,7 +131,7 @@ impl Behind {
         if whose == Whose::Toucher {
             match piece.toucher {
                 None if piece.bytes.resident == 0 => return Self::Untouched,
-                Some(Toucher { how: How::Fault | How::Call | How::Around, tid, stack }) => {
+                Some(Toucher { how: How::Fault | How::Call | How::Around | How::Huge, tid, stack }) => {
                     return Self::Toucher(tid, stack);
                 }
                 Some(_) | None => {}

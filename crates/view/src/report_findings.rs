@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use abi::Resource;
 use recording::{MmId, StackId, Symbols};
 use serde::Serialize;
+use timeline::ledger::How;
 use timeline::{Run, Site, SiteKey, Sites};
 
 use crate::chains::{Chains, FrameWords, own_frame};
@@ -59,7 +60,7 @@ pub(crate) struct Seen<'a> {
 
 /// Looks for everything that wants attention, most important first.
 pub(crate) fn find(seen: &Seen<'_>) -> Vec<ReportFinding> {
-    let mut found = of_map(seen.run);
+    let mut found = of_map(seen);
     found.extend(too_many_mappings(seen));
     for find in [growth, churn, drops, splits, apart] {
         let mut hits: Vec<ReportFinding> =
@@ -74,7 +75,8 @@ pub(crate) fn find(seen: &Seen<'_>) -> Vec<ReportFinding> {
 }
 
 /// What the map of the largest memory shows.
-fn of_map(run: &Run) -> Vec<ReportFinding> {
+fn of_map(seen: &Seen<'_>) -> Vec<ReportFinding> {
+    let run = seen.run;
     let Some(still) = run.largest_memory() else { return Vec::new() };
     let snapshot = run.snapshot(still);
     let leaves = snapshot::classify(&snapshot);
@@ -101,7 +103,31 @@ fn of_map(run: &Run) -> Vec<ReportFinding> {
             bytes: 0,
             frames: Vec::new(),
         })
+        .map(
+            |finding| {
+                if finding.kind == FindingKind::HugePageBloat { with_toucher(seen, finding) } else { finding }
+            },
+        )
         .collect()
+}
+
+/// Says of huge pages that are hardly used who touched most of them first, and how little.
+fn with_toucher(seen: &Seen<'_>, mut finding: ReportFinding) -> ReportFinding {
+    let mm = seen.run.largest_memory().map(|still| still.mm);
+    let Some(of) = seen.run.page_sums.iter().find(|of| Some(of.mm) == mm) else { return finding };
+    let touchers = &of.sums.touchers;
+    let Some(most) = touchers.iter().find(|toucher| toucher.who.how == How::Huge) else { return finding };
+    let alike = touchers.iter().filter(|toucher| {
+        toucher.who.how != How::Huge && (toucher.who.tid, toucher.who.stack) == (most.who.tid, most.who.stack)
+    });
+    let touched = match alike.map(|toucher| toucher.bytes).sum() {
+        0 => String::new(),
+        touched => format!(", {} of them by touches there", bytes(touched)),
+    };
+    finding.evidence.push_str(&format!("; most, {}, came from one place{touched}", bytes(most.bytes)));
+    finding.bytes = most.bytes;
+    finding.frames = Chains::new(seen.symbols).frames(most.who.stack);
+    finding
 }
 
 /// How many mappings a process may have, where the recording tells.
@@ -289,9 +315,7 @@ fn of_limit(seen: &Seen<'_>) -> String {
 
 /// Mappings large enough for a huge page and placed so that none fits.
 fn unaligned(run: &Run) -> Option<ReportFinding> {
-    let always =
-        run.header.machine.thp.iter().any(|(name, text)| *name == *"enabled" && text.contains("[always]"));
-    let still = run.largest_memory().filter(|_| always)?;
+    let still = run.largest_memory()?;
     let runs = still.page_runs();
     let rows = still.rows();
     let missed = rows.iter().filter(|row| {
@@ -302,16 +326,21 @@ fn unaligned(run: &Run) -> Option<ReportFinding> {
             && row.prot.contains(abi::Prot::WRITE)
             && range.len() >= HUGE
             && first.checked_add(HUGE).is_none_or(|end| end > range.end.0)
+            && still.allows_huge(&run.header.machine, range.start)
             && timeline::resident(runs, range) > range.len() / 2
     });
-    let missed: Vec<u64> = missed.map(|row| row.range.len()).collect();
-    let sum: u64 = missed.iter().sum();
+    let missed: Vec<_> = missed.map(|row| row.range).collect();
+    let sum: u64 = missed.iter().map(|range| range.len()).sum();
+    let first = missed.iter().max_by_key(|range| range.len())?;
     (sum >= GROWTH_BYTES_MIN).then(|| ReportFinding {
         kind: FindingKind::MissedHugePages,
         evidence: format!(
-            "{} in {} of 2 MiB or more that hold no aligned 2 MiB",
+            "{} in {} of 2 MiB or more that hold no aligned 2 MiB: {} of {} begins {} after a border of 2 MiB",
             bytes(sum),
-            plural(missed.len() as u64, "mapping")
+            plural(missed.len() as u64, "mapping"),
+            first.start,
+            bytes(first.len()),
+            bytes(first.start.0 % HUGE)
         ),
         advice:
             "No huge page fits there: map 2 MiB more and align, or take one large mapping instead of many."

@@ -20,6 +20,8 @@ pub struct Resident {
     pub swapped: u64,
     /// Of all those, bytes in huge pages.
     pub huge: u64,
+    /// Bytes that came in huge pages of which other pages were touched: whether they were used raises no fault.
+    pub huge_beside: u64,
     /// The kernel's `RssAnon + RssFile + RssShmem` less the pages: what the pages do not explain.
     pub residue: i64,
     /// Bytes mapped to be written to by this memory alone that were never touched.
@@ -57,6 +59,8 @@ pub enum Came {
     Call,
     /// Beside a page that was faulted in.
     Around,
+    /// As a part of a huge page of which another page was touched, or asked for by a call.
+    Huge,
     /// They were there when the memory was first seen.
     Before,
     /// A checkpoint found them: nothing had told of them.
@@ -75,6 +79,7 @@ pub(crate) fn resident(run: &Run, symbols: Option<&Symbols>) -> Option<Resident>
         file: sums.file,
         swapped: sums.swapped,
         huge: sums.huge,
+        huge_beside: sums.huge_beside,
         residue: sums.residue,
         untouched: sums.untouched,
         lonely: sums.lonely,
@@ -90,6 +95,7 @@ fn toucher(one: &FirstToucher, chains: &Chains<'_>) -> Toucher {
             How::Fault => Came::Fault,
             How::Call => Came::Call,
             How::Around => Came::Around,
+            How::Huge => Came::Huge,
             How::Before => Came::Before,
             How::Found => Came::Found,
         },

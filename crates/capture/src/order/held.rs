@@ -151,7 +151,8 @@ fn is_behind_call(body: &Body) -> bool {
         Body::Stopped { .. } | Body::Continued | Body::Unmodelled(_) => true,
         Body::Checkpoint(checkpoint) => matches!(checkpoint.reason, Reason::Exit | Reason::Fork),
         // What is about a thread without having been done by it.
-        Body::ThreadName(_) | Body::Reading | Body::Lost { .. } | Body::FaultPeriod { .. } => false,
+        Body::ThreadName(_) | Body::Reading | Body::HugeZeros(_) | Body::Lost { .. } => false,
+        Body::FaultPeriod { .. } => false,
         Body::Exec(_) | Body::Object(_) | Body::Stack(_) | Body::Limit { .. } => false,
         // A stack may have grown at another's hand.
         Body::Mapped(_) => false,

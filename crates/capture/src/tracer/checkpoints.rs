@@ -7,6 +7,7 @@ use recording::{Body, LossSource, MmId, Reason};
 
 use super::Tracer;
 use crate::checkpoint::{is_still, resident_bytes};
+use crate::huge_zeros;
 use crate::observer::Observer;
 
 /// A memory in which something happens is read so often.
@@ -49,6 +50,9 @@ impl<O: Observer> Tracer<O> {
             self.objects.tell(tid, &checkpoint.maps, |object| objects.push(object));
             for object in objects {
                 self.emit(tid, mm, Body::Object(object));
+            }
+            if let Some(zeros) = checkpoint.pages.as_deref().and_then(|runs| huge_zeros::look(tid, runs)) {
+                self.emit(tid, mm, Body::HugeZeros(zeros));
             }
         }
         self.emit(tid, mm, body);

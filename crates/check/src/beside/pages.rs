@@ -5,10 +5,10 @@ use std::io;
 
 use abi::{AddrRange, Call, Errno, Pid, Tid, VirtAddr};
 use capture::checkpoint::page_run;
-use mm::AddressSpace;
+use mm::{AddressSpace, Thp};
 use recording::{FaultEvent, PageRun, TimeNs};
 use sys::pagemap::Scanner;
-use timeline::ledger::{Asked, Done, EVERYWHERE, Held, Ledger, Moving, Sight, Touch};
+use timeline::ledger::{Asked, Done, EVERYWHERE, Held, Huge, Ledger, Moving, Sight, Touch};
 
 use super::found::{Found, PagesDiffer};
 use super::under_way::Company;
@@ -60,9 +60,15 @@ impl Pages {
     }
 
     /// The program touched a page.
-    pub(super) fn fault(&mut self, space: &AddressSpace, tid: Tid, time: TimeNs, fault: &FaultEvent) {
+    pub(super) fn fault(
+        &mut self,
+        space: &AddressSpace,
+        huge: Huge,
+        (tid, time): (Tid, TimeNs),
+        fault: &FaultEvent,
+    ) {
         let touch = Touch { time, tid, stack: None };
-        self.ledger.fault(space, touch, fault.addr, fault.access.into());
+        self.ledger.fault(space, touch, (fault.addr, fault.access.into()), huge);
     }
 
     /// A call was done; `space` are the mappings after it.
@@ -72,10 +78,10 @@ impl Pages {
         tid: Tid,
         now: TimeNs,
         (call, result, brk): (Call, i64, VirtAddr),
-        ranges: &[AddrRange],
+        (ranges, thp): (&[AddrRange], Thp),
     ) {
         let touch = Touch { time: now, tid, stack: None };
-        self.ledger.call(space, touch, Done { call, result: Errno::from_raw(result), brk, ranges });
+        self.ledger.call(space, touch, Done { call, result: Errno::from_raw(result), brk, ranges, thp });
     }
 
     /// Holds what is known against the kernel's word.

@@ -108,7 +108,8 @@ impl Program {
                     if let Some(memory) = beside.map(|beside| &mut beside.memory)
                         && let Some(mut pages) = memory.pages.take()
                     {
-                        pages.fault(memory.space(), one.tid, one.time, &fault);
+                        let huge = memory.asks_huge(&self.shared, fault.addr);
+                        pages.fault(memory.space(), huge, (one.tid, one.time), &fault);
                         memory.pages = Some(pages);
                     }
                 }
@@ -167,10 +168,11 @@ impl Program {
             CallInput::Ranges { target, ranges } if *target == Some(mm) => &ranges[..],
             _ => &[],
         };
+        let thp = self.shared.thp();
         if let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory)
             && let Some(mut pages) = memory.pages.take()
         {
-            pages.call(memory.space(), caller.tid, now, (done.call, kernel, brk), ranges);
+            pages.call(memory.space(), caller.tid, now, (done.call, kernel, brk), (ranges, thp));
             memory.pages = Some(pages);
         }
         // The caller stood still but for the call itself, in which the kernel may touch its memory.

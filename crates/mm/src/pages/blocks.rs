@@ -20,6 +20,7 @@ use super::NoPages;
 use crate::guard::Guards;
 use crate::input::Access;
 use crate::op::Op;
+use crate::space::AddressSpace;
 use crate::thp::{HUGE_PAGES, is_allowed, place_in};
 
 const BYTES: u64 = HUGE_PAGES << PAGE_SHIFT;
@@ -86,6 +87,19 @@ impl Blocks {
     /// A child gets the tables of a range.
     pub(super) fn copy_to(&self, child: &mut Self, range: AddrRange) {
         self.with_table.ranges_in(range).into_iter().for_each(|part| child.insert(part));
+    }
+}
+
+impl AddressSpace {
+    /// Tells whether the 2 MiB around an address have a page table, or a huge page, by the faults and calls that the twin
+    /// was told of.
+    pub fn has_table(&self, addr: VirtAddr) -> bool {
+        self.pages.with_table.contains(addr)
+    }
+
+    /// Says that a page was faulted in, where the access is not done by the twin ([`Self::touch`]).
+    pub fn note_table(&mut self, addr: VirtAddr) {
+        self.pages.insert(AddrRange { start: addr, end: VirtAddr(addr.0.saturating_add(1)) });
     }
 }
 

@@ -240,6 +240,8 @@ fn small_body() -> impl Strategy<Value = Body> {
         any::<i32>().prop_map(|signal| Body::Stopped { signal }),
         Just(Body::Continued),
         Just(Body::Reading),
+        any::<(u64, u64)>()
+            .prop_map(|(looked_at, zeros)| Body::HugeZeros(crate::HugeZeros { looked_at, zeros })),
         bytes().prop_map(Body::ThreadName),
         (prop::sample::select(vec![Faults, Mapped, Calls, Checkpoints]), any::<u64>())
             .prop_map(|(source, count)| Body::Lost { source, count }),

@@ -7,9 +7,11 @@ use super::checkpoint::{Base, Bases, CodedCheckpoint};
 use super::leaf::Leaf;
 use super::process::{get_exit, put_exit};
 use super::{Decoder, Encoder, Record};
-use crate::columns::Col;
+use crate::columns::{Col, ColumnNo};
 use crate::error::Malformed;
-use crate::event::{Body, CallEvent, Event, ExecEvent, FaultEvent, MappedEvent, MmId, ObjectEvent};
+use crate::event::{
+    Body, CallEvent, Event, ExecEvent, FaultEvent, HugeZeros, MappedEvent, MmId, ObjectEvent,
+};
 use crate::event::{SpawnEvent, TimeNs, UnmodelledEvent};
 
 /// Defines the kinds' numbers: part of the format.
@@ -19,7 +21,7 @@ macro_rules! kinds {
 kinds! {
     CALL = 0, MAPPED = 1, FAULT = 2, SPAWN = 3, EXEC = 4, EXIT = 5, STOPPED = 6, CONTINUED = 7,
     THREAD_NAME = 8, CHECKPOINT = 9, UNMODELLED = 10, LOST = 11, FAULT_PERIOD = 12, OBJECT = 13, STACK = 14,
-    LIMIT = 15, READING = 16,
+    LIMIT = 15, READING = 16, HUGE_ZEROS = 17,
 }
 
 /// Writes event number `no`.
@@ -77,6 +79,11 @@ pub(crate) fn put_event(event: &Event, no: u64, bases: &mut Bases, out: &mut Enc
             put_limit(*limit, out, Col::LimitValue);
         }
         Body::Reading => kind(out, READING),
+        Body::HugeZeros(HugeZeros { looked_at, zeros }) => {
+            kind(out, HUGE_ZEROS);
+            out.columns.put(ColumnNo::HUGE_LOOKED_AT, *looked_at);
+            out.columns.put(ColumnNo::HUGE_ZEROS, *zeros);
+        }
     }
 }
 
@@ -127,6 +134,10 @@ pub(crate) fn get_event(input: &mut Decoder<'_>) -> Result<Decoded, Malformed> {
             limit: get_limit(input, Col::LimitValue)?,
         },
         READING => Body::Reading,
+        HUGE_ZEROS => Body::HugeZeros(HugeZeros {
+            looked_at: input.columns.get(ColumnNo::HUGE_LOOKED_AT)?,
+            zeros: input.columns.get(ColumnNo::HUGE_ZEROS)?,
+        }),
         _ => return Ok(Decoded::Unknown),
     };
     Ok(Decoded::Event(Event { time, tid, mm, body }))

@@ -1,9 +1,10 @@
 //! What calls do to pages.
 
 use abi::{AddrRange, Advice, Call, Errno, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, VirtAddr};
-use mm::{AddressSpace, FileKind, VmFlags, Vma};
+use mm::{AddressSpace, FileKind, Thp, VmFlags, Vma};
 
-use super::{How, Kind, Ledger, May, Touch, Written};
+use super::huge::{HUGE_BYTES, inside};
+use super::{How, Huge, Kind, Ledger, May, Table, Touch, Written};
 
 /// A call that was done.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -16,6 +17,8 @@ pub struct Done<'a> {
     pub brk: VirtAddr,
     /// The ranges that it reads of, where it is about several.
     pub ranges: &'a [AddrRange],
+    /// Where huge pages may be, by the system's setting.
+    pub thp: Thp,
 }
 
 /// How pages are brought in.
@@ -39,7 +42,7 @@ enum Sure {
 impl Ledger {
     /// A call was done; `space` are the mappings after it.
     pub fn call(&mut self, space: &AddressSpace, touch: Touch, done: Done<'_>) {
-        let at = At { space, touch };
+        let at = At { space, touch, thp: done.thp };
         match (done.call, done.result) {
             (Call::Mmap { len, flags, .. }, Ok(start)) => {
                 let Some(range) = whole(VirtAddr(start), len) else { return };
@@ -68,8 +71,10 @@ impl Ledger {
                 self.advise(at, ranges.as_slice(), advice, result);
             }
             (Call::ProcessMadvise { advice, .. }, result) => self.advise(at, done.ranges, advice, result),
-            (Call::Mlock { addr, len } | Call::Mlock2 { addr, len, .. }, _) => {
-                whole(addr, len).into_iter().for_each(|range| self.bring_locked(at, range));
+            (Call::Mlock { addr, len } | Call::Mlock2 { addr, len, .. }, result) => {
+                if let Some(range) = whole(addr, len).filter(|range| result.is_ok() || at.is_mapped(*range)) {
+                    self.bring_locked(at, range);
+                }
             }
             (Call::Mlockall { flags }, Ok(_)) if flags.contains(MlockallFlags::CURRENT) => {
                 self.bring_locked(at, AddrRange::new(VirtAddr(0), VirtAddr(u64::MAX)));
@@ -116,10 +121,51 @@ impl Ledger {
                 Bring::Write => true,
             };
             let (kind, part) = (Kind::of(vma), in_file(vma, part));
+            if kind == Kind::Anonymous {
+                self.bring_huge(at, part, written);
+            }
             self.settle(at, part, sure, |state| brought(kind, state, written));
             if kind == Kind::Shared && written {
                 self.mark_written(part, if sure == Sure::Yes { Written::Yes } else { Written::Maybe });
             }
+        }
+    }
+
+    /// What is brought in as huge pages comes with all of them. Whether an empty block has a page table is not known here: then
+    /// none comes.
+    fn bring_huge(&mut self, at: At<'_>, part: AddrRange, written: bool) {
+        let huge = Huge { thp: at.thp, table: Table::No };
+        let mut next = part.start;
+        while huge.thp != Thp::Never && next < part.end {
+            if let Some(place) = self.asks_huge(at.space, huge, next, written) {
+                let asked = place.intersection(part).unwrap_or(place);
+                for beside in [
+                    AddrRange { start: place.start, end: asked.start },
+                    AddrRange { start: asked.end, end: place.end },
+                ] {
+                    if !beside.is_empty() {
+                        self.come_huge(beside, at.touch, |state| brought(Kind::Anonymous, state, written));
+                    }
+                }
+                self.hope(place);
+            }
+            next = VirtAddr((next.0 / HUGE_BYTES + 1) * HUGE_BYTES);
+        }
+    }
+
+    /// Whole blocks were made huge pages; a refusal may have come after some.
+    fn collapse(&mut self, at: At<'_>, part: AddrRange, result: Result<u64, Errno>) {
+        let Some(whole) = inside(part) else { return };
+        let by = self.toucher(at.touch, How::Huge);
+        self.become_(whole, by, at.touch.time, |may| {
+            let after = may.each(|state| match state {
+                May::ABSENT | May::ZERO => May::ANON,
+                state => state,
+            });
+            if result.is_ok() { after } else { may.or(after) }
+        });
+        if result.is_err() {
+            self.hope(whole);
         }
     }
 
@@ -159,6 +205,10 @@ impl Ledger {
                     for (part, vma) in at.parts(range) {
                         let kind = Kind::of(vma);
                         let locked = vma.flags.contains(VmFlags::LOCKED);
+                        if (advice, kind) == (Advice::COLLAPSE, Kind::Anonymous) {
+                            self.collapse(at, part, result);
+                            continue;
+                        }
                         self.settle(at, part, sure, |state| advised(advice, kind, locked, state));
                     }
                 }
@@ -181,6 +231,7 @@ impl Ledger {
         }
         let moved = AddrRange::new(source.start, VirtAddr(source.end.0.min(source.start.0 + target.len())));
         let runs = self.runs.within(moved);
+        let hoped: Vec<AddrRange> = self.hoped_ranges().filter(|place| moved.covers(*place)).collect();
         self.clear(target);
         self.clear(source);
         for (range, stretch) in runs {
@@ -188,6 +239,12 @@ impl Ledger {
             let range = AddrRange::new(shift(range.start), shift(range.end));
             self.reading.note(range);
             self.runs.update(range, |_| Some(stretch));
+        }
+        for place in hoped {
+            let start = place.start.0 - source.start.0 + target.start.0;
+            if start.is_multiple_of(HUGE_BYTES) {
+                self.hope(AddrRange::new(VirtAddr(start), VirtAddr(start + HUGE_BYTES)));
+            }
         }
         if source.len() < target.len() {
             let grown = AddrRange::new(VirtAddr(target.start.0 + source.len()), target.end);
@@ -243,9 +300,15 @@ impl Ledger {
 struct At<'a> {
     space: &'a AddressSpace,
     touch: Touch,
+    thp: Thp,
 }
 
 impl<'a> At<'a> {
+    /// Whether all of a range is mapped: where it is not, `mlock` brings nothing in (`mm/mlock.c: do_mlock`).
+    fn is_mapped(self, range: AddrRange) -> bool {
+        self.parts(range).iter().map(|(part, _)| part.len()).sum::<u64>() == range.len()
+    }
+
     /// The mappings of a range, cut at its borders.
     fn parts(self, range: AddrRange) -> Vec<(AddrRange, &'a Vma)> {
         let parts = self.space.vmas_in(range);
@@ -280,7 +343,6 @@ fn advised(advice: Advice, kind: Kind, locked: bool, state: May) -> May {
         (Advice::REMOVE, Kind::Shared, May::FILE) => May::ABSENT,
         (Advice::PAGEOUT, Kind::Shared | Kind::PrivateFile, May::FILE) => May::FILE.or(May::ABSENT),
         (Advice::PAGEOUT, Kind::Anonymous | Kind::PrivateFile, May::ANON) => May::ANON.or(May::SWAP),
-        (Advice::COLLAPSE, Kind::Anonymous, May::ABSENT | May::ZERO) => state.or(May::ANON),
         (Advice::COLLAPSE, _, May::ABSENT) => May::ABSENT.or(May::FILE),
         (Advice::GUARD_INSTALL, ..) => May::GUARD,
         (Advice::GUARD_REMOVE, _, May::GUARD) => May::ABSENT,

@@ -4,7 +4,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, VmFlags, Vma};
 use recording::{FaultAccess, MmId};
 
-use super::{How, Kind, Ledger, May, Stretch, Touch, Written};
+use super::{How, Huge, Kind, Ledger, May, Stretch, Touch, Written};
 
 /// How memory was accessed, where that is known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,8 +40,8 @@ impl Ledger {
         &mut self,
         space: &AddressSpace,
         touch: Touch,
-        addr: VirtAddr,
-        access: Access,
+        (addr, access): (VirtAddr, Access),
+        huge: Huge,
     ) -> Option<MmId> {
         let page = addr.page_down();
         // A stack that grows to reach the page may not be told to have grown yet.
@@ -56,6 +56,8 @@ impl Ledger {
         let writable = vma.flags.contains(VmFlags::WRITE);
         let access = if writable || access == Access::Write { access } else { Access::Read };
         let kind = Kind::of(vma);
+        let asked =
+            if kind == Kind::Anonymous { self.huge_at(space, touch, (page, access), huge) } else { None };
         let before = self.at(page).copied();
         let was = before.map_or(May::ABSENT, |stretch| stretch.may);
         let races = access == Access::Unknown && before.is_some_and(|before| self.races(&before, touch));
@@ -64,7 +66,8 @@ impl Ledger {
             && was.contains(May::ABSENT)
             && !races;
         let here = AddrRange::new(page, VirtAddr(page.0 + PAGE_SIZE));
-        self.reading.fault(touch.tid, if around { window(vma, page) } else { here });
+        let comes = if around { window(vma, page) } else { asked.unwrap_or(here) };
+        self.reading.fault(touch.tid, comes);
         let into = after(kind, access);
         if !around
             && !races
@@ -80,13 +83,15 @@ impl Ledger {
                 if may.contains(May::ABSENT) { may.or(May::FILE) } else { may }
             });
         }
+        asked.into_iter().for_each(|place| self.come_huge(place, touch, &into));
         let by = self.toucher(touch, How::Fault);
-        if around {
+        if around || asked.is_some() && was.contains(May::ABSENT) {
             // It came by itself, not beside another.
-            self.clear(here);
+            self.reading.note(here);
+            self.runs.clear(here);
         }
         self.become_(here, by, touch.time, |may| {
-            let may = if around { was } else { may };
+            let may = if around || asked.is_some() { was } else { may };
             let then = may.each(&into);
             if races { may.or(then) } else { then }
         });
@@ -105,7 +110,7 @@ impl Ledger {
 
 /// Two threads that touch a page at the same time both fault: within so much time the second need not have written,
 /// and may have.
-const RACE_NS: u64 = 1_000_000;
+pub(super) const RACE_NS: u64 = 1_000_000;
 
 /// Whether a fault leaves what is known of a page as it is.
 fn is_as_before(before: &Stretch, into: impl Fn(May) -> May) -> bool {

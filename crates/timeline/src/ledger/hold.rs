@@ -50,7 +50,7 @@ pub enum Reason {
     Reclaim,
     /// Swap goes as the kernel likes.
     Swap,
-    /// A huge page came where one page was touched.
+    /// A huge page came, or came not, where one page was touched: free memory decides, or khugepaged.
     HugePage,
     /// Zeros that nobody touched: reading the stack for a call chain brings in what the program left out.
     Observed,
@@ -213,7 +213,7 @@ impl Ledger {
                 } else if piece.ours != told && is_moving(&piece, told, moving) {
                     held.moving += pages;
                 } else {
-                    let verdict = verdict(&piece, told, kind, how);
+                    let verdict = verdict(&piece, told, kind, how, self.is_hoped(piece.range));
                     if matches!(verdict, Verdict::Differs) {
                         held.first.get_or_insert((piece.range, piece.ours, told));
                     }
@@ -225,6 +225,7 @@ impl Ledger {
                 }
             }
         }
+        self.end_hopes(&changed);
         let by = self.toucher(touch, How::Found);
         for (range, told) in taken {
             self.become_(range, by, touch.time, |_| told);
@@ -294,20 +295,27 @@ fn is_moving(piece: &Piece, told: May, moving: Moving<'_>) -> bool {
     }
 }
 
-fn verdict(piece: &Piece, told: May, kind: Kind, how: Asked<'_>) -> Verdict {
+fn verdict(piece: &Piece, told: May, kind: Kind, how: Asked<'_>, is_hoped: bool) -> Verdict {
     let sight = how.sight;
     let Piece { ours, kernel, .. } = piece;
     if *ours == told {
         return Verdict::Predicted;
     }
     let of_file = matches!(kind, Kind::PrivateFile | Kind::Shared);
+    let may_be_huge = is_hoped || kernel.contains(PageState::HUGE);
     let reason = if ours.contains(told) {
         match (*ours, told) {
             (ours, May::ZERO | May::ANON) if ours == May::ZERO.or(May::ANON) => Reason::ReadOrWrite,
             (ours, May::FILE | May::ANON) if ours == May::FILE.or(May::ANON) => Reason::ReadOrWrite,
             (ours, May::FILE | May::ABSENT) if ours == May::FILE.or(May::ABSENT) => Reason::FileCache,
             (ours, _) if ours.contains(May::SWAP) => Reason::Swap,
-            (ours, May::ANON | May::ABSENT) if ours == May::ANON.or(May::ABSENT) => Reason::Reclaim,
+            (ours, May::ANON | May::ABSENT) if ours == May::ANON.or(May::ABSENT) => {
+                if may_be_huge {
+                    Reason::HugePage
+                } else {
+                    Reason::Reclaim
+                }
+            }
             _ => Reason::Unsettled,
         }
     } else if how.taken_over.iter().any(|range| range.overlaps(piece.range)) {
@@ -322,7 +330,7 @@ fn verdict(piece: &Piece, told: May, kind: Kind, how: Asked<'_>) -> Verdict {
         Reason::FileCache
     } else if of_file && ours.contains(May::FILE) && told == May::ABSENT {
         Reason::Reclaim
-    } else if kernel.contains(PageState::HUGE) {
+    } else if may_be_huge {
         Reason::HugePage
     } else if piece.in_stack && *ours == May::ABSENT && told == May::ZERO {
         Reason::Observed

@@ -11,6 +11,7 @@
 mod effects;
 mod fault;
 mod hold;
+pub(crate) mod huge;
 mod may;
 pub(crate) mod reading;
 pub(crate) mod runs;
@@ -28,12 +29,14 @@ use recording::{MmId, PageRun, StackId, TimeNs};
 pub use effects::Done;
 pub use fault::Access;
 pub use hold::{Asked, EVERYWHERE, Held, Moving, Reason, Sight};
+pub use huge::{Huge, Table};
 pub use may::May;
 pub use runs::{Stretch, Written};
 pub use split::Split;
 pub use sums::{Beside, FirstToucher, PageSums, Totals};
 pub use touchers::{How, Toucher, ToucherId};
 
+use huge::Hoped;
 use reading::Reading;
 use runs::Runs;
 pub(crate) use touchers::Touchers;
@@ -55,6 +58,7 @@ pub struct Ledger {
     pub(crate) runs: Runs,
     pub(crate) touchers: Touchers,
     pub(crate) reading: Reading,
+    pub(crate) hoped: Hoped,
 }
 
 /// What decides how a mapping's pages come and go.
@@ -135,7 +139,8 @@ impl Ledger {
                 runs.update(range, |_| Some(stretch));
             }
         }
-        Self { runs, touchers: self.touchers.clone(), reading: Reading::default() }
+        let (touchers, hoped) = (self.touchers.clone(), self.hoped.clone());
+        Self { runs, touchers, reading: Reading::default(), hoped }
     }
 
     /// Notes on both sides which anonymous pages a forked child has in common with its maker, until one of them writes;
@@ -203,6 +208,7 @@ impl Ledger {
     /// Makes a range absent.
     fn clear(&mut self, range: AddrRange) {
         self.reading.note(range);
+        self.drop_hopes(range);
         self.runs.clear(range);
     }
 

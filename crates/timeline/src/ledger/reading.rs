@@ -61,7 +61,7 @@ impl Reading {
 }
 
 /// Sorts ranges and joins those that touch.
-fn united(mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
+pub(crate) fn united(mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_unstable_by_key(|range| range.start);
     ranges.dedup_by(|next, range| {

@@ -7,7 +7,7 @@ use mm::{AddressSpace, VmFlags};
 use recording::{Counters, PageRun, PageState, TimeNs};
 
 use super::reading::{Changed, cut};
-use super::{Kind, Ledger, May, Stretch, Toucher};
+use super::{How, Kind, Ledger, May, Stretch, Toucher};
 
 /// First touchers listed.
 const LISTED_MAX: usize = 32;
@@ -24,6 +24,8 @@ pub struct PageSums {
     pub swapped: u64,
     /// Of huge pages.
     pub huge: u64,
+    /// Of pages that are there because a huge page came with another one: whether they were used raises no fault.
+    pub huge_beside: u64,
     /// Mapped to be written to by this memory alone, never touched.
     pub untouched: u64,
     /// Of blocks the size of a huge page in which one page alone is there: what a huge page there would waste.
@@ -140,6 +142,7 @@ impl Ledger {
                 sums.huge += bytes;
             }
         }
+        sums.huge_beside = self.huge_beside();
         let rss = counters.rss_anon + counters.rss_file + counters.rss_shmem;
         sums.residue = rss.cast_signed() - (sums.anonymous + sums.file).cast_signed();
         let open = VmFlags::WRITE;
@@ -151,6 +154,13 @@ impl Ledger {
             sums.lonely += lonely(&runs);
         }
         sums
+    }
+
+    /// What came in huge pages beside the pages touched, and is there.
+    fn huge_beside(&self) -> u64 {
+        let came = |by| self.who(by).is_some_and(|who| who.how == How::Huge);
+        let there = self.runs.iter().filter(|(_, run)| run.may == May::ANON && came(run.by));
+        there.map(|(range, _)| range.len()).sum()
     }
 
     /// What of a range is in memory, ascending.

@@ -8,14 +8,15 @@ use abi::{
 };
 use mm::{
     AddressSpace, DescriptionId, FileInput, FileKind, Input, Layout, Limits, MapFile, ObjectId, OpenMode,
-    Profile, System,
+    Profile, System, Thp,
 };
 use recording::{MmId, PageRun, PageState, StackId, TimeNs};
 
-use super::{Access, Asked, Done, How, Ledger, May, Moving, Reason, Sight, Split, Touch};
+use super::{Access, Asked, Done, How, Huge, Ledger, May, Moving, Reason, Sight, Split, Table, Touch};
 
 const STILL: Asked<'_> =
     Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &[], stacks: &[], raced: &[] };
+const THP: Thp = Thp::Madvise;
 const BASE: u64 = 0x2_0000_0000;
 
 /// A memory of its own with its ledger.
@@ -51,7 +52,7 @@ impl World {
         let brk = self.space.layout().brk;
         let result = self.space.call(&mut self.sys, call, &Input::default()).result;
         let touch = self.touch();
-        self.ledger.call(&self.space, touch, Done { call, result, brk, ranges: &[] });
+        self.ledger.call(&self.space, touch, Done { call, result, brk, ranges: &[], thp: THP });
         result
     }
 
@@ -81,7 +82,9 @@ impl World {
 
     fn fault(&mut self, at: u64, access: Access) {
         let touch = self.touch();
-        self.ledger.fault(&self.space, touch, page(at), access);
+        let table = if self.space.has_table(page(at)) { Table::Yes } else { Table::No };
+        self.space.note_table(page(at));
+        self.ledger.fault(&self.space, touch, (page(at), access), Huge { thp: THP, table });
     }
 
     fn advise(&mut self, from: u64, to: u64, advice: Advice) {
@@ -127,7 +130,7 @@ fn two_threads_at_one_page_may_both_have_read() {
     }
     for (at, time) in [(0, 10), (1, 10_000_000)] {
         let other = Touch { time: TimeNs(time), tid: Tid(8), stack: None };
-        world.ledger.fault(&world.space, other, page(at), Access::Unknown);
+        world.ledger.fault(&world.space, other, (page(at), Access::Unknown), Huge::NEVER);
     }
     assert_eq!(world.states(0, 2), "?A");
 }
@@ -191,7 +194,8 @@ fn a_write_ends_what_a_fork_shared() {
     let mut of_child = world.ledger.fork(&child);
     assert_eq!(world.ledger.share(&mut of_child, &child, MmId(9)), 3 * PAGE_SIZE);
     let touch = world.touch();
-    let fault = |ledger: &mut Ledger, at, access| ledger.fault(&child, touch, page(at), access);
+    let fault =
+        |ledger: &mut Ledger, at, access| ledger.fault(&child, touch, (page(at), access), Huge::NEVER);
     assert_eq!(fault(&mut of_child, 1, Access::Unknown), Some(MmId(9)));
     assert_eq!(fault(&mut of_child, 1, Access::Unknown), None, "it is the child's own by now");
     assert_eq!(fault(&mut of_child, 2, Access::Read), None);
@@ -331,7 +335,7 @@ fn what_a_fork_left_in_both_is_shared_until_either_writes() {
     world.ledger.share(&mut child, &world.space, MmId(9));
     world.fault(1, Access::Write);
     let touch = world.touch();
-    child.fault(&world.space, touch, page(4), Access::Write);
+    child.fault(&world.space, touch, (page(4), Access::Write), Huge::NEVER);
     let shared = [(range(0, 1), Split::SharedByFork), (range(2, 4), Split::SharedByFork)];
     let rest = (range(5, 6), Split::SharedByFork);
     let both = world.ledger.split(&world.space, |fork| (fork == MmId(9)).then_some(&child));
@@ -368,4 +372,95 @@ fn writes_to_shared_pages_are_known_by_their_faults() {
     let (addr, len) = (page(0), 20 * PAGE_SIZE);
     let _ = world.call(Call::Msync { addr, len: len - 12 * PAGE_SIZE, flags: MsyncFlags::SYNC });
     assert_eq!(known(&world), [None, None, None, maybe, yes]);
+}
+
+/// Two blocks that are advised for huge pages, and one page beyond.
+fn advised_blocks() -> World {
+    let mut world = World::new();
+    world.map(0, 1025, Prot::RW, MapFlags::default());
+    world.advise(0, 1025, Advice::HUGEPAGE);
+    world
+}
+
+fn held(world: &mut World, kernel: &[PageRun]) -> super::Held {
+    let touch = world.touch();
+    world.ledger.hold(&world.space, (range(0, 2000), kernel), touch, STILL)
+}
+
+#[test]
+fn one_page_touched_brings_in_a_huge_page_where_one_has_room() {
+    let mut world = advised_blocks();
+    world.fault(3, Access::Write);
+    world.fault(600, Access::Read);
+    world.fault(1024, Access::Write);
+    assert_eq!(world.states(510, 514), "AAzz");
+    assert_eq!(world.states(1022, 1026), "zzA.");
+    let by =
+        |world: &World, at| world.ledger.who(world.ledger.at(page(at)).expect("there").by).map(|by| by.how);
+    assert_eq!((by(&world, 3), by(&world, 4)), (Some(How::Fault), Some(How::Huge)));
+    // The huge page of zeros is replaced as a whole.
+    world.fault(700, Access::Write);
+    assert_eq!(world.states(510, 514), "AAAA");
+    let whole = PageState::PRESENT.with(PageState::HUGE);
+    let small = PageRun { range: range(1024, 1025), state: PageState::PRESENT };
+    let found = held(&mut world, &[PageRun { range: range(0, 1024), state: whole }, small]);
+    assert_eq!((found.predicted, found.compared), (1025, 1025));
+    // A part is given up: the rest stays; what is touched there again is a small page.
+    world.advise(8, 16, Advice::DONTNEED);
+    world.fault(9, Access::Write);
+    assert_eq!(world.states(6, 18), "AA.A......AA");
+    world.advise(0, 512, Advice::DONTNEED);
+    world.fault(9, Access::Read);
+    assert_eq!(world.states(6, 18), "zzzzzzzzzzzz");
+}
+
+#[test]
+fn a_huge_page_that_did_not_come_is_asked_of_the_kernel_and_no_difference() {
+    let mut world = advised_blocks();
+    let small = |at| PageRun { range: range(at, at + 1), state: PageState::PRESENT };
+    world.fault(3, Access::Write);
+    let found = held(&mut world, &[small(3)]);
+    assert_eq!(found.resynced, [(Reason::HugePage, 511)].into());
+    assert_eq!((found.differing, world.states(1, 6).as_str()), (0, "..A.."));
+    // A second fault tells so too.
+    world.fault(514, Access::Write);
+    assert_eq!(world.states(512, 518), "AAAAAA");
+    world.fault(516, Access::Write);
+    assert_eq!(world.states(512, 518), "..A.A.");
+    let found = held(&mut world, &[small(3), small(514), small(516)]);
+    assert_eq!((found.predicted, found.compared), (3, 3));
+    // Confirmed once, a page that is gone is a difference.
+    let mut world = advised_blocks();
+    world.fault(3, Access::Write);
+    let state = PageState::PRESENT.with(PageState::HUGE);
+    assert_eq!(held(&mut world, &[PageRun { range: range(0, 512), state }]).predicted, 512);
+    assert_eq!(held(&mut world, &[small(3)]).differing, 511);
+}
+
+#[test]
+fn calls_bring_in_huge_pages_and_make_them() {
+    let mut world = advised_blocks();
+    world.advise(510, 513, Advice::POPULATE_WRITE);
+    assert_eq!((world.states(0, 2), world.states(1023, 1025)), ("AA".into(), "A.".into()));
+    let mut world = World::new();
+    world.map(0, 1025, Prot::RW, MapFlags::default());
+    world.fault(5, Access::Write);
+    world.fault(1000, Access::Write);
+    let call = Call::Madvise { addr: page(0), len: 1025 * PAGE_SIZE, advice: Advice::COLLAPSE };
+    let (brk, touch) = (world.space.layout().brk, world.touch());
+    // That there were such pages is the kernel's to say: the twin has none.
+    let done = Done { call, result: Ok(0), brk, ranges: &[], thp: THP };
+    world.ledger.call(&world.space, touch, done);
+    assert_eq!((world.states(0, 2), world.states(1023, 1025)), ("AA".into(), "A.".into()));
+}
+
+#[test]
+fn a_lock_over_a_hole_brings_nothing_in() {
+    let mut world = World::new();
+    world.map(0, 2, Prot::RW, MapFlags::default());
+    let lock = |len| Call::Mlock { addr: page(0), len: len * PAGE_SIZE };
+    assert_eq!(world.call(lock(3)), Err(Errno::ENOMEM));
+    assert_eq!(world.states(0, 3), "...");
+    world.call(lock(2)).expect("mapped");
+    assert_eq!(world.states(0, 3), "AA.");
 }

@@ -31,6 +31,8 @@ pub enum How {
     Call,
     /// They came beside a page that was faulted in.
     Around,
+    /// They came as a part of a huge page of which another was touched, or asked for by a call.
+    Huge,
     /// They were there when the memory was first seen.
     Before,
     /// A checkpoint found them: nothing had told of them.

@@ -10,7 +10,7 @@ use crate::ledger::touchers::{How, Toucher, ToucherId, Touchers};
 use crate::ledger::{Ledger, May};
 
 saved_number! { May: u8, ToucherId: u32, recording::StackId: u32 }
-saved_enum! { How { Fault, Call, Around, Before, Found } }
+saved_enum! { How { Fault, Call, Around, Before, Found, Huge } }
 saved! { Toucher { tid, stack, how } }
 
 /// One past the last page that there can be.
@@ -91,10 +91,11 @@ impl Before {
 /// The touchers stand in the table that all states have in common: a ledger comes back without them.
 impl Saved for Ledger {
     fn put(&self, out: &mut Out) {
-        let Self { runs, touchers: _, reading } = self;
+        let Self { runs, touchers: _, reading, hoped } = self;
         let Reading { faulting, changed } = reading;
         faulting.iter().map(|(tid, range)| (*tid, *range)).collect::<Vec<_>>().put(out);
         changed.put(out);
+        hoped.iter().copied().collect::<Vec<u64>>().put(out);
         out.number(runs.len() as u64);
         let mut before = Before::default();
         runs.iter().for_each(|(range, stretch)| before.put(out, pages(range), stretch));
@@ -103,10 +104,11 @@ impl Saved for Ledger {
     fn get(input: &mut In<'_>) -> Option<Self> {
         let faulting = Vec::<(Tid, AddrRange)>::get(input)?.into_iter().collect();
         let reading = Reading { faulting, changed: Saved::get(input)? };
+        let hoped = Vec::<u64>::get(input)?.into_iter().collect();
         let mut before = Before::default();
         let count = input.count()?;
         let runs: Option<Vec<_>> = (0..count).map(|_| before.get(input)).collect();
-        Some(Self { runs: Runs::of_sorted(runs?)?, touchers: Touchers::default(), reading })
+        Some(Self { runs: Runs::of_sorted(runs?)?, touchers: Touchers::default(), reading, hoped })
     }
 }
 

@@ -1,7 +1,7 @@
 //! One memory at one event.
 
 use abi::{Resource, Rlimit, Tid};
-use recording::{Counters, MmId, TimeNs};
+use recording::{Counters, HugeZeros, MmId, TimeNs};
 
 use super::codec::saved;
 use crate::curve::Sample;
@@ -11,6 +11,7 @@ use crate::memory::{Largest, Memory, PagesRead, ThreadStack, UnderWay};
 use crate::twin::{Parts, Twin};
 
 saved! {
+    HugeZeros { looked_at, zeros }
     Sample { virtual_bytes, resident_bytes, mappings }
     ThreadStack { range, mapped_by, thread }
     UnderWay { event, time, call, input, predicted, ranges, is_confirmed }
@@ -78,4 +79,5 @@ memory_state! {
     is_raced: bool,
     ledger: Option<Ledger>,
     has_gaps: bool,
+    huge_zeros: Option<HugeZeros>,
 }

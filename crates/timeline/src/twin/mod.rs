@@ -16,12 +16,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, Fd, FileId, Resource, Rlimit, VirtAddr};
-use mm::{Access, AddressSpace, Basis, Input, System, Touch, Uffd, VmFlags, Vma, Why};
+use mm::{Access, AddressSpace, Basis, Input, System, Thp, Touch, Uffd, VmFlags, Vma, Why};
 use recording::{Bytes, CallInput, ExecEvent, FaultAccess, Header, MapRow, MmId};
+
+use crate::ledger::{Huge, Table};
 
 pub use correct::Corrected;
 pub use exec::{ExecUnknown, Loaded};
 pub(crate) use parts::Parts;
+
+/// Where huge pages of anonymous memory may be, by a machine's setting.
+pub(crate) fn thp(machine: &recording::Machine) -> Thp {
+    Shared::thp_of(&profile::of(machine))
+}
 
 /// What the twins of all memories share: the kernel's settings, what is promised, who asks.
 #[derive(Clone)]
@@ -37,6 +44,15 @@ impl Shared {
     /// The kernel and its settings.
     pub fn profile(&self) -> &mm::Profile {
         &self.sys.profile
+    }
+
+    /// Where huge pages may be, by the system's setting.
+    pub fn thp(&self) -> Thp {
+        Self::thp_of(self.profile())
+    }
+
+    fn thp_of(profile: &mm::Profile) -> Thp {
+        if profile.options.thp { profile.thp } else { Thp::Never }
     }
 
     /// Makes it for the machine and the user of a recording.
@@ -253,6 +269,17 @@ impl Twin {
             return None;
         }
         self.space.find(addr).map(|vma| vma.range)
+    }
+
+    /// What decides, before an address is touched, whether that asks for a huge page.
+    pub fn asks_huge(&self, shared: &Shared, addr: VirtAddr) -> Huge {
+        let table = if self.space.has_table(addr) { Table::Yes } else { Table::No };
+        Huge { thp: shared.thp(), table }
+    }
+
+    /// A page fault where no more is to be done than to keep that there is a page table now.
+    pub fn note_table(&mut self, addr: VirtAddr) {
+        self.space.note_table(addr);
     }
 
     /// The kernel said that a stack now reaches down to here.

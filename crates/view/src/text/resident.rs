@@ -77,11 +77,12 @@ fn meaning(total: &Row) -> String {
 
 /// What the pages are, and what the kernel's counters say beside.
 fn sums(resident: &Resident) -> String {
-    let Resident { anonymous, file, swapped, huge, residue, untouched, lonely, .. } = resident;
+    let Resident { anonymous, file, swapped, huge, huge_beside, residue, untouched, lonely, .. } = resident;
     let mut text = format!("{} anonymous, {} of files and shared memory", bytes(*anonymous), bytes(*file));
     for (amount, what) in [
         (*swapped, "in swap"),
         (*huge, "of it in huge pages"),
+        (*huge_beside, "come with a huge page and not by a touch of their own"),
         (*untouched, "writable and never touched"),
         (*lonely, "in blocks of 2 MiB with one page touched"),
     ] {
@@ -105,6 +106,7 @@ fn words(toucher: &Toucher) -> String {
         Came::Fault => "",
         Came::Call => " (brought in by a call)",
         Came::Around => " (mapped beside a page that was touched)",
+        Came::Huge => " (in a huge page of which another was touched)",
         Came::Before => return "there when the memory was first seen".to_owned(),
         Came::Found => return "found there: no event told of them (mapped by whom: --by stack)".to_owned(),
     };

@@ -18,6 +18,7 @@ mod ends;
 mod execs;
 mod guest;
 mod guests;
+mod huge;
 mod inherited;
 mod inside;
 mod killed;
