@@ -47,7 +47,14 @@ impl Order {
 
     /// Takes an event of the tracer's; their times ascend.
     pub(crate) fn take(&mut self, event: Event, out: &mut Vec<Event>) {
-        if self.watch.is_some() { self.waiting.push_back(event) } else { out.push(event) }
+        let Some(watch) = &mut self.watch else {
+            out.push(event);
+            return;
+        };
+        if let Body::Spawn(_) = event.body {
+            watch.see_birth();
+        }
+        self.waiting.push_back(event);
     }
 
     /// Hands on what is complete.

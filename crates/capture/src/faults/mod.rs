@@ -30,6 +30,9 @@ pub use seen::{Memory, Seen};
 /// So close to a change of density a fault's two records may stand on both sides of it.
 const BORDER_NS: u64 = 50_000;
 
+/// A thread is made within so much time.
+const BIRTH_NS: u64 = 1_000_000_000;
+
 /// Watches the faults of one thread and of all threads and processes that it makes.
 #[derive(Debug)]
 pub struct FaultWatch {
@@ -42,6 +45,8 @@ pub struct FaultWatch {
     density_before: Density,
     /// From this moment on the present density is in force; records of the other events are dropped.
     since_ns: u64,
+    /// When events were switched last.
+    switched_ns: Option<u64>,
     /// When the last round of reading began.
     round_ns: u64,
     zero_ns: u64,
@@ -71,6 +76,7 @@ impl FaultWatch {
             density: first,
             density_before: first,
             since_ns: 0,
+            switched_ns: None,
             round_ns: 0,
             zero_ns,
             held: Vec::new(),
@@ -213,6 +219,7 @@ impl FaultWatch {
         }
         let before = self.density;
         self.since_ns = sys::clock::monotonic_ns();
+        self.switched_ns = Some(self.since_ns);
         (self.density, self.density_before) = (density, before);
         for lane in &self.lanes {
             // It was switched on before; what the kernel took then it takes off again.
@@ -220,6 +227,20 @@ impl FaultWatch {
         }
         if density.period() != before.period() {
             self.hold_own(What::Period(density.period()));
+        }
+    }
+
+    /// A thread was made that stands before its first instruction. Its events were copied from its maker's one by one, maybe
+    /// while these were switched: then they are as before, and would stay so.
+    pub fn see_birth(&mut self) {
+        let now_ns = sys::clock::monotonic_ns();
+        if self.switched_ns.is_none_or(|switched_ns| now_ns.saturating_sub(switched_ns) > BIRTH_NS) {
+            return;
+        }
+        for lane in &self.lanes {
+            // They could be switched a moment ago.
+            let _ = lane.enable(self.density);
+            let _ = lane.disable(self.density_before, self.density);
         }
     }
 
