@@ -2,7 +2,7 @@
 
 use abi::Prot;
 
-use crate::input::Access;
+use crate::access::Access;
 
 /// `VM_*`: the flags of a mapping, with the kernel's bit values (`include/linux/mm.h`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

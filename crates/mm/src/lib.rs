@@ -43,6 +43,7 @@
 
 extern crate alloc;
 
+mod access;
 mod anon_vma;
 pub mod compat;
 mod file;
@@ -65,12 +66,11 @@ mod thp;
 mod vma;
 mod why;
 
+pub use access::{Access, Signal, Touch, UserfaultReason};
 pub use anon_vma::{AnonChain, AnonVmaId};
 pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
-pub use input::{
-    Access, Basis, Caps, FileInput, Input, Outcome, Pointers, Signal, Target, Touch, Uffd, UserfaultReason,
-};
+pub use input::{Basis, Caps, FileInput, Input, Outcome, Pointers, Target, Uffd};
 pub use mutation::{Mutation, Shown};
 pub use ops::aio::Ring;
 pub use pages::{

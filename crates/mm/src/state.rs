@@ -155,7 +155,8 @@ mod tests {
     use abi::{Call, MapFlags, Prot};
 
     use super::*;
-    use crate::input::{Access, Input};
+    use crate::access::Access;
+    use crate::input::Input;
     use crate::space::AnonPages;
     use crate::{AdoptedVma, Backing};
 

@@ -3,9 +3,10 @@
 use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::piece::Piece;
+use crate::access::Access;
 use crate::file::FileKind;
 use crate::flags::VmFlags;
-use crate::input::{Access, Basis};
+use crate::input::Basis;
 use crate::op::{By, Op};
 use crate::pages::Memory;
 use crate::vma::Vma;

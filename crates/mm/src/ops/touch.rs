@@ -2,9 +2,10 @@
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 
+use crate::access::{Access, Signal, Touch};
 use crate::file::FileKind;
 use crate::flags::VmFlags;
-use crate::input::{Access, Input, Signal, Touch};
+use crate::input::Input;
 use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::pages::Memory;

@@ -4,7 +4,7 @@
 
 use abi::{PAGE_SIZE, VirtAddr};
 
-use crate::input::Access;
+use crate::access::Access;
 use crate::op::{By, Op};
 use crate::pages::Memory;
 use crate::why::Refusal;

@@ -6,7 +6,7 @@ use abi::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::Pages;
 use super::frames::{Contents, FrameId, Frames, PAGE};
-use crate::input::{Access, Signal};
+use crate::access::{Access, Signal};
 use crate::op::Op;
 use crate::space::AddressSpace;
 use crate::system::System;

@@ -17,8 +17,8 @@ use alloc::vec::Vec;
 use abi::{AddrRange, PAGE_SHIFT, VirtAddr};
 
 use super::NoPages;
+use crate::access::Access;
 use crate::guard::Guards;
-use crate::input::Access;
 use crate::op::Op;
 use crate::space::AddressSpace;
 use crate::thp::{HUGE_PAGES, is_allowed, place_in};

@@ -7,7 +7,7 @@ use abi::AddrRange;
 
 use super::frames::FrameId;
 use super::table::pages_of;
-use crate::input::Access;
+use crate::access::Access;
 
 /// Pages remembered: a power of two.
 const ENTRIES: usize = 256;

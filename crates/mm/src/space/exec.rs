@@ -14,10 +14,11 @@ use alloc::sync::Arc;
 use abi::{AddrRange, FileOff, MapFlags, PAGE_SHIFT, PAGE_SIZE, PageOff, Prot, VirtAddr};
 
 use super::{AddressSpace, Counters, Layout, Limits, Placing, Settings};
+use crate::access::Access;
 use crate::file::{Backing, MapFile};
 use crate::flags::VmFlags;
 use crate::guard::Guards;
-use crate::input::{Access, Input};
+use crate::input::Input;
 use crate::op::Op;
 use crate::ops::mmap::Request;
 use crate::pages::Memory;

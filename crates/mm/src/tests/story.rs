@@ -22,9 +22,10 @@ use alloc::vec::Vec;
 
 use abi::{AddrRange, Call, Errno, Fd, FileId, MapFlags, PAGE_SIZE, Prot, Resource, Rlimit, VirtAddr};
 
+use crate::access::{Access, Signal, Touch};
 use crate::file::{DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 use crate::flags::VmFlags;
-use crate::input::{Access, FileInput, Input, Outcome, Signal, Touch};
+use crate::input::{FileInput, Input, Outcome};
 use crate::profile::Profile;
 use crate::space::{AddressSpace, Layout, Limits};
 use crate::system::System;

@@ -17,8 +17,9 @@ use abi::{AddrRange, Advice, VirtAddr};
 
 use super::Answer;
 use super::piece::{Piece, rounded};
+use crate::access::Access;
 use crate::flags::VmFlags;
-use crate::input::{Access, Basis, Input};
+use crate::input::{Basis, Input};
 use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::pages::Memory;

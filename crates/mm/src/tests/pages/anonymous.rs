@@ -3,7 +3,7 @@
 use abi::{Advice, Call, PAGE_SIZE, Prot, RemapFlags, VirtAddr};
 
 use super::{World, page, pages};
-use crate::input::Signal;
+use crate::access::Signal;
 use crate::pages::{Fault, Faults, PageKind, Rss, Writable};
 
 #[test]

@@ -9,8 +9,9 @@ use std::sync::Mutex;
 use abi::{AddrRange, Advice, Call, Fd, FileId, MapFlags, MsyncFlags, PAGE_SIZE, Prot, VirtAddr};
 
 use super::{World, page, pages};
+use crate::access::Signal;
 use crate::file::{DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
-use crate::input::{FileInput, Input, Signal};
+use crate::input::{FileInput, Input};
 use crate::pages::{FileStore, IoError, PageKind, Rss};
 use crate::profile::Profile;
 

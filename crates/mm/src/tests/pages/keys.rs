@@ -3,9 +3,10 @@
 use abi::{Advice, Call, Errno, PAGE_SIZE, VirtAddr};
 
 use super::{page, pages};
+use crate::access::Signal;
 use crate::file::Backing;
 use crate::flags::VmFlags;
-use crate::input::{Input, Signal};
+use crate::input::Input;
 use crate::pages::Fault;
 use crate::profile::Profile;
 use crate::space::{AddressSpace, AdoptedVma, AnonPages, Layout, Limits};

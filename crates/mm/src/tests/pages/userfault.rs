@@ -3,7 +3,8 @@
 use abi::{Call, Errno, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
 
 use super::{World, page, pages};
-use crate::input::{Access, Basis, Input, Signal, Uffd, UserfaultReason};
+use crate::access::{Access, Signal, UserfaultReason};
+use crate::input::{Basis, Input, Uffd};
 use crate::pages::{Fault, PageKind};
 
 const REGISTER: u64 = 0xc020_aa00;
