@@ -15,7 +15,6 @@ mod child;
 mod command;
 pub mod faults;
 mod front;
-mod hash;
 mod huge_zeros;
 mod input;
 mod link;

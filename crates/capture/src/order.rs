@@ -5,10 +5,10 @@ mod held;
 use std::collections::{HashMap, VecDeque};
 
 use abi::{Pid, Tid};
+use foldhash::HashMap as QuickMap;
 use recording::{Body, Event, FaultEvent, MmId, TimeNs};
 
 use crate::faults::{FaultWatch, Memory, Seen};
-use crate::hash::NumberMap;
 use crate::stack_table::StackTable;
 use crate::stacks::StackCopies;
 use held::HeldCalls;
@@ -21,7 +21,7 @@ pub(crate) struct Order {
     /// What the tracer saw and is not handed on yet, in order.
     waiting: VecDeque<Event>,
     /// The memory of each thread at the moment that was handed on last.
-    memory_of: NumberMap<Tid, MmId>,
+    memory_of: QuickMap<Tid, MmId>,
     /// Processes inside an exec, with the faults they have taken there.
     executing: HashMap<Pid, Vec<FaultEvent>>,
     /// Calls that are handed on when the kernel tells that they are done.
@@ -35,7 +35,7 @@ impl Order {
             watch,
             stacks: StackTable::default(),
             waiting: VecDeque::new(),
-            memory_of: NumberMap::default(),
+            memory_of: QuickMap::default(),
             executing: HashMap::new(),
             held: HeldCalls::with_copies(copies),
         }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use abi::VirtAddr;
+use foldhash::HashMap as QuickMap;
 use recording::StackId;
-
-use crate::hash::NumberMap;
 
 /// Addresses kept for all chains together; beyond, new chains are no longer recorded (32 MiB).
 const ADDRESSES_MAX: usize = 4 << 20;
@@ -16,7 +15,7 @@ const ADDRESSES_MAX: usize = 4 << 20;
 /// may name a chain, so that the n-th chain in the recording is `StackId(n)` whatever the order of events.
 #[derive(Debug, Default)]
 pub struct StackTable {
-    known: NumberMap<Arc<[VirtAddr]>, StackId>,
+    known: QuickMap<Arc<[VirtAddr]>, StackId>,
     fresh: Vec<Arc<[VirtAddr]>>,
     addresses: usize,
 }

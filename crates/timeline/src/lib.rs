@@ -49,7 +49,6 @@ mod crash;
 mod curve;
 mod forks;
 mod growth;
-mod hash;
 mod keeper;
 pub mod ledger;
 mod ledgers;

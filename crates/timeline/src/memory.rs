@@ -4,12 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
+use foldhash::HashMap as QuickMap;
 use recording::{CallInput, Counters, ExecEvent, HugeZeros, MapRow, MmId, PageRun, TimeNs};
 
 use crate::arguments::Arguments;
 use crate::curve::Sample;
 use crate::growth::StackGrowth;
-use crate::hash::QuickMap;
 use crate::ledger::{Ledger, PageSums};
 use crate::proof::LastCall;
 use crate::twin::Twin;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use abi::{Pid, Tid};
+use foldhash::HashMap as QuickMap;
 use recording::{Bytes, Counters, ExecEvent, ExitStatus, MmId, SpawnEvent, SpawnKind, TimeNs};
 
 use crate::growth::StackGrowth;
-use crate::hash::QuickMap;
 use crate::memory::{Largest, Memory};
 
 /// A process, numbered by its place in [`Processes::all`]: pids are used again, numbers are not.

@@ -13,9 +13,9 @@
 //! it made room, or when it must be over: as long as none of these, the others found their places without that room.
 
 use abi::{AddrRange, Call, Tid};
+use foldhash::HashMap as QuickMap;
 use recording::{Body, CallEvent, CallResult, Event, MmId, Reason, SpawnKind, TimeNs};
 
-use crate::hash::NumberMap;
 use crate::stacks::StackCopies;
 
 /// So long a call waits for its record, which may have been lost.
@@ -56,7 +56,7 @@ impl HeldCalls {
     }
 
     /// Hands an event on, or keeps it; what it tells to be over goes first. `memory_of` knows the threads that live.
-    pub(super) fn see(&mut self, event: Event, memory_of: &NumberMap<Tid, MmId>, out: &mut Vec<Event>) {
+    pub(super) fn see(&mut self, event: Event, memory_of: &QuickMap<Tid, MmId>, out: &mut Vec<Event>) {
         let Event { time, tid, mm, ref body } = event;
         match body {
             Body::Exec(exec) => {

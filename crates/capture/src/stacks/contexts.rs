@@ -11,8 +11,7 @@
 //! of the tree, unless that pair has been seen with different callers: then two more frames must tell.
 
 use abi::VirtAddr;
-
-use crate::hash::NumberMap;
+use foldhash::HashMap as QuickMap;
 
 /// A frame: the address in it, and the stack pointer there.
 pub(super) type Frame = (VirtAddr, VirtAddr);
@@ -43,9 +42,9 @@ pub(super) enum Callers {
 pub(super) struct Contexts {
     nodes: Vec<Node>,
     /// The place of a frame below its caller.
-    below: NumberMap<(Option<u32>, Frame), u32>,
+    below: QuickMap<(Option<u32>, Frame), u32>,
     /// The place of the outermost of [`FEW`] or [`MORE`] frames; `None` if there are several.
-    runs: NumberMap<Run, Option<u32>>,
+    runs: QuickMap<Run, Option<u32>>,
     /// The last whole stack, outermost frame first.
     last: Vec<u32>,
 }

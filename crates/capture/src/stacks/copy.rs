@@ -6,13 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abi::{Tid, VirtAddr};
+use foldhash::HashMap as QuickMap;
 use recording::{StackId, TimeNs};
 use stacks::{End, Registers, StackCopy};
 use sys::perf::UserStack;
 
 use super::second;
 use crate::faults::{Pieces, STACK_BYTES_BRIEF, STACK_BYTES_MAX};
-use crate::hash::NumberMap;
 
 /// Stack copied at a call where that is known to do, and where nothing is known.
 const BYTES: usize = 2 << 10;
@@ -114,14 +114,14 @@ pub struct StackCopies(Arc<Mutex<Shared>>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    raw: NumberMap<(Tid, TimeNs), RawStack>,
-    faults: NumberMap<StackId, RawFault>,
+    raw: QuickMap<(Tid, TimeNs), RawStack>,
+    faults: QuickMap<StackId, RawFault>,
     faults_begun: u32,
     waiting_bytes: usize,
     /// How much of the stack the chains from a place have needed at most.
-    needed: NumberMap<[u64; 3], usize>,
+    needed: QuickMap<[u64; 3], usize>,
     /// The stack pointer in the first function of a thread.
-    first: NumberMap<Tid, VirtAddr>,
+    first: QuickMap<Tid, VirtAddr>,
     missed: u64,
     spare: Vec<Piece>,
     /// Copies of faults unwound of late, and those of them that were cut.
@@ -382,7 +382,7 @@ impl RawStack {
 pub(crate) struct Copier {
     waiting: StackCopies,
     /// `/proc/TID/syscall` of threads.
-    files: NumberMap<Tid, File>,
+    files: QuickMap<Tid, File>,
     purse: Purse,
 }
 
@@ -413,7 +413,7 @@ impl Purse {
 impl Copier {
     /// Makes one that hands its copies over here.
     pub(crate) fn new(waiting: StackCopies) -> Self {
-        Self { waiting, files: NumberMap::default(), purse: Purse::default() }
+        Self { waiting, files: QuickMap::default(), purse: Purse::default() }
     }
 
     /// Copies the stack of a thread that waits in the kernel; its call will be an event of this time.

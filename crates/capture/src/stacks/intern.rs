@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use abi::VirtAddr;
+use foldhash::HashMap as QuickMap;
 use recording::StackId;
 use stacks::{CodeMap, ObjectAddr, ObjectFile};
-
-use crate::hash::NumberMap;
 
 /// Frames kept for all chains together; beyond, new chains are no longer recorded.
 const FRAMES_MAX: usize = 4 << 20;
@@ -21,9 +20,9 @@ pub(super) struct At {
 /// The chains of a recording.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    known: NumberMap<Box<[u32]>, StackId>,
+    known: QuickMap<Box<[u32]>, StackId>,
     /// By the object's place in our memory, which it keeps, its address there, and the frame's own address.
-    places: NumberMap<(Option<usize>, u64, u64), u32>,
+    places: QuickMap<(Option<usize>, u64, u64), u32>,
     pub(super) at: Vec<At>,
     pub(super) chains: Vec<Box<[u32]>>,
     frames: usize,

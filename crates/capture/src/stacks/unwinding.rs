@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use abi::{Pid, Tid, VirtAddr};
+use foldhash::HashMap as QuickMap;
 use recording::{Body, ChainEnds, Event, MmId, SpawnKind, StackId, Symbols, TimeNs};
 use stacks::{Chain, CodeMap, End, FRAMES_MAX, Unwinder};
 
@@ -13,7 +14,6 @@ use super::intern::{Chains, Interned};
 use super::names;
 use super::wholes::{Tried, Wholes, own_frames};
 use crate::faults::STACK_BYTES_BRIEF;
-use crate::hash::NumberMap;
 use crate::recorder::Stacks;
 
 /// Processes of which the lists of functions made at run time are looked for.
@@ -28,7 +28,7 @@ type FaultKey = (MmId, Option<StackId>, VirtAddr);
 #[derive(Debug, Default)]
 struct FaultChains {
     changes: u64,
-    known: NumberMap<FaultKey, StackId>,
+    known: QuickMap<FaultKey, StackId>,
 }
 
 impl FaultChains {
@@ -47,7 +47,7 @@ impl FaultChains {
 
 /// The whole stacks of calls that threads make next, with the times of these.
 #[derive(Debug, Default)]
-struct Ahead(NumberMap<Tid, (TimeNs, Vec<Frame>)>);
+struct Ahead(QuickMap<Tid, (TimeNs, Vec<Frame>)>);
 
 impl Ahead {
     /// The whole stack of the next call of a thread, if that was copied already.

@@ -12,10 +12,10 @@
 //! apart. How often that is wrong is tried out on stacks that were copied whole.
 
 use abi::{Tid, VirtAddr};
+use foldhash::HashMap as QuickMap;
 use stacks::{Chain, End, FRAMES_MAX};
 
 use super::contexts::{Callers, Contexts, FEW, Frame, MORE};
-use crate::hash::NumberMap;
 
 /// Threads of which stacks are kept; when there are more all are dropped.
 const THREADS_MAX: usize = 1 << 12;
@@ -27,8 +27,8 @@ const ALIKE: usize = FEW;
 /// The whole stacks seen.
 #[derive(Debug, Default)]
 pub(super) struct Wholes {
-    of: NumberMap<Tid, Vec<Frame>>,
-    contexts: NumberMap<Tid, Contexts>,
+    of: QuickMap<Tid, Vec<Frame>>,
+    contexts: QuickMap<Tid, Contexts>,
 }
 
 /// How a join that was tried on a whole stack came out.

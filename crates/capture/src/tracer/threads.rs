@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use abi::{Pid, Resource, Rlimit, Tid, VirtAddr};
+use foldhash::HashMap as QuickMap;
 use recording::{Bytes, MmId};
 
 use super::turns::MemoryTurns;
-use crate::hash::NumberMap;
 use crate::input::MemoryOf;
 
 /// A traced thread.
@@ -54,8 +54,8 @@ pub(super) struct Memory {
 /// All threads and memories that live.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    threads: NumberMap<Tid, Thread>,
-    memories: NumberMap<MmId, Memory>,
+    threads: QuickMap<Tid, Thread>,
+    memories: QuickMap<MmId, Memory>,
     next: u32,
     /// Processes that are stopped by a signal.
     pub(super) stopped: HashSet<Pid>,
@@ -84,7 +84,7 @@ impl Threads {
     }
 
     /// A memory, and all threads.
-    pub(super) fn memory_and_threads(&mut self, mm: MmId) -> (Option<&mut Memory>, &NumberMap<Tid, Thread>) {
+    pub(super) fn memory_and_threads(&mut self, mm: MmId) -> (Option<&mut Memory>, &QuickMap<Tid, Thread>) {
         (self.memories.get_mut(&mm), &self.threads)
     }
 

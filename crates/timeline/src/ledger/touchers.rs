@@ -3,9 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use abi::Tid;
+use foldhash::HashMap as QuickMap;
 use recording::StackId;
-
-use crate::hash::QuickMap;
 
 /// A toucher's place in the list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
