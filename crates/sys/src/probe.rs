@@ -1,6 +1,7 @@
 //! Trying on ourselves what this kernel offers.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
@@ -53,6 +54,14 @@ pub fn tracks_soft_dirty() -> bool {
 /// Tells whether we may see which frame of memory a page has (`CAP_SYS_ADMIN`).
 pub fn sees_frames() -> bool {
     page_word().is_some_and(|word| word & ((1 << 55) - 1) != 0)
+}
+
+/// Tries whether the pages of a memory can be asked for as runs (`PAGEMAP_SCAN`, since Linux 6.7).
+///
+/// # Errors
+/// Why not.
+pub fn scans_pages() -> io::Result<()> {
+    Ok(Scanner::default().scan(&File::open("/proc/self/pagemap")?, |_| {})?)
 }
 
 /// Tells whether memory that asks for a huge page gets one.

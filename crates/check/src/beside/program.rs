@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use abi::{AddrRange, Pid, Resource, Tid, VirtAddr};
+use abi::{AddrRange, Errno, Pid, Resource, Tid, VirtAddr};
 use capture::faults::FaultWatch;
 use capture::stack_table::StackTable;
 use capture::{At, Observer, Order};
@@ -333,12 +333,24 @@ impl Program {
         self.look_after(caller, at.mm, &done, kernel, brk)
     }
 
-    /// A process that vanishes while it is looked at says so by an error; that is no difference.
-    fn note(&mut self, what: &'static str, result: io::Result<()>) {
-        if result.is_err() {
-            self.found.input(what, 1);
+    /// A process that vanishes while it is looked at says so by an error; that is no difference. After any other error
+    /// nothing more is known: that is not modelled.
+    fn note(&mut self, result: io::Result<()>) {
+        match result {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) => {
+                self.found.input("a process that ended while it was looked at", 1);
+            }
+            Err(error) => {
+                *self.found.unmodelled.entry(format!("looking at a process: {error}")).or_default() += 1;
+            }
         }
     }
+}
+
+/// Tells whether an error says that there is no such process, or no memory of it, any more.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(i32::from(Errno::ESRCH.0))
 }
 
 fn descriptor(event: &CallEvent) -> Option<abi::Fd> {
@@ -370,17 +382,17 @@ impl Observer for Program {
             }
             _ => Ok(()),
         };
-        self.note("a process that ended while it was looked at", result);
+        self.note(result);
     }
 
     fn entered(&mut self, at: At, call: &CallEvent) {
         let result = self.enter(at, call);
-        self.note("a process that ended while it was looked at", result);
+        self.note(result);
     }
 
     fn left(&mut self, at: At, call: &CallEvent) {
         let result = self.leave(at, call);
-        self.note("a process that ended while it was looked at", result);
+        self.note(result);
     }
 
     fn finished(&mut self) -> Vec<u8> {

@@ -24,6 +24,10 @@ pub fn run(command: &Command, every: Every, pages: PagesWanted) -> Result<Ended,
         if start.calls != CallSource::TwoStops {
             return Err("calls can't be stopped at both ends here: ptrace is needed".to_owned());
         }
+        // Which mappings have an anon_vma is learned by it.
+        if let Err(error) = sys::probe::scans_pages() {
+            return Err(format!("check needs PAGEMAP_SCAN (Linux 6.7 and later): {error}"));
+        }
         let header = Header {
             vmatlas: env!("CARGO_PKG_VERSION").to_owned(),
             machine: machine::machine(),

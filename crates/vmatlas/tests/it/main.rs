@@ -28,6 +28,7 @@ mod map;
 mod moments;
 mod namespaces;
 mod observer;
+mod older_kernel;
 mod pages;
 mod pipes;
 mod programs;
