@@ -1,6 +1,6 @@
 //! `io_setup` and `io_destroy`: the ring that an AIO context maps.
 
-use abi::{AddrRange, MapFlags, PAGE_SIZE, PageOff, Prot, VirtAddr};
+use abi::{MapFlags, PAGE_SIZE, PageOff, Prot, VirtAddr};
 
 use super::Answer;
 use super::mmap::Request;
@@ -96,7 +96,8 @@ impl<M: Memory> Op<'_, M> {
     fn end_ring(&mut self, which: impl Fn(&Ring) -> bool) {
         let Some(at) = self.space.rings.iter().position(which) else { return };
         let ring = self.space.rings.swap_remove(at);
-        // A refusal leaves the mapping where it is: nobody is told.
-        let _refused = self.unmap(AddrRange { start: ring.id, end: VirtAddr(ring.id.0 + ring.bytes) });
+        // A refusal leaves the mapping where it is, and nobody is told: also where `mremap` has moved a part of the ring so
+        // high that the whole would reach beyond all addresses.
+        let _refused = self.munmap(ring.id, ring.bytes);
     }
 }

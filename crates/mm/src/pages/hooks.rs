@@ -200,6 +200,13 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     {
     }
 
+    /// A locked mapping is not locked any more, but its pages are.
+    fn left_locked(_op: &mut Op<'_, Self>, _range: AddrRange)
+    where
+        Self: super::Memory,
+    {
+    }
+
     /// A part of a mapping has a new protection; the mapping that has it now is at its start.
     fn protected(_op: &mut Op<'_, Self>, _range: AddrRange)
     where
@@ -388,6 +395,10 @@ impl<F: Frames> Hooks for Pages<F> {
 
     fn kept(op: &mut Op<'_, Self>, range: AddrRange, keeps: Keeps) {
         op.keep_pages(range, keeps);
+    }
+
+    fn left_locked(op: &mut Op<'_, Self>, range: AddrRange) {
+        op.leave_locked(range);
     }
 
     fn protected(op: &mut Op<'_, Self>, range: AddrRange) {

@@ -1,6 +1,8 @@
 //! Pages kept in memory by `mlock`: the queues of the kernel count the locked mappings of each.
 //!
-//! Only what shares a page without locking it can tell: `MADV_FREE` leaves a page alone that a relative by fork has locked.
+//! Only what has a page without locking it can tell: `MADV_FREE` leaves a page alone that a relative by fork has locked,
+//! `MADV_PAGEOUT` one that a mapping locked which `mremap` has left behind unlocked. Of files' pages only the latter are
+//! counted.
 
 use abi::AddrRange;
 
@@ -67,5 +69,20 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// The pages of a range are locked from here on, or no longer.
     pub(crate) fn keep_pages(&mut self, range: AddrRange, keeps: Keeps) {
         keep_range(&self.space.pages, &mut self.sys.pool, range, keeps);
+    }
+
+    /// The pages of a mapping that is not locked any more stay so.
+    ///
+    /// Linux: `mm/mremap.c: dontunmap_complete`.
+    pub(crate) fn leave_locked(&mut self, range: AddrRange) {
+        let pool = &mut self.sys.pool;
+        self.space.pages.tree.walk(pages_of(range), |_, ptes| {
+            for pte in ptes.iter().filter(|pte| pte.is_present() && !pte.is_zero_page()) {
+                let meta = pool.meta_mut(pte.frame());
+                if matches!(meta.holds, Holds::File | Holds::Shmem) {
+                    meta.keep(Keeps::Yes);
+                }
+            }
+        });
     }
 }

@@ -9,7 +9,7 @@
 //! | anonymous | swapped out, where there is room |
 //! | of a file or of shared memory, clean | leaves the page cache |
 //! | of a file or of shared memory, dirty | unmapped, stays in the cache |
-//! | mapped more than once, the zero page | stays |
+//! | mapped more than once, locked, the zero page | stays |
 
 use abi::AddrRange;
 
@@ -66,6 +66,10 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 }
                 pool.meta_mut(pte.frame()).marked = false;
                 let meta = *pool.meta(pte.frame());
+                // Locked by a mapping that no longer says so: `mremap` leaves it behind with `MREMAP_DONTUNMAP`.
+                if meta.locks > 0 {
+                    continue;
+                }
                 let dirty = meta.dirty || pte.is_dirty();
                 match meta.holds {
                     Holds::Anon if meta.lazy_free && (droppable || !dirty) => zap::clear(pte, rss, *mm, pool),

@@ -3,7 +3,7 @@
 use abi::{AddrRange, VirtAddr};
 use mm::Mutation;
 
-use super::chance::Chance;
+use super::chance::{Chance, may_be_sampled};
 use super::generate::Generator;
 use super::run::Run;
 use super::world::{WIDE, WINDOW, World};
@@ -60,6 +60,13 @@ impl Runner for Worlds {
         if matches!(end, Err(Stop::Diverged(_))) && Chance::now(generator.window) != before {
             counted.asked += 1;
             end = undisturbed(world, *mutation, &program).unwrap_or(Ok(Counted::default()));
+        }
+        if let Err(Stop::Diverged(found)) = &end
+            && may_be_sampled(found)
+            && (0..TRIES).any(|_| once(world, *mutation, &program).is_ok())
+        {
+            counted.asked += 1;
+            end = Ok(Counted::default());
         }
         Ok(Ran { direction: Direction::TopDown, program, counted, seen: Seen::default(), end })
     }

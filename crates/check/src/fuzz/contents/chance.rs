@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use abi::AddrRange;
 
 use super::world::WIDE;
+use crate::fuzz::divergence::{Divergence, What};
 
 /// The counters of the kernel's events that have a say: faults that every rule allowed a huge page and that got none; pages
 /// that were looked at, and perhaps marked as accessed, because memory or large pieces of it were short.
@@ -49,15 +50,27 @@ pub(super) enum Sampled {
 }
 
 impl Sampled {
-    /// Looks for the kernel's thread that does it; only programs about huge pages can see it.
+    /// Looks for the kernel's thread that does it. In programs about huge pages its marks are seen at any time; in others
+    /// only now and then, which [`may_be_sampled`] leaves to repetitions.
     pub(super) fn now(window: AddrRange) -> Self {
-        static SAMPLES: OnceLock<bool> = OnceLock::new();
-        let has_name = |entry: fs::DirEntry| {
-            fs::read(entry.path().join("comm")).is_ok_and(|name| name.starts_with(b"kdamond"))
-        };
-        let find = || fs::read_dir("/proc").is_ok_and(|all| all.flatten().any(has_name));
-        if window == WIDE && *SAMPLES.get_or_init(find) { Self::Chance } else { Self::Never }
+        if window == WIDE && samples() { Self::Chance } else { Self::Never }
     }
+}
+
+fn samples() -> bool {
+    static SAMPLES: OnceLock<bool> = OnceLock::new();
+    let has_name = |entry: fs::DirEntry| {
+        fs::read(entry.path().join("comm")).is_ok_and(|name| name.starts_with(b"kdamond"))
+    };
+    *SAMPLES.get_or_init(|| fs::read_dir("/proc").is_ok_and(|all| all.flatten().any(has_name)))
+}
+
+/// Tells whether a divergence is such as sampling makes: more is told as referenced, nothing else is different. One that a
+/// rule makes comes each time that the program is run.
+pub(super) fn may_be_sampled(divergence: &Divergence) -> bool {
+    let is_referenced = |line: &str| line.starts_with("Referenced:");
+    let lines = |text: &str| text.split("; ").skip(1).all(is_referenced);
+    divergence.what == What::Usage && lines(&divergence.twin) && lines(&divergence.kernel) && samples()
 }
 
 fn number(text: &str) -> u64 {

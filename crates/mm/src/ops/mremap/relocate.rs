@@ -130,9 +130,12 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `mm/mremap.c: dontunmap_complete`.
     fn leave_source_empty(&mut self, remap: &Remap, copy: VirtAddr) {
-        let Some(start) = self.space.vmas.find(remap.addr).map(|vma| vma.range.start) else { return };
-        let source = remap.source();
+        let Some(Vma { range, flags, .. }) = self.space.vmas.find(remap.addr).cloned() else { return };
+        let (start, source) = (range.start, remap.source());
         let keeps_lock = self.sys.profile.mutated(Mutation::DontunmapKeepsLock);
+        if flags.contains(VmFlags::LOCKED) {
+            M::left_locked(self, range);
+        }
         let keeps_anon = self.sys.profile.mutated(Mutation::DontunmapKeepsAnonVma);
         let dropped = self.space.vmas.update(start, |vma| {
             if !keeps_lock {
