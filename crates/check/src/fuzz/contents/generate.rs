@@ -315,10 +315,15 @@ impl Generator {
         let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
         let places: Vec<_> = space.map_or_else(Vec::new, |space| {
             let open = VmFlags::READ.with(VmFlags::WRITE);
-            space.vmas_in(self.window).filter(|vma| vma.flags.contains(open)).map(|vma| vma.range).collect()
+            // Its bytes are no instructions that a fetch may execute.
+            let is_open = |vma: &&mm::Vma| vma.flags.contains(open) && !vma.flags.contains(VmFlags::EXEC);
+            space.vmas_in(self.window).filter(is_open).map(|vma| vma.range).collect()
         });
-        let page = if places.is_empty() || self.rng.percent(10) {
-            self.page()
+        let any = self.page();
+        let is_code =
+            space.and_then(|space| space.find(any)).is_some_and(|vma| vma.flags.contains(VmFlags::EXEC));
+        let page = if places.is_empty() || !is_code && self.rng.percent(10) {
+            any
         } else {
             let place = self.rng.pick(&places);
             VirtAddr(place.start.0.max(self.window.start.0) + self.rng.below(place.pages()) * PAGE_SIZE)
