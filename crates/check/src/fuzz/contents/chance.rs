@@ -66,11 +66,13 @@ fn samples() -> bool {
 }
 
 /// Tells whether a divergence is such as sampling makes: more is told as referenced, nothing else is different. One that a
-/// rule makes comes each time that the program is run.
+/// rule makes comes each time that the program is run. So it is with a rollup: what lies outside the window is told by
+/// smaps, which is read a moment before.
 pub(super) fn may_be_sampled(divergence: &Divergence) -> bool {
     let is_referenced = |line: &str| line.starts_with("Referenced:");
     let lines = |text: &str| text.split("; ").skip(1).all(is_referenced);
-    divergence.what == What::Usage && lines(&divergence.twin) && lines(&divergence.kernel) && samples()
+    let is_sampled = lines(&divergence.twin) && lines(&divergence.kernel) && samples();
+    divergence.what == What::Usage && (is_sampled || divergence.twin.contains("[rollup]"))
 }
 
 fn number(text: &str) -> u64 {
