@@ -53,6 +53,10 @@ fn blocks(range: AddrRange) -> std::ops::Range<u64> {
     range.start.0 / HUGE_BYTES..range.end.0.div_ceil(HUGE_BYTES)
 }
 
+fn place_of(block: u64) -> AddrRange {
+    AddrRange::new(VirtAddr(block * HUGE_BYTES), VirtAddr((block + 1) * HUGE_BYTES))
+}
+
 impl Ledger {
     /// Returns the block that a fault at an anonymous page brings in; where none, the fault may show that none came before.
     pub(super) fn huge_at(
@@ -122,8 +126,7 @@ impl Ledger {
         if who.how != How::Huge || run.forked.is_some() || races || !self.hoped.contains(&block) {
             return;
         }
-        let place = AddrRange::new(VirtAddr(block * HUGE_BYTES), VirtAddr((block + 1) * HUGE_BYTES));
-        for (range, run) in self.runs.within(place) {
+        for (range, run) in self.runs.within(place_of(block)) {
             if self.who(run.by).is_some_and(|who| who.how == How::Huge) {
                 self.reading.note(range);
                 self.runs.clear(range);
@@ -133,11 +136,7 @@ impl Ledger {
 
     /// The kernel has confirmed or refuted what was hoped, but for where memory changed while it was asked.
     pub(super) fn end_hopes(&mut self, changed: &[AddrRange]) {
-        self.hoped.retain(|block| {
-            let start = block * HUGE_BYTES;
-            let place = AddrRange::new(VirtAddr(start), VirtAddr(start + HUGE_BYTES));
-            changed.iter().any(|range| range.overlaps(place))
-        });
+        self.hoped.retain(|block| changed.iter().any(|range| range.overlaps(place_of(*block))));
     }
 
     /// What is gone is not hoped for.
@@ -154,8 +153,6 @@ impl Ledger {
 
     /// Ranges that are of huge pages, if memory had any.
     pub(crate) fn hoped_ranges(&self) -> impl Iterator<Item = AddrRange> {
-        let place =
-            |block: &u64| AddrRange::new(VirtAddr(block * HUGE_BYTES), VirtAddr((block + 1) * HUGE_BYTES));
-        self.hoped.iter().map(place)
+        self.hoped.iter().copied().map(place_of)
     }
 }
