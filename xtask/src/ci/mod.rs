@@ -51,6 +51,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// Prints the closing lines; an error if anything failed.
 fn conclude(failed_steps: &[&str], missing: &[String], outcome: &Outcome, begin: Instant) -> Result<()> {
+    for line in &outcome.failures {
+        println!("{line}");
+    }
     for program in missing {
         println!("not installed: {program}");
     }
