@@ -2,6 +2,7 @@
 //! thread that writes. Stack bytes never reach the disk.
 
 mod contexts;
+mod copier;
 mod copy;
 mod follow;
 mod intern;
@@ -10,7 +11,7 @@ mod second;
 mod unwinding;
 mod wholes;
 
-pub(crate) use copy::Copier;
+pub(crate) use copier::Copier;
 pub use copy::StackCopies;
 pub use names::with_lines;
 pub(crate) use unwinding::Unwinding;
