@@ -21,6 +21,7 @@ pub mod process;
 pub mod procmap_query;
 pub mod ptrace;
 pub mod puppet;
+pub mod resident;
 pub mod seccomp;
 pub mod shared;
 pub mod signals;

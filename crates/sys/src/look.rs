@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use abi::{Errno, Tid, VirtAddr};
 
 use crate::ptrace::{Stop, Waited, wait};
-use crate::{OsError, OsResult, check, memory};
+use crate::resident::Resident;
+use crate::{OsError, OsResult, check};
 
 /// How long we wait for a thread to stop: one that sleeps uninterruptibly may not.
 const WAIT_MAX: Duration = Duration::from_millis(50);
@@ -43,11 +44,12 @@ pub fn look(tid: Tid, stack_bytes: usize) -> OsResult<Seen> {
 fn stop_and_read(tid: Tid, stack_bytes: usize) -> OsResult<Seen> {
     // Reading is done from here, so that the pages of the buffer are there when the thread stands.
     let mut stack = vec![1u8; stack_bytes];
+    let memory = Resident::of(tid);
     request("ptrace(PTRACE_SEIZE)", libc::PTRACE_SEIZE, tid, 0, 0)?;
     let begin = Instant::now();
     request("ptrace(PTRACE_INTERRUPT)", libc::PTRACE_INTERRUPT, tid, 0, 0)?;
     let signal = wait_for_stop(tid, begin)?;
-    let seen = read(tid, &mut stack);
+    let seen = read(tid, &memory, &mut stack);
     request("ptrace(PTRACE_DETACH)", libc::PTRACE_DETACH, tid, 0, signal as usize)?;
     let stopped = begin.elapsed();
     let (ip, general, length) = seen?;
@@ -76,7 +78,7 @@ fn wait_for_stop(tid: Tid, begin: Instant) -> OsResult<i32> {
     }
 }
 
-fn read(tid: Tid, stack: &mut [u8]) -> OsResult<(VirtAddr, [u64; 16], usize)> {
+fn read(tid: Tid, memory: &Resident, stack: &mut [u8]) -> OsResult<(VirtAddr, [u64; 16], usize)> {
     // SAFETY: a structure of integers; all zeros is a value.
     let mut regs: libc::user_regs_struct = unsafe { mem::zeroed() };
     let bytes = size_of::<libc::user_regs_struct>();
@@ -91,7 +93,7 @@ fn read(tid: Tid, stack: &mut [u8]) -> OsResult<(VirtAddr, [u64; 16], usize)> {
         regs.rax, regs.rdx, regs.rcx, regs.rbx, regs.rsi, regs.rdi, regs.rbp, regs.rsp, regs.r8, regs.r9,
         regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15,
     ];
-    let length = memory::read(tid, VirtAddr(regs.rsp), stack).unwrap_or(0);
+    let length = memory.read(VirtAddr(regs.rsp), stack).unwrap_or(0);
     Ok((VirtAddr(regs.rip), general, length))
 }
 

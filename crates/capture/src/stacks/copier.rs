@@ -7,6 +7,7 @@ use abi::{Tid, VirtAddr};
 use foldhash::HashMap as QuickMap;
 use recording::{StackId, TimeNs};
 use stacks::Registers;
+use sys::resident::Resident;
 
 use super::copy::{BYTES, BYTES_ABOVE, BYTES_MAX, BYTES_UNKNOWN, RawFault, RawStack, StackCopies};
 use super::second;
@@ -16,16 +17,23 @@ const DEEP_BYTES_PER_SECOND: u64 = 64 << 20;
 const DEEP_BYTES_MAX: u64 = 64 << 20;
 /// How often a thread is asked for that is not quite asleep yet.
 const TRIES: usize = 24;
-/// Files of threads held open.
-const FILES_MAX: usize = 512;
+/// Threads whose files are held open.
+const OPEN_MAX: usize = 256;
 
 /// Copies stacks of threads that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Copier {
     waiting: StackCopies,
-    /// `/proc/TID/syscall` of threads.
-    files: QuickMap<Tid, File>,
+    open: QuickMap<Tid, Open>,
     purse: Purse,
+}
+
+/// What is held open of a thread.
+#[derive(Debug)]
+struct Open {
+    /// Its `/proc/TID/syscall`.
+    syscall: File,
+    memory: Resident,
 }
 
 /// What may still be spent on deep stacks.
@@ -55,7 +63,7 @@ impl Purse {
 impl Copier {
     /// Makes one that hands its copies over here.
     pub(crate) fn new(waiting: StackCopies) -> Self {
-        Self { waiting, files: QuickMap::default(), purse: Purse::default() }
+        Self { waiting, open: QuickMap::default(), purse: Purse::default() }
     }
 
     /// Copies the stack of a thread that waits in the kernel; its call will be an event of this time.
@@ -73,6 +81,8 @@ impl Copier {
     /// A thread begins, and stands before its first instruction: its chains will end where its stack pointer is now. A
     /// copy of another one has that one's chains.
     pub(crate) fn begins(&mut self, tid: Tid, copy_of: Option<Tid>) {
+        // Its number may have been another thread's, and its memory is new.
+        self.open.remove(&tid);
         let own = if copy_of.is_none() { self.ip_and_sp(tid).map(|(_, sp)| sp) } else { None };
         self.waiting.with(|shared| {
             let first = own.or_else(|| shared.first.get(&copy_of?).copied());
@@ -86,21 +96,22 @@ impl Copier {
     fn raw(&mut self, tid: Tid, time: TimeNs) -> Option<RawStack> {
         let (ip, sp) = self.ip_and_sp(tid)?;
         let mut bytes = self.waiting.spare();
-        let read = sys::memory::read(tid, sp, bytes.room(BYTES)).ok()?;
+        let read = self.read(tid, sp, bytes.room(BYTES)).unwrap_or(0);
         bytes.truncate(read);
         let mut raw = RawStack { registers: Registers::from_ip_sp(ip, sp), sp, bytes, second: None };
-        let mut wanted = if read == BYTES { self.waiting.wanted(tid, sp, raw.place()) } else { read };
+        // Less than was asked for may be all, or end at a page of a large frame that was never touched.
+        let mut wanted = self.waiting.wanted(tid, sp, raw.place());
         if wanted > BYTES_UNKNOWN && !self.purse.is_open(time) {
             wanted = BYTES_UNKNOWN;
         }
         if wanted > read {
             let above = VirtAddr(sp.0.wrapping_add(read as u64));
-            let more = sys::memory::read(tid, above, &mut raw.bytes.room(wanted)[read..]).unwrap_or(0);
+            let more = self.read(tid, above, &mut raw.bytes.room(wanted)[read..]).unwrap_or(0);
             raw.bytes.truncate(read + more);
             self.purse.take(raw.bytes.len().saturating_sub(BYTES_UNKNOWN) as u64);
         }
         raw.second = self.interrupted(tid, &raw);
-        Some(raw)
+        if raw.bytes.is_empty() { None } else { Some(raw) }
     }
 
     /// What a handler on a stack of its own has interrupted.
@@ -113,24 +124,29 @@ impl Copier {
         let start = second::interrupted(raw.sp, &raw.bytes)?;
         let wanted = above(start).map_or(u64::MAX, |rest| rest.saturating_add(BYTES_ABOVE));
         let mut bytes = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX).min(BYTES_UNKNOWN)];
-        let read = sys::memory::read(tid, start, &mut bytes).ok()?;
+        let read = self.read(tid, start, &mut bytes)?;
         bytes.truncate(read);
         Some((start, bytes))
     }
 
     /// The only registers that the kernel tells of a thread that waits.
     fn ip_and_sp(&mut self, tid: Tid) -> Option<(VirtAddr, VirtAddr)> {
-        if let Some(found) = self.files.get(&tid).and_then(look) {
+        if let Some(found) = self.open.get(&tid).and_then(|open| look(&open.syscall)) {
             return Some(found);
         }
         // Not seen before, or another thread has its number now.
-        if self.files.len() == FILES_MAX {
-            self.files.clear();
+        if self.open.len() == OPEN_MAX {
+            self.open.clear();
         }
-        let file = File::open(format!("/proc/{tid}/syscall")).ok()?;
-        let found = look(&file);
-        self.files.insert(tid, file);
+        let syscall = File::open(format!("/proc/{tid}/syscall")).ok()?;
+        let found = look(&syscall);
+        self.open.insert(tid, Open { syscall, memory: Resident::of(tid) });
         found
+    }
+
+    /// Reads a thread's memory and brings nothing into it; returns how many bytes there are.
+    fn read(&self, tid: Tid, addr: VirtAddr, buffer: &mut [u8]) -> Option<usize> {
+        self.open.get(&tid)?.memory.read(addr, buffer).ok()
     }
 }
 

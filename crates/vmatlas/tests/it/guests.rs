@@ -58,6 +58,7 @@ guests! {
     sysv_shm: Dynamic, status 0, "42\n", |report| held_in(report, 2, 2);
     threads64: Dynamic, status 0, "64 threads\n", |report| raced_in(report, 1, 65);
     timer: Dynamic, status 0, "0 failed, interrupted often\n", held;
+    untouched_frame: Dynamic, status 0, "0 pages of the frame are there\n", held;
     userfault: Dynamic, status 0, "registered and closed\n", held;
     vfork_exec: Dynamic, status 0, "20 children\n", |report| held_in(report, 21, 21);
 }
