@@ -5,6 +5,7 @@ use recording::{CallEvent, CallInput, CallResult, FaultEvent, FaultMode, MappedE
 
 use crate::changed::{Changed, What};
 use crate::forks::Copier;
+use crate::grown::Grew;
 use crate::growth::Growth;
 use crate::ledger::Touch;
 use crate::memory::UnderWay;
@@ -175,7 +176,7 @@ impl World {
         }
         let Some(twin) = memory.twin.as_mut() else { return };
         let huge = twin.asks_huge(&self.shared, fault.addr);
-        let grown = twin.touch(&mut self.shared, fault.addr, fault.access);
+        let grew = twin.touch(&mut self.shared, fault.addr, fault.access);
         if let Some(ledger) = memory.ledger.as_mut() {
             let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
             let fork = ledger.fault(twin.space(), touch, (fault.addr, fault.access.into()), huge);
@@ -183,10 +184,11 @@ impl World {
                 self.forks.copied(child, Copier { mm: place.mm, tid: place.tid, stack: fault.stack });
             }
         }
+        memory.grown.fault(place.tid, grew);
         if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
             stack.see(range, place.time);
         }
-        if let Some(range) = grown {
+        if let Some(Grew { range, .. }) = grew {
             self.changed.push(Changed { mm: place.mm, what: What::Ranges([Some(range), None]) });
         }
     }

@@ -5,6 +5,7 @@ use recording::{Checkpoint, MapRow};
 
 use crate::changed::{Changed, What};
 use crate::compare::{Comparison, compare};
+use crate::grown::as_read;
 use crate::growth::StackGrowth;
 use crate::memory::{Memory, PagesRead};
 use crate::pages;
@@ -52,14 +53,16 @@ impl World {
                     *self.proof.inputs.entry("inode of shared anonymous memory").or_default() += learnt;
                 }
                 let in_flight = in_flight(memory.under_way.iter(), checkpoint);
-                let agrees = |rows: &[MapRow]| compare(kernel, rows, &in_flight).differences.is_empty();
+                let grown = memory.grown.end();
+                let held = |rows| compare(kernel, &as_read(rows, kernel, &grown), &in_flight);
+                let agrees = |rows: &[MapRow]| held(rows.to_vec()).differences.is_empty();
                 if twin.has_userfaultfds() && !agrees(&twin.rows()) {
                     let closed = twin.release_closed(&mut self.shared, agrees);
                     if closed > 0 {
                         *self.proof.inputs.entry("userfaultfd closed").or_default() += closed;
                     }
                 }
-                let found = compare(kernel, &twin.rows(), &in_flight);
+                let found = held(twin.rows());
                 self.proof.add(&found);
                 if !found.differences.is_empty() {
                     taken_over = found.differences.iter().map(|difference| difference.range).collect();

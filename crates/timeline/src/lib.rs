@@ -48,6 +48,7 @@ mod counts;
 mod crash;
 mod curve;
 mod forks;
+mod grown;
 mod growth;
 mod keeper;
 pub mod ledger;

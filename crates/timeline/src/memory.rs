@@ -9,6 +9,7 @@ use recording::{CallInput, Counters, ExecEvent, HugeZeros, MapRow, MmId, PageRun
 
 use crate::arguments::Arguments;
 use crate::curve::Sample;
+use crate::grown::Grown;
 use crate::growth::StackGrowth;
 use crate::ledger::{Ledger, PageSums};
 use crate::proof::LastCall;
@@ -57,6 +58,8 @@ pub struct Memory {
     pub(crate) ledger: Option<Ledger>,
     /// Not every fault was seen since the pages were read last.
     pub(crate) has_gaps: bool,
+    /// Its stacks that grow while its map is read.
+    pub(crate) grown: Grown,
     /// What of its huge pages holds only zeros, as it was told last.
     pub(crate) huge_zeros: Option<HugeZeros>,
     /// What its pages came to when most of it was resident; not kept in saved states.
@@ -174,6 +177,7 @@ impl Memory {
             huge_zeros: None,
             sums: None,
             arguments: Arguments::default(),
+            grown: Grown::default(),
             raced_at_fork: Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use crate::counts::Counts;
 use crate::curve::{Curve, Sample};
 use crate::forks::{Fork, Forks};
 use crate::growth::Growths;
-use crate::ledger::Touchers;
+use crate::ledger::{Ledger, Touchers};
 use crate::ledgers::MemorySums;
 use crate::memory::Memory;
 use crate::peak::Peaks;
@@ -176,14 +176,16 @@ impl World {
             Body::Exit { status, last_thread } => {
                 if let Some(memory) = self.memories.get_mut(mm) {
                     memory.free_stack(*tid);
+                    memory.grown.forget(*tid);
                     memory.ledger.iter_mut().for_each(|ledger| ledger.forget_thread(*tid));
                 }
                 self.processes.exit(*tid, *status, *last_thread, *time);
                 self.drop_unused(*mm);
             }
             Body::Reading => {
-                if let Some(ledger) = self.memories.get_mut(mm).and_then(|memory| memory.ledger.as_mut()) {
-                    ledger.begin_reading();
+                if let Some(memory) = self.memories.get_mut(mm) {
+                    memory.grown.begin();
+                    memory.ledger.iter_mut().for_each(Ledger::begin_reading);
                 }
             }
             Body::HugeZeros(zeros) => {

@@ -5,6 +5,7 @@ use recording::{Counters, HugeZeros, MmId, TimeNs};
 
 use super::codec::saved;
 use crate::curve::Sample;
+use crate::grown::Grown;
 use crate::growth::StackGrowth;
 use crate::ledger::Ledger;
 use crate::memory::{Largest, Memory, PagesRead, ThreadStack, UnderWay};
@@ -77,6 +78,7 @@ memory_state! {
     counted: Sample,
     is_unmodelled: bool,
     is_raced: bool,
+    grown: Grown,
     ledger: Option<Ledger>,
     has_gaps: bool,
     huge_zeros: Option<HugeZeros>,

@@ -19,6 +19,7 @@ use abi::{AddrRange, Call, Errno, Fd, FileId, Resource, Rlimit, VirtAddr};
 use mm::{Access, AddressSpace, Basis, Input, System, Thp, Touch, Uffd, VmFlags, Vma, Why};
 use recording::{Bytes, CallInput, ExecEvent, FaultAccess, Header, MapRow, MmId};
 
+use crate::grown::Grew;
 use crate::ledger::{Huge, Table};
 
 pub use correct::Corrected;
@@ -252,10 +253,11 @@ impl Twin {
     ///
     /// Where it was not told how memory was accessed, an access where writes are allowed is taken for a write, and the next
     /// checkpoint with pages has the last word.
-    /// Returns the mapping that grew by it.
-    pub fn touch(&mut self, shared: &mut Shared, addr: VirtAddr, told: FaultAccess) -> Option<AddrRange> {
-        let writable =
-            self.space.first_ending_after(addr).is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
+    /// Returns how a mapping grew by it.
+    pub fn touch(&mut self, shared: &mut Shared, addr: VirtAddr, told: FaultAccess) -> Option<Grew> {
+        let near = self.space.first_ending_after(addr);
+        let writable = near.is_some_and(|vma| vma.flags.contains(VmFlags::WRITE));
+        let former = near.map(|vma| vma.range.start);
         let access = match told {
             FaultAccess::Read | FaultAccess::Exec => Access::Read,
             FaultAccess::Unknown | FaultAccess::Write if writable => Access::Write,
@@ -268,7 +270,7 @@ impl Twin {
         if touched != Ok(Touch::Grew) {
             return None;
         }
-        self.space.find(addr).map(|vma| vma.range)
+        Some(Grew { range: self.space.find(addr)?.range, former: former? })
     }
 
     /// What decides, before an address is touched, whether that asks for a huge page.
