@@ -3,7 +3,7 @@
 use abi::{AddrRange, VirtAddr};
 use mm::Mutation;
 
-use super::chance::{Chance, may_be_sampled};
+use super::chance::{Chance, looks_sampled};
 use super::generate::Generator;
 use super::run::Run;
 use super::world::{WIDE, WINDOW, World};
@@ -57,12 +57,12 @@ impl Runner for Worlds {
         if !is_good || matches!(end, Err(Stop::Failed(_))) {
             *world = None;
         }
-        if matches!(end, Err(Stop::Diverged(_))) && Chance::now(generator.window) != before {
+        if matches!(end, Err(Stop::Diverged(_))) && before.had_its_way(generator.window) {
             counted.asked += 1;
             end = undisturbed(world, *mutation, &program).unwrap_or(Ok(Counted::default()));
         }
         if let Err(Stop::Diverged(found)) = &end
-            && may_be_sampled(found)
+            && looks_sampled(found)
             && (0..TRIES).any(|_| once(world, *mutation, &program).is_ok())
         {
             counted.asked += 1;
@@ -118,7 +118,7 @@ fn undisturbed(
     (0..TRIES).find_map(|_| {
         let before = Chance::now(window);
         let end = once(world, mutation, program);
-        let is_sure = !matches!(end, Err(Stop::Diverged(_))) || Chance::now(window) == before;
+        let is_sure = !matches!(end, Err(Stop::Diverged(_))) || !before.had_its_way(window);
         is_sure.then_some(end)
     })
 }

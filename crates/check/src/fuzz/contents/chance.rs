@@ -2,7 +2,9 @@
 //! kernel's own counters tell it.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use abi::AddrRange;
 
@@ -13,6 +15,9 @@ use crate::fuzz::divergence::{Divergence, What};
 /// that were looked at, and perhaps marked as accessed, because memory or large pieces of it were short.
 const EVENTS: [&str; 5] =
     ["thp_fault_fallback", "pgscan_kswapd", "pgscan_direct", "pgrefill", "compact_migrate_scanned"];
+
+/// How long khugepaged is given to come to its sleep.
+const KHUGEPAGED_MAX: Duration = Duration::from_secs(2);
 
 /// How often chance had its way: a program that differs while one of these grew proves nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,6 +40,29 @@ impl Chance {
         let of = |name: &str| lines.iter().find(|(of, _)| *of == name).map_or(0, |(_, text)| number(text));
         Self { events: EVENTS.map(of), joined: number(&joined.unwrap_or_default()) }
     }
+
+    /// Tells whether chance had its way in a program that began with these counters.
+    pub(super) fn had_its_way(self, window: AddrRange) -> bool {
+        if window == WIDE {
+            await_khugepaged();
+        }
+        Self::now(window) != self
+    }
+}
+
+/// Waits until khugepaged sleeps: it counts a huge page only after others see it, and it is of the lowest priority, so that
+/// they may have seen it long before (`mm/khugepaged.c: khugepaged_scan_mm_slot`).
+fn await_khugepaged() {
+    static STAT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let Some(stat) = STAT.get_or_init(|| Some(kernel_thread(b"khugepaged")?.join("stat"))) else { return };
+    let sleeps = || {
+        let stat = fs::read(stat).unwrap_or_default();
+        proc_text::stat(&stat).map_or(true, |stat| stat.state == b'S')
+    };
+    let since = Instant::now();
+    while !sleeps() && since.elapsed() < KHUGEPAGED_MAX {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Whether the kernel samples which pages are accessed (DAMON): it takes the mark from an entry of a page table and gives it
@@ -51,7 +79,7 @@ pub(super) enum Sampled {
 
 impl Sampled {
     /// Looks for the kernel's thread that does it. In programs about huge pages its marks are seen at any time; in others
-    /// only now and then, which [`may_be_sampled`] leaves to repetitions.
+    /// only now and then, which [`looks_sampled`] leaves to repetitions.
     pub(super) fn now(window: AddrRange) -> Self {
         if window == WIDE && samples() { Self::Chance } else { Self::Never }
     }
@@ -59,20 +87,22 @@ impl Sampled {
 
 fn samples() -> bool {
     static SAMPLES: OnceLock<bool> = OnceLock::new();
-    let has_name = |entry: fs::DirEntry| {
-        fs::read(entry.path().join("comm")).is_ok_and(|name| name.starts_with(b"kdamond"))
-    };
-    *SAMPLES.get_or_init(|| fs::read_dir("/proc").is_ok_and(|all| all.flatten().any(has_name)))
+    *SAMPLES.get_or_init(|| kernel_thread(b"kdamond").is_some())
 }
 
-/// Tells whether a divergence is such as sampling makes: more is told as referenced, nothing else is different. One that a
-/// rule makes comes each time that the program is run. So it is with a rollup: what lies outside the window is told by
-/// smaps, which is read a moment before.
-pub(super) fn may_be_sampled(divergence: &Divergence) -> bool {
+/// The directory of a thread of the kernel whose name begins so.
+fn kernel_thread(name: &[u8]) -> Option<PathBuf> {
+    let all = fs::read_dir("/proc").ok()?;
+    let paths = all.flatten().map(|entry| entry.path());
+    paths.into_iter().find(|path| fs::read(path.join("comm")).is_ok_and(|comm| comm.starts_with(name)))
+}
+
+/// Tells whether a divergence is such as sampling makes: a sampler runs, more is told as referenced, and nothing else is
+/// different. One that a rule makes comes each time that the program is run.
+pub(super) fn looks_sampled(divergence: &Divergence) -> bool {
     let is_referenced = |line: &str| line.starts_with("Referenced:");
     let lines = |text: &str| text.split("; ").skip(1).all(is_referenced);
-    let is_sampled = lines(&divergence.twin) && lines(&divergence.kernel) && samples();
-    divergence.what == What::Usage && (is_sampled || divergence.twin.contains("[rollup]"))
+    divergence.what == What::Usage && lines(&divergence.twin) && lines(&divergence.kernel) && samples()
 }
 
 fn number(text: &str) -> u64 {

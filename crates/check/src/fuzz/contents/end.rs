@@ -1,18 +1,16 @@
 //! The beginning and the end of a process: its sums, its mappings in smaps, every byte that it may read.
 
-use abi::{Advice, Call, PAGE_SIZE};
-use live::{Answer, Live, Step, Text, Ticket};
+use abi::PAGE_SIZE;
+use live::{Answer, Step};
 use mm::{VmFlags, Why};
 
 use super::expect;
-use super::outside::Outside;
 use super::run::{Expected, Run};
+use super::still::Texts;
 use crate::fuzz::divergence::What;
 use crate::fuzz::run::{Counted, Stop};
 
 const GETPID: u32 = 39;
-const STATUS_MAX: usize = 4096;
-const SMAPS_MAX: usize = 1 << 17;
 
 impl Run<'_> {
     /// Makes the pages present that the process's own part needs.
@@ -63,46 +61,22 @@ impl Run<'_> {
 
     /// Compares what status and smaps say of a process.
     pub(super) fn compare_smaps(&mut self, who: usize) -> Result<(), Stop> {
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
         self.flush()?;
-        self.world.live.recycle(process);
-        self.drain(who)?;
-        let status =
-            self.world.live.push(process, Step::Read { text: Text::Status, bytes_max: STATUS_MAX })?;
-        let smaps = self.world.live.push(process, Step::Read { text: Text::Smaps, bytes_max: SMAPS_MAX })?;
-        let rollup = Step::Read { text: Text::Rollup, bytes_max: STATUS_MAX };
-        let rollup = self.world.live.push(process, rollup)?;
-        self.world.live.run(process)?;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
-        let mut outside = Outside::count(actor.pid, &actor.space, self.window);
-        self.compare()?;
-        self.compare_texts(who, smaps, rollup, &mut outside)?;
-        self.compare_sums(who, status, outside.pages)?;
+        let Some(mut texts) = self.read_texts(who)? else { return Ok(()) };
+        self.compare_texts(who, &mut texts)?;
+        self.compare_sums(who, &texts)?;
         self.compare_counters(who)
     }
 
-    /// Lets what waits on the processor's lists find its place in the queues: until then pages freed lazily are not counted
-    /// as such (`mm/swap.c: lru_add_drain`, which begins any advice of this kind).
-    fn drain(&mut self, who: usize) -> Result<(), Stop> {
-        let cool = Call::Madvise { addr: Live::scratch().start, len: PAGE_SIZE, advice: Advice::COLD };
-        self.push(who, Step::Call(cool), Expected::Result(Ok(0)), Why::default())
-    }
-
-    /// The kernel's sums: anonymous, of files, of shared memory, in pages.
-    fn sums(&mut self, ticket: Ticket) -> Result<[u64; 3], Stop> {
-        let mut text = Vec::new();
-        self.world.live.text(ticket, &mut text)?;
-        let status = proc_text::status(&text)?;
-        let pages = |bytes: Option<u64>| bytes.unwrap_or(0) / PAGE_SIZE;
-        Ok([pages(status.rss_anon), pages(status.rss_file), pages(status.rss_shmem)])
-    }
-
-    /// What smaps has outside the window is not the program's: the differences count.
-    fn compare_sums(&mut self, who: usize, ticket: Ticket, outside: [u64; 3]) -> Result<(), Stop> {
-        let kernel = self.sums(ticket)?;
+    /// Compares the sums: anonymous, of files, of shared memory, in pages. What smaps has outside the window is not the
+    /// program's: the differences count.
+    fn compare_sums(&self, who: usize, texts: &Texts) -> Result<(), Stop> {
+        let status = proc_text::status(&texts.status)?;
         let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let pages = |bytes: Option<u64>| bytes.unwrap_or(0) / PAGE_SIZE;
+        let kernel = [status.rss_anon, status.rss_file, status.rss_shmem].map(pages);
         let ours = twin_sums(&actor.space);
-        let kernel: [u64; 3] = std::array::from_fn(|at| kernel[at].wrapping_sub(outside[at]));
+        let kernel: [u64; 3] = std::array::from_fn(|at| kernel[at].wrapping_sub(texts.outside.pages[at]));
         if kernel == ours {
             return Ok(());
         }

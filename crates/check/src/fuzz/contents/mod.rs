@@ -13,6 +13,7 @@ mod expect;
 mod generate;
 mod outside;
 mod run;
+mod still;
 mod texts;
 mod world;
 

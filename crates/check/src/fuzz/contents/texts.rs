@@ -3,14 +3,13 @@
 //! What chance has a part in is bounded: the kernel's figure is printed as far as it stays within.
 
 use abi::AddrRange;
-use live::Ticket;
 use mm::{FileKind, ObjectId, Usage, Vma, Why};
 use proc_text::{SmapsFields, SmapsRow, TextError};
 use proc_twin::{Names, Smaps};
 
 use super::chance::Sampled;
-use super::outside::Outside;
 use super::run::Run;
+use super::still::Texts;
 use super::world::Space;
 use crate::fuzz::divergence::What;
 use crate::fuzz::run::Stop;
@@ -70,22 +69,14 @@ fn settled<'a>(least: &SmapsFields<'a>, most: SmapsFields<'a>, told: &SmapsField
 
 impl Run<'_> {
     /// Compares both texts, and adds up what is outside the window.
-    pub(super) fn compare_texts(
-        &mut self,
-        who: usize,
-        smaps: Ticket,
-        rollup: Ticket,
-        outside: &mut Outside,
-    ) -> Result<(), Stop> {
-        let (mut text, mut sums) = (Vec::new(), Vec::new());
-        self.world.live.text(smaps, &mut text)?;
-        self.world.live.text(rollup, &mut sums)?;
+    pub(super) fn compare_texts(&mut self, who: usize, texts: &mut Texts) -> Result<(), Stop> {
+        let Texts { smaps: text, rollup: sums, outside, status: _ } = texts;
         let Some(actor) = &self.actors[who] else { return Ok(()) };
-        learn_nameless(&mut self.names, &actor.space, self.window, &text)?;
+        learn_nameless(&mut self.names, &actor.space, self.window, text)?;
         let sampled = Sampled::now(self.window);
         let mut all = Bounds::default();
         let mut vmas = actor.space.vmas_in(self.window);
-        for block in proc_text::smaps_blocks(&text) {
+        for block in proc_text::smaps_blocks(text) {
             let Some(told) = proc_text::smaps(block).next().transpose()? else { continue };
             if !self.window.overlaps(told.map.range) {
                 outside.add(&told);
@@ -106,17 +97,17 @@ impl Run<'_> {
         }
         all.add(outside.bounds);
         let fields =
-            settled(&proc_twin::rollup(&all.least), proc_twin::rollup(&all.most), &proc_text::rollup(&sums)?);
+            settled(&proc_twin::rollup(&all.least), proc_twin::rollup(&all.most), &proc_text::rollup(sums)?);
         let mut ours = Vec::new();
         proc_text::write_rollup(proc_twin::span(&actor.space), &fields, &mut ours);
-        if ours != sums {
-            return Err(self.other_text(&ours, &sums));
+        if ours != *sums {
+            return Err(self.other_text(&ours, sums));
         }
         Ok(())
     }
 
     /// A divergence in a text: the first line of it, and the lines that differ.
-    fn other_text(&self, twin: &[u8], kernel: &[u8]) -> Stop {
+    pub(super) fn other_text(&self, twin: &[u8], kernel: &[u8]) -> Stop {
         let (twin, kernel) = (String::from_utf8_lossy(twin), String::from_utf8_lossy(kernel));
         let only = |text: &str, other: &str| {
             let head = text.lines().take(1);
