@@ -1,7 +1,8 @@
 //! What `/proc/PID` and `mincore` would say of a twin's memory, in the kernel's bytes.
 //!
 //! [`write_maps`], [`write_smaps`] and [`write_rollup`] print texts, [`write_pagemap`] the words of pages,
-//! [`write_mincore`] a vector. Whoever wants values instead takes [`Mapping`], [`Smaps`] and [`pagemap`].
+//! [`write_mincore`] a vector. Whoever wants values instead takes [`Mapping`], [`Smaps`] and [`pagemap`];
+//! whoever knows files by other means than [`Names`] takes [`Line`].
 //!
 //! ```
 //! use abi::{Call, Fd, MapFlags, Prot, VirtAddr};
@@ -61,6 +62,6 @@ mod maps;
 mod pages;
 mod smaps;
 
-pub use maps::{Mapping, Names, write_maps};
+pub use maps::{Line, Mapping, Name, Names, kernel_number, write_maps};
 pub use pages::{pagemap, write_mincore, write_pagemap};
 pub use smaps::{Smaps, letters, rollup, span, write_rollup, write_smaps};

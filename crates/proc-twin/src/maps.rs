@@ -19,6 +19,91 @@ pub struct Names {
 const KERNEL_NAMES: [&[u8]; 6] =
     [b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[uprobes]", b"[vectors]", b"[kernel]"];
 
+/// Returns the number in [`Backing::Kernel`] of pages that the kernel itself maps, by their name.
+pub fn kernel_number(name: &[u8]) -> Option<u8> {
+    KERNEL_NAMES.iter().position(|known| *known == name).map(|number| number as u8)
+}
+
+/// What maps shows of a mapping, as far as the twin knows it: not what files are called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line<'a> {
+    /// Where.
+    pub range: AddrRange,
+    /// The protection.
+    pub prot: Prot,
+    /// `s` rather than `p`: may be shared.
+    pub shared: bool,
+    /// Offset into the file, in bytes.
+    pub offset: FileOff,
+    /// What it is a mapping of, if not of memory of its own.
+    pub object: Option<ObjectId>,
+    /// The name column.
+    pub name: Name<'a>,
+}
+
+/// A name column, as far as the twin knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Name<'a> {
+    /// The kernel's own, empty for none.
+    Fixed(&'static [u8]),
+    /// What the program called it, behind these bytes of the kernel's and before a bracket.
+    Given(&'static [u8], &'a [u8]),
+    /// The path of a file.
+    Path(FileId),
+}
+
+impl<'a> Line<'a> {
+    /// Returns what maps shows of a mapping.
+    ///
+    /// Linux: `fs/proc/task_mmu.c: show_map_vma`.
+    pub fn of<M: Memory>(space: &AddressSpace<M>, vma: &'a Vma) -> Self {
+        let file = vma.backing.file();
+        Self {
+            range: vma.range,
+            prot: vma.flags.prot(),
+            shared: vma.flags.contains(VmFlags::MAYSHARE),
+            offset: file.map_or(FileOff(0), |_| vma.pgoff.bytes()),
+            object: file.map(|file| file.object),
+            name: Name::of(space, vma),
+        }
+    }
+}
+
+impl<'a> Name<'a> {
+    /// Linux: `fs/proc/task_mmu.c: get_vma_name`.
+    fn of<M: Memory>(space: &AddressSpace<M>, vma: &'a Vma) -> Self {
+        let given = |before| vma.name().map(|name| Name::Given(before, name));
+        match &vma.backing {
+            Backing::File(file) => given(b"[anon_shmem:").unwrap_or_else(|| Self::of_file(file)),
+            Backing::Kernel(number) => {
+                Name::Fixed(KERNEL_NAMES.get(usize::from(*number)).copied().unwrap_or_default())
+            }
+            Backing::Anonymous => {
+                let (layout, range) = (space.layout(), vma.range);
+                let stack = layout.start_stack;
+                if range.start < layout.brk && range.end > layout.start_brk {
+                    Name::Fixed(b"[heap]")
+                } else if stack != VirtAddr::NULL && range.start <= stack && range.end >= stack {
+                    Name::Fixed(b"[stack]")
+                } else {
+                    given(b"[anon:").unwrap_or(Name::Fixed(b""))
+                }
+            }
+        }
+    }
+
+    fn of_file(file: &MapFile) -> Self {
+        match (file.object, file.kind) {
+            (ObjectId::File(id), _) => Name::Path(id),
+            (ObjectId::Nameless(_), FileKind::Hugetlb | FileKind::HugetlbGib) => {
+                Name::Fixed(b"/anon_hugepage (deleted)")
+            }
+            (ObjectId::Nameless(_), FileKind::AioRing) => Name::Fixed(b"/[aio] (deleted)"),
+            (ObjectId::Nameless(_), _) => Name::Fixed(b"/dev/zero (deleted)"),
+        }
+    }
+}
+
 /// One mapping of the twin as maps shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mapping {
@@ -38,21 +123,23 @@ pub struct Mapping {
 
 impl Mapping {
     /// Returns what maps shows of a mapping.
-    ///
-    /// Linux: `fs/proc/task_mmu.c: show_map_vma`.
     pub fn of<M: Memory>(space: &AddressSpace<M>, vma: &Vma, names: &Names) -> Self {
-        let file = vma.backing.file();
-        Self {
-            range: vma.range,
-            prot: vma.flags.prot(),
-            shared: vma.flags.contains(VmFlags::MAYSHARE),
-            offset: file.map_or(FileOff(0), |_| vma.pgoff.bytes()),
-            file: file.map_or(FileId::default(), |file| match file.object {
-                ObjectId::File(id) => id,
-                ObjectId::Nameless(number) => names.nameless.get(&number).copied().unwrap_or_default(),
-            }),
-            name: name(space, vma, names),
-        }
+        let Line { range, prot, shared, offset, object, name } = Line::of(space, vma);
+        let file = match object {
+            None => FileId::default(),
+            Some(ObjectId::File(id)) => id,
+            Some(ObjectId::Nameless(number)) => names.nameless.get(&number).copied().unwrap_or_default(),
+        };
+        let name = match name {
+            Name::Fixed(name) => name.to_vec(),
+            Name::Given(before, name) => [before, name, b"]"].concat(),
+            Name::Path(id) => {
+                let mut printed = Vec::new();
+                write_escaped(names.paths.get(&id).map_or(&[], Vec::as_slice), &mut printed);
+                printed
+            }
+        };
+        Self { range, prot, shared, offset, file, name }
     }
 
     /// Returns it as a row of maps.
@@ -65,41 +152,4 @@ impl Mapping {
 /// Appends the text of `/proc/PID/maps`.
 pub fn write_maps<M: Memory>(space: &AddressSpace<M>, names: &Names, out: &mut Vec<u8>) {
     space.vmas().for_each(|vma| write_maps_row(&Mapping::of(space, vma, names).row(), out));
-}
-
-/// Linux: `fs/proc/task_mmu.c: get_vma_name`.
-fn name<M: Memory>(space: &AddressSpace<M>, vma: &Vma, names: &Names) -> Vec<u8> {
-    let given = |before: &[u8]| vma.name().map(|name| [before, name, b"]"].concat());
-    match &vma.backing {
-        Backing::File(file) => given(b"[anon_shmem:").unwrap_or_else(|| path(file, names)),
-        Backing::Kernel(number) => {
-            KERNEL_NAMES.get(usize::from(*number)).map_or_else(Vec::new, |name| name.to_vec())
-        }
-        Backing::Anonymous => {
-            let (layout, range) = (space.layout(), vma.range);
-            let stack = layout.start_stack;
-            if range.start < layout.brk && range.end > layout.start_brk {
-                b"[heap]".to_vec()
-            } else if stack != VirtAddr::NULL && range.start <= stack && range.end >= stack {
-                b"[stack]".to_vec()
-            } else {
-                given(b"[anon:").unwrap_or_default()
-            }
-        }
-    }
-}
-
-fn path(file: &MapFile, names: &Names) -> Vec<u8> {
-    match (file.object, file.kind) {
-        (ObjectId::File(id), _) => {
-            let mut printed = Vec::new();
-            write_escaped(names.paths.get(&id).map_or(&[], Vec::as_slice), &mut printed);
-            printed
-        }
-        (ObjectId::Nameless(_), FileKind::Hugetlb | FileKind::HugetlbGib) => {
-            b"/anon_hugepage (deleted)".to_vec()
-        }
-        (ObjectId::Nameless(_), FileKind::AioRing) => b"/[aio] (deleted)".to_vec(),
-        (ObjectId::Nameless(_), _) => b"/dev/zero (deleted)".to_vec(),
-    }
 }

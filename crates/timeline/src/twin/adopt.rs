@@ -8,9 +8,9 @@ use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, DescriptionId, Layout, Limits, MapFile, ObjectId, OpenMode,
     Settings, VmFlags,
 };
+use proc_twin::kernel_number;
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
-use super::rows::KERNEL_NAMES;
 use super::{Base, Shared, Twin};
 
 /// Makes the twin of a memory from its map.
@@ -144,8 +144,8 @@ fn flags(row: &MapRow, backing: &Backing) -> VmFlags {
 }
 
 fn backing(row: &MapRow) -> Backing {
-    if let Some(no) = KERNEL_NAMES.iter().position(|name| **name == *row.name) {
-        return Backing::Kernel(no as u8);
+    if let Some(number) = kernel_number(&row.name) {
+        return Backing::Kernel(number);
     }
     if row.file.ino == 0 {
         return Backing::Anonymous;

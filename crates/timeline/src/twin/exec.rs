@@ -12,10 +12,10 @@ use mm::{
     AddressSpace, DescriptionId, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, Input, KernelPages,
     MapFile, ObjectId, OpenMode, Refusal, VmFlags,
 };
+use proc_twin::kernel_number;
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
 use super::adopt::{layout, limits_of, settings};
-use super::rows::KERNEL_NAMES;
 use super::{Base, Shared, Twin};
 
 /// `AT_ENTRY` of the auxiliary vector: where the program itself begins to run.
@@ -143,9 +143,8 @@ fn stack_prot(program: &elf::Image) -> Prot {
 
 /// What the kernel was built with.
 fn kernel_pages(rows: &[MapRow], flags: &[VmFlags]) -> Arc<[KernelPages]> {
-    let number = |row: &MapRow| KERNEL_NAMES.iter().position(|name| **name == *row.name);
     let of = |(row, flags): (&MapRow, &VmFlags)| {
-        Some(KernelPages { pages: row.range.pages(), flags: *flags, number: number(row)? as u8 })
+        Some(KernelPages { pages: row.range.pages(), flags: *flags, number: kernel_number(&row.name)? })
     };
     rows.iter().zip(flags).filter_map(of).collect()
 }

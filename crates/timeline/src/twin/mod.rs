@@ -90,18 +90,11 @@ pub struct Twin {
     /// The paths of mapped files, as told when they were mapped.
     paths: Arc<BTreeMap<FileId, Bytes>>,
     /// The files behind nameless shared memory, as checkpoints told them.
-    nameless: Arc<BTreeMap<u64, MapRowFile>>,
+    nameless: Arc<BTreeMap<u64, FileId>>,
     /// Whether it is known where the search for free places begins.
     base: Base,
     /// The userfaultfds by their descriptor.
     uffds: BTreeMap<Fd, Uffd>,
-}
-
-/// The file of a line that the kernel made itself.
-#[derive(Clone)]
-struct MapRowFile {
-    file: FileId,
-    name: Bytes,
 }
 
 /// Where the search for free places begins.

@@ -7,7 +7,7 @@ use abi::{Fd, FileId};
 use mm::{AddressSpace, SpaceState, System, SystemState, Uffd};
 use recording::{Bytes, Header, MmId};
 
-use super::{Base, MapRowFile, Shared, Twin, profile};
+use super::{Base, Shared, Twin, profile};
 use crate::saved::codec::{In, Out, Saved, saved};
 
 /// What a twin holds.
@@ -15,14 +15,13 @@ pub(crate) struct Parts {
     mm: MmId,
     space: SpaceState,
     paths: Vec<(FileId, Bytes)>,
-    nameless: Vec<(u64, MapRowFile)>,
+    nameless: Vec<(u64, FileId)>,
     base: Base,
     uffds: Vec<(Fd, Uffd)>,
 }
 
 saved! {
     Parts { mm, space, paths, nameless, base, uffds }
-    MapRowFile { file, name }
 }
 
 impl Saved for Base {
@@ -42,7 +41,7 @@ impl Twin {
             mm: *mm,
             space: space.state(),
             paths: paths.iter().map(|(file, path)| (*file, path.clone())).collect(),
-            nameless: nameless.iter().map(|(no, row)| (*no, row.clone())).collect(),
+            nameless: nameless.iter().map(|(no, file)| (*no, *file)).collect(),
             base: *base,
             uffds: uffds.iter().map(|(fd, uffd)| (*fd, *uffd)).collect(),
         }

@@ -2,72 +2,32 @@
 
 use std::sync::Arc;
 
-use abi::{FileId, FileOff, VirtAddr};
-use mm::{Backing, ObjectId, VmFlags, Vma};
+use abi::FileId;
+use mm::{ObjectId, Vma};
+use proc_twin::{Line, Name};
 use recording::{Bytes, MapRow};
 
-use super::{MapRowFile, Twin};
-
-/// Names of pages that the kernel itself maps, by the number in [`Backing::Kernel`].
-pub(super) const KERNEL_NAMES: [&[u8]; 6] =
-    [b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[uprobes]", b"[vectors]", b"[kernel]"];
+use super::Twin;
 
 /// What the kernel calls nameless shared memory.
 const NAMELESS: &[u8] = b"/dev/zero (deleted)";
 
 impl Twin {
     /// The line of one mapping.
-    ///
-    /// Linux: `fs/proc/task_mmu.c: show_map_vma`, `get_vma_name`.
     pub(super) fn row(&self, vma: &Vma) -> MapRow {
-        let (file, name) = self.file_and_name(vma);
-        let offset = match vma.backing {
-            Backing::File(_) => vma.pgoff.bytes(),
-            Backing::Anonymous | Backing::Kernel(_) => FileOff(0),
+        let Line { range, prot, shared, offset, object, name } = Line::of(&self.space, vma);
+        let file = match object {
+            None => FileId::default(),
+            Some(ObjectId::File(id)) => id,
+            Some(ObjectId::Nameless(number)) => self.nameless.get(&number).copied().unwrap_or_default(),
         };
-        MapRow {
-            range: vma.range,
-            prot: vma.flags.prot(),
-            shared: vma.flags.contains(VmFlags::MAYSHARE),
-            offset,
-            file,
-            name,
-        }
-    }
-
-    fn file_and_name(&self, vma: &Vma) -> (FileId, Bytes) {
-        let none = FileId::default();
-        match &vma.backing {
-            Backing::File(file) => match file.object {
-                ObjectId::File(id) => (id, self.paths.get(&id).cloned().unwrap_or_default()),
-                ObjectId::Nameless(no) => match self.nameless.get(&no) {
-                    Some(known) => (known.file, known.name.clone()),
-                    None => (none, NAMELESS.into()),
-                },
-            },
-            Backing::Kernel(no) => {
-                (none, KERNEL_NAMES.get(usize::from(*no)).map_or_else(Bytes::default, |name| (*name).into()))
-            }
-            Backing::Anonymous => (none, self.name_of_anonymous(vma)),
-        }
-    }
-
-    fn name_of_anonymous(&self, vma: &Vma) -> Bytes {
-        let layout = self.space.layout();
-        let range = vma.range;
-        if range.start < layout.brk && range.end > layout.start_brk {
-            return b"[heap]".as_slice().into();
-        }
-        if layout.start_stack != VirtAddr::NULL
-            && range.start <= layout.start_stack
-            && range.end >= layout.start_stack
-        {
-            return b"[stack]".as_slice().into();
-        }
-        match vma.name() {
-            Some(name) => [b"[anon:".as_slice(), name, b"]"].concat().into(),
-            None => Bytes::default(),
-        }
+        let name = match name {
+            Name::Fixed(b"") => Bytes::default(),
+            Name::Fixed(name) => name.into(),
+            Name::Given(before, name) => [before, name, b"]"].concat().into(),
+            Name::Path(id) => self.paths.get(&id).cloned().unwrap_or_default(),
+        };
+        MapRow { range, prot, shared, offset, file, name }
     }
 
     /// Learns from the kernel's lines which file the kernel made for each nameless mapping: an input.
@@ -81,8 +41,7 @@ impl Twin {
                     ObjectId::File(_) => None,
                 });
             let Some(no) = nameless.filter(|no| !self.nameless.contains_key(no)) else { continue };
-            let known = MapRowFile { file: row.file, name: row.name.clone() };
-            Arc::make_mut(&mut self.nameless).insert(no, known);
+            Arc::make_mut(&mut self.nameless).insert(no, row.file);
             learnt += 1;
         }
         learnt
