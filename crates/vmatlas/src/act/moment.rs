@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use abi::Pid;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use recording::{Completeness, MmId, TimeNs};
 use timeline::{Keeper, Process, Replay, Run, Seeker, Still, World};
 use view::{MapFacts, words};
@@ -68,11 +68,25 @@ pub(super) fn read(
     }
     // The peak is of a moment when pages were read.
     let still = still.map(|still| if at_peak { still } else { world.with_pages_now(still) });
-    let still = still.with_context(|| match within.process {
-        Some(pid) => format!("{target}: process {pid} does not live at that moment"),
-        None => format!("{target}: no memory lives at that moment"),
-    })?;
+    let Some(still) = still else { return Err(nothing_lives(target, &mut seeker, within.process)) };
     Ok(found(target, path, &still, world.processes().all(), still.snapshot(world.objects())))
+}
+
+/// What is said of a moment at which there is nothing to be shown: from when to when there may be.
+pub(super) fn nothing_lives(target: &str, seeker: &mut Seeker, process: Option<i32>) -> anyhow::Error {
+    let who =
+        process.map_or_else(|| "no memory lives".to_owned(), |pid| format!("process {pid} does not live"));
+    let events = seeker.reader().len();
+    match seeker.to_event(u64::MAX) {
+        Ok(world) => {
+            let end = words::time(world.now().0);
+            anyhow!(
+                "{target}: {who} at that moment; the recording ends at {end}, after {} events",
+                words::count(events)
+            )
+        }
+        Err(error) => anyhow!("{target}: {who} at that moment; the end can't be read: {error}"),
+    }
 }
 
 /// Replays a recording on which no states are kept once, if that is worth it, and adds them.

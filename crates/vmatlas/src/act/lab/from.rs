@@ -35,9 +35,7 @@ pub(super) fn start(target: &str, within: WithinRecording) -> anyhow::Result<Ses
         Some(pid) => moment::of_process(world, Pid(pid)),
         None => moment::largest(world),
     };
-    let still = still.with_context(|| {
-        format!("{target}: no memory lives at that moment; name one before the end: F@1.5s, F#812345")
-    })?;
+    let Some(still) = still else { return Err(moment::nothing_lives(target, &mut seeker, within.process)) };
     let space = still.space().with_context(|| format!("{target}: no map is known at that moment"))?;
     let mut files: Vec<_> = still
         .rows()
