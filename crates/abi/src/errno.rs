@@ -148,6 +148,7 @@ errnos! {
     EOWNERDEAD = 130,
     ENOTRECOVERABLE = 131,
     ERFKILL = 132,
+    EHWPOISON = 133,
 }
 
 impl Errno {

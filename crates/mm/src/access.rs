@@ -34,6 +34,9 @@ pub enum Signal {
     },
     /// `SIGBUS`, `BUS_ADRERR`: past the end of the file.
     BusAdrErr,
+    /// `SIGBUS`, `BUS_ADRERR`: the page is marked as broken (`UFFDIO_POISON`). Kernels built with `CONFIG_MEMORY_FAILURE`,
+    /// which is off in this profile, say `BUS_MCEERR_AR`.
+    BusBroken,
     /// None: the access waits until a userfaultfd is answered. Whoever embeds the twin answers it (`UFFDIO_COPY` and the like)
     /// and does the access again.
     Userfault {
@@ -61,7 +64,7 @@ impl Signal {
         match self {
             Self::Userfault { .. } => 0,
             Self::SegvMapErr | Self::SegvAccErr | Self::SegvPkuErr { .. } => 11,
-            Self::BusAdrErr => 7,
+            Self::BusAdrErr | Self::BusBroken => 7,
         }
     }
 
@@ -70,7 +73,7 @@ impl Signal {
         match self {
             Self::Userfault { .. } => 0,
             Self::SegvMapErr => 1,
-            Self::SegvAccErr | Self::BusAdrErr => 2,
+            Self::SegvAccErr | Self::BusAdrErr | Self::BusBroken => 2,
             Self::SegvPkuErr { .. } => 4,
         }
     }

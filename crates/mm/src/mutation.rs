@@ -80,6 +80,10 @@ pub enum Mutation {
     HugeEdgeIgnored,
     /// Pages are not joined where the first of them is missing.
     CollapseWantsFirst,
+    /// A page marked as broken is a missing one.
+    PoisonIgnored,
+    /// A page that a userfaultfd waits for comes without it.
+    MissingUntold,
 }
 
 impl Mutation {
@@ -121,6 +125,8 @@ impl Mutation {
         Self::HugeKeepsZeroes,
         Self::HugeEdgeIgnored,
         Self::CollapseWantsFirst,
+        Self::PoisonIgnored,
+        Self::MissingUntold,
     ];
 
     /// Tells where a changed rule shows.
@@ -135,7 +141,9 @@ impl Mutation {
             | Self::HugeUnasked
             | Self::HugeKeepsZeroes
             | Self::HugeEdgeIgnored
-            | Self::CollapseWantsFirst => Shown::Pages,
+            | Self::CollapseWantsFirst
+            | Self::PoisonIgnored
+            | Self::MissingUntold => Shown::Pages,
             Self::TailWritten => Shown::Disk,
             Self::NameIgnored => Shown::OtherKernels,
             _ => Shown::Map,

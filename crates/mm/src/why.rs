@@ -142,6 +142,7 @@ refusals! {
     PopulateHole ENOMEM "mm/madvise.c: madvise_populate" "a part of the range is not mapped";
     PopulateAccess EINVAL "mm/madvise.c: madvise_populate" "the protection does not allow the access";
     PopulateFault EFAULT "mm/madvise.c: madvise_populate" "an access would raise a signal";
+    PopulateBroken EHWPOISON "mm/madvise.c: madvise_populate" "a page is marked as broken";
     GuardInvalid EINVAL "mm/madvise.c: is_valid_guard_vma" "special, huge or locked";
     MlockFlags EINVAL "mm/mlock.c: mlock2" "unknown flags";
     MlockRange EINVAL "mm/mlock.c: apply_vma_lock_flags" "the range wraps";
@@ -178,6 +179,7 @@ refusals! {
     UffdGone ENOENT "mm/userfaultfd.c: uffd_mfill_lock" "not within one mapping that is registered";
     UffdThere EEXIST "mm/userfaultfd.c: mfill_atomic_install_pte" "something is there already";
     UffdNothing EFAULT "mm/userfaultfd.c: mfill_atomic_pte_continue" "past the end of the file, or it has no such page";
+    UffdPastEnd EINVAL "mm/shmem.c: shmem_get_folio_gfp" "past the end of the file";
     UffdPart EAGAIN "fs/userfaultfd.c: userfaultfd_copy" "only a part of the range could be filled";
     UffdUnfit EINVAL "include/linux/userfaultfd_k.h: vma_can_userfault" "a mapping of a kind that can't be registered so";
     UffdNotWritable EPERM "fs/userfaultfd.c: userfaultfd_register" "a mapping that may never be written";

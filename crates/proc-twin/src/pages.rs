@@ -47,6 +47,7 @@ fn facts(view: PageView) -> PagemapFacts {
     let here = PagemapFacts { frame: Some(0), exclusive: view.mapped == 1, ..PagemapFacts::default() };
     match view.kind {
         PageKind::None => PagemapFacts::default(),
+        PageKind::Poisoned => PagemapFacts { swap: Some(0), ..PagemapFacts::default() },
         // A marker stands where a place in swap would.
         PageKind::Guard => PagemapFacts { swap: Some(0), guard: true, ..PagemapFacts::default() },
         PageKind::Swapped => PagemapFacts { swap: Some(0), ..PagemapFacts::default() },

@@ -41,7 +41,8 @@ impl PageState {
             mm::PageKind::Zero => Self::Zero,
             mm::PageKind::Anon | mm::PageKind::Device => Self::Private,
             mm::PageKind::File | mm::PageKind::Shmem => Self::File,
-            mm::PageKind::Swapped => Self::Swapped,
+            // The kernel tells both alike (`PAGE_IS_SWAPPED`).
+            mm::PageKind::Swapped | mm::PageKind::Poisoned => Self::Swapped,
         }
     }
 

@@ -81,8 +81,11 @@ table! {
         "UFFDIO_REGISTER" Verified "which userfaultfd it is is an input":
             Call::UffdIoctl { request: 0xc020_aa00, .. },
         "UFFDIO_UNREGISTER" Verified "": Call::UffdIoctl { request: 0x8010_aa01, .. },
-        "UFFDIO_COPY, ZEROPAGE, MOVE" Input "which pages are there; the anon_vma they set is exact":
-            Call::UffdIoctl { request: 0xc028_aa03 | 0xc020_aa04 | 0xc028_aa05, .. },
+        "UFFDIO_COPY, ZEROPAGE, CONTINUE, POISON, MOVE" Input "which pages are there; the anon_vma they set is exact":
+            Call::UffdIoctl {
+                request: 0xc028_aa03 | 0xc020_aa04 | 0xc020_aa07 | 0xc020_aa08 | 0xc028_aa05,
+                ..
+            },
         "other UFFDIO_*" Input "they change no mapping": Call::UffdIoctl { .. },
     }
 }

@@ -3,10 +3,10 @@
 use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::piece::Piece;
-use crate::access::Access;
+use crate::access::{Access, Signal};
 use crate::file::FileKind;
 use crate::flags::VmFlags;
-use crate::input::Basis;
+use crate::input::{Basis, Uffd};
 use crate::op::{By, Op};
 use crate::pages::Memory;
 use crate::vma::Vma;
@@ -58,7 +58,7 @@ impl<M: Memory> Op<'_, M> {
             return Err(Refusal::MlockPopulate);
         }
         let access = if write { Access::Write } else { Access::Read };
-        self.fault_in(piece, access).map_err(|()| Refusal::MlockPopulate)
+        self.fault_in(piece, access).map_err(|_| Refusal::MlockPopulate)
     }
 
     /// `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE`.
@@ -78,18 +78,24 @@ impl<M: Memory> Op<'_, M> {
                 return Err(Refusal::PopulateAccess);
             }
             self.ask_userfaultfd(&piece, Refusal::PopulateFault)?;
-            self.fault_in(&piece, access).map_err(|()| Refusal::PopulateFault)?;
+            self.fault_in(&piece, access).map_err(|signal| match signal {
+                Signal::BusBroken => Refusal::PopulateBroken,
+                _ => Refusal::PopulateFault,
+            })?;
             rest.start = piece.range.end;
         }
         Ok(())
     }
 
     /// Memory registered with a userfaultfd: whether its pages come depends on who answers, and whether faults of the kernel are
-    /// told at all. The call's own answer says it.
+    /// told at all. The call's own answer says it; with `UFFD_FEATURE_SIGBUS` missing pages are refused.
     ///
     /// Linux: `fs/userfaultfd.c: handle_userfault`.
     fn ask_userfaultfd(&mut self, piece: &Piece, refusal: Refusal) -> Result<(), Refusal> {
-        if !piece.vma.flags.intersects(VmFlags::UFFD_MISSING.with(VmFlags::UFFD_MINOR)) {
+        let vma = &piece.vma;
+        let uffd = vma.extra.as_ref().and_then(|extra| extra.uffd);
+        let by_rules = M::KEEPS_PAGES && uffd.is_some_and(|uffd| uffd.has(Uffd::SIGBUS));
+        if by_rules || !vma.flags.intersects(VmFlags::UFFD_MISSING.with(VmFlags::UFFD_MINOR)) {
             return Ok(());
         }
         self.basis = Basis::TakenOver;
@@ -97,12 +103,12 @@ impl<M: Memory> Op<'_, M> {
     }
 
     /// Faults in the pages of a piece up to the first that can't be.
-    fn fault_in(&mut self, piece: &Piece, access: Access) -> Result<(), ()> {
+    fn fault_in(&mut self, piece: &Piece, access: Access) -> Result<(), Signal> {
         if piece.vma.is_hugetlb() {
-            return self.touch_huge(piece.vma.range.start, piece.range.start).map_err(|_| ());
+            return self.touch_huge(piece.vma.range.start, piece.range.start);
         }
-        if piece.vma.flags.key_refused(M::key_rights(&self.space.pages), access).is_some() {
-            return Err(());
+        if let Some(key) = piece.vma.flags.key_refused(M::key_rights(&self.space.pages), access) {
+            return Err(Signal::SegvPkuErr { key });
         }
         let bad = self.first_bad_page(piece);
         // A copy of a file's page gets its anon_vma before the page is looked for (mm/memory.c: do_cow_fault).
@@ -118,12 +124,17 @@ impl<M: Memory> Op<'_, M> {
             Some(BadPage::Guard(at) | BadPage::PastEnd(at)) => at,
         };
         let by = core::mem::replace(&mut self.by, By::Kernel);
-        M::populate(self, piece.vma.range.start, AddrRange { end, ..piece.range }, access);
+        let populated = M::populate(self, piece.vma.range.start, AddrRange { end, ..piece.range }, access);
         self.by = by;
-        if let Some(BadPage::PastEnd(at)) = bad {
-            M::missed(self, piece.vma.range.start, at, access);
+        populated?;
+        match bad {
+            None => Ok(()),
+            Some(BadPage::Guard(_)) => Err(Signal::SegvMapErr),
+            Some(BadPage::PastEnd(at)) => {
+                M::missed(self, piece.vma.range.start, at, access);
+                Err(Signal::BusAdrErr)
+            }
         }
-        if bad.is_some() { Err(()) } else { Ok(()) }
     }
 
     fn first_bad_page(&self, piece: &Piece) -> Option<BadPage> {

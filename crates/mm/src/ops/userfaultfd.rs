@@ -23,6 +23,7 @@ pub(super) mod request {
     pub(in crate::ops) const CONTINUE: u64 = 0xc020_aa07;
     pub(in crate::ops) const ZEROPAGE: u64 = 0xc020_aa04;
     pub(in crate::ops) const MOVE: u64 = 0xc028_aa05;
+    pub(in crate::ops) const POISON: u64 = 0xc020_aa08;
 }
 
 /// `UFFDIO_REGISTER_MODE_*`.
@@ -30,6 +31,15 @@ mod mode {
     pub(super) const MISSING: u64 = 1;
     pub(super) const WP: u64 = 2;
     pub(super) const MINOR: u64 = 4;
+}
+
+/// `UFFD_API_RANGE_IOCTLS` and its parts: what `UFFDIO_REGISTER` tells.
+mod calls {
+    pub(super) const ALL: u64 = 0x1fc;
+    /// Neither `ZEROPAGE` nor `MOVE`.
+    pub(super) const OF_HUGE_PAGES: u64 = 0x1cc;
+    pub(super) const WRITEPROTECT: u64 = 1 << 6;
+    pub(super) const CONTINUE: u64 = 1 << 7;
 }
 
 /// The bytes of `struct uffdio_register` that are read, and of `struct uffdio_range`.
@@ -51,18 +61,20 @@ impl<M: Memory> Op<'_, M> {
         match command {
             request::REGISTER => {
                 self.user_read(arg, REGISTER_BYTES)?;
-                self.register(uffd, input)?;
-                self.user_write(VirtAddr(arg.0 + REGISTER_BYTES), 8)?;
+                let calls = self.register(uffd, input)?;
+                let at = VirtAddr(arg.0 + REGISTER_BYTES);
+                self.user_write(at, 8)?;
+                M::put(self, at, &calls.to_le_bytes());
                 Ok(0)
             }
             request::UNREGISTER => {
                 self.user_read(arg, RANGE_BYTES)?;
                 self.unregister(uffd, input)
             }
-            request::COPY | request::ZEROPAGE | request::CONTINUE if M::KEEPS_PAGES => {
+            request::COPY | request::ZEROPAGE | request::CONTINUE | request::POISON if M::KEEPS_PAGES => {
                 self.answer(command, arg, input)
             }
-            request::COPY | request::ZEROPAGE | request::MOVE => {
+            request::COPY | request::ZEROPAGE | request::CONTINUE | request::POISON | request::MOVE => {
                 let answer = self.take_over(input);
                 if answer.is_ok() {
                     self.fill(input);
@@ -78,8 +90,10 @@ impl<M: Memory> Op<'_, M> {
         vma.is_hugetlb() && !edge.0.is_multiple_of(self.sys.profile.pmd_size)
     }
 
+    /// Registers a range; returns which calls can be made on it, one bit each.
+    ///
     /// Linux: `fs/userfaultfd.c: userfaultfd_register`, `mm/userfaultfd.c: userfaultfd_register_range`.
-    fn register(&mut self, uffd: Uffd, input: &Input) -> Result<(), Refusal> {
+    fn register(&mut self, uffd: Uffd, input: &Input) -> Result<u64, Refusal> {
         let asked = input.words.get(2).copied().unwrap_or(0);
         let flags = registered_flags(asked).ok_or(Refusal::UffdMode)?;
         let range = self.uffd_range(input)?;
@@ -102,6 +116,7 @@ impl<M: Memory> Op<'_, M> {
                 return Err(Refusal::UffdBusy);
             }
         }
+        let calls = calls_for(flags, self.space.vmas.range(range).any(Vma::is_hugetlb));
         let mut rest = range;
         while let Some(piece) = self.piece(rest) {
             rest.start = piece.range.end;
@@ -110,7 +125,7 @@ impl<M: Memory> Op<'_, M> {
             }
             self.set_uffd(&piece, Some(uffd), flags)?;
         }
-        Ok(())
+        Ok(calls)
     }
 
     /// Linux: `fs/userfaultfd.c: userfaultfd_unregister`.
@@ -208,6 +223,20 @@ fn registered_flags(asked: u64) -> Option<VmFlags> {
     }
     let known = asked & !(mode::MISSING | mode::WP | mode::MINOR) == 0;
     (asked != 0 && known).then_some(flags)
+}
+
+/// Returns the calls that can be made on a range registered so.
+///
+/// Linux: `fs/userfaultfd.c: userfaultfd_register`.
+fn calls_for(flags: VmFlags, has_huge_pages: bool) -> u64 {
+    let mut calls = if has_huge_pages { calls::OF_HUGE_PAGES } else { calls::ALL };
+    if !flags.contains(VmFlags::UFFD_WP) {
+        calls &= !calls::WRITEPROTECT;
+    }
+    if !flags.contains(VmFlags::UFFD_MINOR) {
+        calls &= !calls::CONTINUE;
+    }
+    calls
 }
 
 /// Linux: `include/linux/userfaultfd_k.h: vma_can_userfault`.

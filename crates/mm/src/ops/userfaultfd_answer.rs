@@ -1,4 +1,4 @@
-//! `UFFDIO_COPY`, `UFFDIO_ZEROPAGE`, `UFFDIO_CONTINUE`: what a program puts where its faults wait, with pages that are kept.
+//! `UFFDIO_COPY`, `UFFDIO_ZEROPAGE`, `UFFDIO_CONTINUE`, `UFFDIO_POISON`: what a program puts where its faults wait, with pages that are kept.
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 
@@ -37,6 +37,7 @@ impl Asked {
         }
         let (with, known) = match command {
             request::CONTINUE => (Answered::Continue, 1 | MODE_WP),
+            request::POISON => (Answered::Poison, 1),
             _ => (Answered::Zeroes, 1),
         };
         Self { dst, len: word(1), with, mode: word(2), known, read: 24 }
@@ -44,7 +45,8 @@ impl Asked {
 }
 
 impl<M: Memory> Op<'_, M> {
-    /// Linux: `fs/userfaultfd.c: userfaultfd_copy`, `userfaultfd_zeropage`, `userfaultfd_continue`.
+    /// Linux: `fs/userfaultfd.c: userfaultfd_copy`, `userfaultfd_zeropage`, `userfaultfd_continue`,
+    /// `userfaultfd_poison`.
     pub(super) fn answer(&mut self, command: u64, arg: VirtAddr, input: &Input) -> Answer {
         let asked = Asked::of(command, input);
         self.user_read(arg, asked.read)?;

@@ -57,7 +57,8 @@ impl<F: Frames> Op<'_, Pages<F>> {
             return Err(Refusal::CollapseMemory);
         }
         let at = |page: u64| VirtAddr(page << PAGE_SHIFT);
-        if self.space.guards.touch(AddrRange { start: at(pages.start), end: at(pages.end) }) {
+        let is_marked = pages.clone().any(|page| self.space.pages.tree.get(page).is_poisoned());
+        if is_marked || self.space.guards.touch(AddrRange { start: at(pages.start), end: at(pages.end) }) {
             return Err(Refusal::CollapseGuarded);
         }
         // What is in swap is read back first.

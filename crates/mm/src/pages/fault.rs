@@ -59,6 +59,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
             self.swap_in(start, page, pte, access);
             return Ok(());
         }
+        if pte.is_poisoned() && !self.sys.profile.mutated(Mutation::PoisonIgnored) {
+            return Err(Signal::BusBroken);
+        }
         let Some(vma) = self.space.vmas.near(start) else { return Err(Signal::SegvMapErr) };
         if vma.is_anonymous() {
             let flags = vma.flags;
@@ -380,14 +383,21 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// to be written is dirty from now on, its entry is not. Of a huge page the entry is, and only where it is to be written.
     ///
     /// Linux: `mm/gup.c: populate_vma_page_range`, `follow_page_pte`, `mm/huge_memory.c: touch_pmd`.
-    pub(crate) fn populate_pages(&mut self, start: VirtAddr, range: AddrRange, access: Access) {
+    ///
+    /// # Errors
+    /// The signal that the first page that can't be faulted in would raise; those before it are there.
+    pub(crate) fn populate_pages(
+        &mut self,
+        start: VirtAddr,
+        range: AddrRange,
+        access: Access,
+    ) -> Result<(), Signal> {
         let pages = pages_of(range);
         let mut page = pages.start;
         while page < pages.end {
             let pte = self.space.pages.tree.get(page);
             if !pte.is_present() || access == Access::Write && !pte.is_writable() {
-                // The caller knows that each can be.
-                let _refused = self.fault_page(start, VirtAddr(page << PAGE_SHIFT), access);
+                self.fault_page(start, VirtAddr(page << PAGE_SHIFT), access)?;
             }
             let before = pte;
             let pte = self.space.pages.tree.get(page);
@@ -410,5 +420,6 @@ impl<F: Frames> Op<'_, Pages<F>> {
             }
             page += 1;
         }
+        Ok(())
     }
 }

@@ -249,11 +249,14 @@ impl Table {
         let Self { tree, rss, tlb, mm, .. } = self;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut().filter(|pte| !pte.is_none()) {
-                let copy = pte.is_swapped() || pool.meta(pte.frame()).holds == Holds::Anon;
+                let copy =
+                    pte.is_swapped() || pte.is_poisoned() || pool.meta(pte.frame()).holds == Holds::Anon;
                 match what {
                     What::Truncated => zap::clear(pte, rss, *mm, pool),
                     What::Dropped if !copy => zap::clear(pte, rss, *mm, pool),
-                    What::Cleaned if flags.contains(VmFlags::SHARED) => *pte = pte.clean().protected(),
+                    What::Cleaned if flags.contains(VmFlags::SHARED) && pte.is_present() => {
+                        *pte = pte.clean().protected();
+                    }
                     What::Dropped | What::Cleaned => {}
                 }
             }

@@ -37,7 +37,8 @@ pub(super) fn copy<F: Frames>(
         let copies = child.tree.leaf(first);
         let offset = (first % PageTable::LEAF_PAGES) as usize;
         for (pte, copy) in ptes.iter_mut().zip(&mut copies[offset..]) {
-            if pte.is_none() {
+            if pte.is_none() || pte.is_poisoned() {
+                *copy = *pte;
                 continue;
             }
             if pte.is_swapped() {

@@ -58,11 +58,17 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
     {
     }
 
-    /// A part of a mapping is faulted in on purpose; all of it can be.
-    fn populate(_op: &mut Op<'_, Self>, _vma: VirtAddr, _range: AddrRange, _access: Access)
+    /// A part of a mapping is faulted in on purpose, up to the first page that can't be.
+    fn populate(
+        _op: &mut Op<'_, Self>,
+        _vma: VirtAddr,
+        _range: AddrRange,
+        _access: Access,
+    ) -> Result<(), Signal>
     where
         Self: super::Memory,
     {
+        Ok(())
     }
 
     /// A mapping went away.
@@ -248,8 +254,14 @@ impl Hooks for NoPages {
         Ok(())
     }
 
-    fn populate(op: &mut Op<'_, Self>, vma: VirtAddr, range: AddrRange, access: Access) {
+    fn populate(
+        op: &mut Op<'_, Self>,
+        vma: VirtAddr,
+        range: AddrRange,
+        access: Access,
+    ) -> Result<(), Signal> {
         op.fault_blocks(vma, range, access);
+        Ok(())
     }
 
     fn guarded(op: &mut Op<'_, Self>, range: AddrRange) {
@@ -310,8 +322,13 @@ impl<F: Frames> Hooks for Pages<F> {
         op.miss_page(vma, addr, access);
     }
 
-    fn populate(op: &mut Op<'_, Self>, vma: VirtAddr, range: AddrRange, access: Access) {
-        op.populate_pages(vma, range, access);
+    fn populate(
+        op: &mut Op<'_, Self>,
+        vma: VirtAddr,
+        range: AddrRange,
+        access: Access,
+    ) -> Result<(), Signal> {
+        op.populate_pages(vma, range, access)
     }
 
     fn unmapped(op: &mut Op<'_, Self>, range: AddrRange, backing: &Backing) {

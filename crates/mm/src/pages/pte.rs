@@ -8,8 +8,8 @@ use super::frames::FrameId;
 /// bits.
 ///
 /// ```text
-/// 63      62     61     60     59       58     31 .. 0
-/// present write  dirty  young  swapped  huge   frame
+/// 63      62     61     60     59       58     57        31 .. 0
+/// present write  dirty  young  swapped  huge   poisoned  frame
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Pte(u64);
@@ -23,6 +23,8 @@ impl Pte {
     const YOUNG: u64 = 1 << 60;
     const SWAPPED: u64 = 1 << 59;
     const HUGE: u64 = 1 << 58;
+    /// Nothing is there, and an access raises `SIGBUS`. Linux: `PTE_MARKER_POISONED`.
+    pub(crate) const POISONED: Self = Self(1 << 57);
 
     /// Makes a present entry, accessed just now.
     pub(crate) const fn of(frame: FrameId) -> Self {
@@ -48,6 +50,11 @@ impl Pte {
 
     pub(crate) const fn is_swapped(self) -> bool {
         self.0 & Self::SWAPPED != 0
+    }
+
+    /// Tells whether it is a mark and no page.
+    pub(crate) const fn is_poisoned(self) -> bool {
+        self.0 & Self::POISONED.0 != 0
     }
 
     pub(crate) const fn is_writable(self) -> bool {
@@ -119,6 +126,7 @@ impl fmt::Debug for Pte {
             (Self::YOUNG, 'y'),
             (Self::SWAPPED, 's'),
             (Self::HUGE, 'h'),
+            (Self::POISONED.0, '!'),
         ] {
             if self.0 & bit != 0 {
                 write!(f, "{letter}")?;

@@ -5,7 +5,7 @@
 //!                 Signal::BusAdrErr      with UFFD_FEATURE_SIGBUS
 //! ```
 
-use abi::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::Pages;
 use super::cache;
@@ -14,6 +14,7 @@ use super::pte::Pte;
 use crate::access::{Access, Signal, UserfaultReason};
 use crate::flags::VmFlags;
 use crate::input::Uffd;
+use crate::mutation::Mutation;
 use crate::op::{By, Op};
 use crate::thp;
 use crate::vma::Vma;
@@ -28,6 +29,8 @@ pub(crate) enum Answered {
     Zeroes,
     /// What the file has (`UFFDIO_CONTINUE`).
     Continue,
+    /// A mark that it is broken (`UFFDIO_POISON`).
+    Poison,
 }
 
 impl<F: Frames> Op<'_, Pages<F>> {
@@ -88,6 +91,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
         else {
             return Ok(());
         };
+        if self.sys.profile.mutated(Mutation::MissingUntold) {
+            return Ok(());
+        }
         if uffd.has(Uffd::SIGBUS) {
             return Err(Signal::BusAdrErr);
         }
@@ -110,14 +116,24 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let shared = vma.flags.contains(VmFlags::SHARED);
         let bytes = match with {
             Answered::Copy(from) => Some(self.fetch_page(from)?),
-            Answered::Zeroes | Answered::Continue => None,
+            Answered::Zeroes | Answered::Continue | Answered::Poison => None,
         };
         let past_end = self.is_past_end(vma, at);
-        let is_there = !self.space.pages.tree.get(page).is_none() || self.space.guards.contains(at);
+        let pte = self.space.pages.tree.get(page);
+        let is_guarded = self.space.guards.contains(at);
+        if with == Answered::Poison {
+            return self.poison_page(page, past_end, !pte.is_none() || is_guarded);
+        }
+        // A mark is in nobody's way but of what is no page either.
+        let is_marked = pte.is_poisoned() || is_guarded;
+        let is_there = !pte.is_none() && !pte.is_poisoned();
         match vma.backing.file().filter(|_| !vma.is_anonymous()).cloned() {
             Some(file) if shared || with == Answered::Continue => {
                 let offset = vma.pgoff_at(at).0;
                 let cached = self.sys.pool.cached(file.object, offset).is_some();
+                if past_end && with == Answered::Continue {
+                    return Err(Refusal::UffdPastEnd);
+                }
                 if past_end || with == Answered::Continue && !cached {
                     return Err(Refusal::UffdNothing);
                 }
@@ -136,7 +152,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 self.fill_frame(frame, bytes.as_deref());
             }
             _ if past_end => return Err(Refusal::UffdNothing),
-            _ if is_there => return Err(Refusal::UffdThere),
+            _ if is_there || is_marked && with == Answered::Zeroes => return Err(Refusal::UffdThere),
             _ if with == Answered::Zeroes => self.install(page, Pte::of(super::frames::FrameId::ZERO)),
             _ => {
                 let frame = self.sys.pool.take(Holds::Anon, Fill::Zeroes);
@@ -146,6 +162,21 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 self.fill_frame(frame, bytes.as_deref());
             }
         }
+        if is_guarded {
+            self.space.guards.remove(AddrRange { start: at, end: VirtAddr(at.0 + PAGE_SIZE) });
+        }
+        Ok(())
+    }
+
+    /// Linux: `mm/userfaultfd.c: mfill_atomic_pte_poison`.
+    fn poison_page(&mut self, page: u64, past_end: bool, is_there: bool) -> Result<(), Refusal> {
+        if past_end {
+            return Err(Refusal::UffdNothing);
+        }
+        if is_there {
+            return Err(Refusal::UffdThere);
+        }
+        self.install(page, Pte::POISONED);
         Ok(())
     }
 

@@ -58,6 +58,9 @@ impl<F: Frames> System<Pages<F>> {
                     }
                 }
                 for (page, pte) in (first..).zip(ptes).filter(|(_, pte)| !pte.is_none()) {
+                    if pte.is_poisoned() {
+                        continue;
+                    }
                     let (present, swapped) = maps.entry(pte.frame().0).or_default();
                     count(*pte, self.pool.meta(pte.frame()).holds, &mut summed, present, swapped);
                     if space.vmas.find(abi::VirtAddr(page << abi::PAGE_SHIFT)).is_none() {

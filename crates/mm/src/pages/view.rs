@@ -16,6 +16,8 @@ pub enum PageKind {
     None,
     /// A guard marker.
     Guard,
+    /// A mark that the page is broken.
+    Poisoned,
     /// The shared zero page.
     Zero,
     /// An anonymous page.
@@ -81,12 +83,15 @@ impl PageView {
 
     /// Tells whether it is present in memory (`PM_PRESENT`).
     pub const fn is_present(&self) -> bool {
-        !matches!(self.kind, PageKind::None | PageKind::Guard | PageKind::Swapped)
+        !matches!(self.kind, PageKind::None | PageKind::Guard | PageKind::Poisoned | PageKind::Swapped)
     }
 
     fn of<F: Frames>(pte: Pte, pool: &Pool<F>) -> Self {
         if pte.is_none() {
             return Self::NONE;
+        }
+        if pte.is_poisoned() {
+            return Self { kind: PageKind::Poisoned, ..Self::NONE };
         }
         let writable = if pte.is_writable() { Writable::Now } else { Writable::AfterFault };
         let size = if pte.is_huge() { PageSize::Huge } else { PageSize::Small };

@@ -150,7 +150,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let pool = &mut self.sys.pool;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut() {
-                if pte.is_swapped() {
+                if pte.is_swapped() || pte.is_poisoned() {
                     clear(pte, rss, *mm, pool);
                 } else if pte.is_present() && !pte.is_zero_page() {
                     let folio = pool.meta(pte.frame()).folio;

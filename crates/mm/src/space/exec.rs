@@ -157,7 +157,8 @@ impl<M: Memory> Op<'_, M> {
         let range = image.stack.range;
         let start = image.layout.start_stack.page_down();
         if range.start <= start && start < range.end {
-            M::populate(self, range.start, AddrRange { start, end: range.end }, Access::Write);
+            // The stack is new: nothing of it can be refused.
+            let _there = M::populate(self, range.start, AddrRange { start, end: range.end }, Access::Write);
         }
     }
 

@@ -205,7 +205,7 @@ impl World {
             Err(Signal::SegvMapErr) => "MAPERR",
             Err(Signal::SegvAccErr) => "ACCERR",
             Err(Signal::SegvPkuErr { .. }) => "PKUERR",
-            Err(Signal::BusAdrErr) => "BUS",
+            Err(Signal::BusAdrErr | Signal::BusBroken) => "BUS",
             Err(Signal::Userfault { .. }) => "WAITS",
         }
         .to_owned()

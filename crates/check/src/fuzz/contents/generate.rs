@@ -7,6 +7,7 @@ use live::Setup;
 use mm::{FileKind, VmFlags};
 
 use super::run::Run;
+use super::uffd;
 use super::world::{HUGE_MAX, HUGE_PAGES, HUGE_START, WIDE, WINDOW};
 use crate::fuzz::line::{Act, Line};
 use crate::fuzz::rng::Rng;
@@ -18,6 +19,8 @@ pub(super) const HARMLESS: [u8; 6] = [0x90, 0xf8, 0xf9, 0xf5, 0x98, 0x99];
 const LIVING_MAX: usize = 4;
 /// One program in so many is about huge pages.
 const WIDE_EVERY: u64 = 8;
+/// One program in so many has a userfaultfd.
+const UFFD_EVERY: u64 = 4;
 /// Pages that files have at most.
 const FILE_PAGES_MAX: u64 = 8;
 
@@ -33,6 +36,8 @@ pub(super) struct Generator {
     io: u64,
     /// How many lines in a hundred fork.
     forks: u64,
+    /// How many calls in a hundred are a userfaultfd's.
+    uffd: u64,
     /// What programs about huge pages begin with.
     first: Vec<Call>,
     /// Where everything happens: [`WIDE`] for programs about huge pages.
@@ -143,12 +148,13 @@ impl Generator {
         let files = rng.pick(&[0, 30, 60, 90]);
         let io = if files == 0 { 0 } else { rng.pick(&[0, 5, 15]) };
         let forks = rng.pick(&[0, 0, 2, 6]);
+        let uffd = if index % UFFD_EVERY == 1 { rng.pick(&[20, 40, 60]) } else { 0 };
         if index.is_multiple_of(WIDE_EVERY) {
             let (lines_left, files) = (8 + rng.below(36), rng.pick(&[0, 0, 20]));
             let first = beginning(&mut rng);
-            return Self { rng, lines_left, touches, files, io: 0, forks, first, window: WIDE };
+            return Self { rng, lines_left, touches, files, io: 0, forks, uffd: 0, first, window: WIDE };
         }
-        Self { rng, lines_left, touches, files, io, forks, first: Vec::new(), window: WINDOW }
+        Self { rng, lines_left, touches, files, io, forks, uffd, first: Vec::new(), window: WINDOW }
     }
 
     /// Runs a program line by line: what a line does is chosen by what there is.
@@ -176,7 +182,7 @@ impl Generator {
         } else if roll < self.forks + self.io + self.touches {
             self.touch()
         } else {
-            Act::Call(self.call(run, who))
+            self.other(run, who)
         };
         // Clean pages of a disk's file leave the page cache; what is read again comes as the kernel likes.
         if let Act::Call(Call::Madvise {
@@ -195,6 +201,16 @@ impl Generator {
             return Line { who, act: Act::Load(addr) };
         }
         Line { who, act }
+    }
+
+    /// A call, or one of a userfaultfd's.
+    fn other(&mut self, run: &Run<'_>, who: usize) -> Act {
+        let actor = run.actors.get(who).and_then(Option::as_ref);
+        let by_uffd = self.rng.percent(self.uffd);
+        match actor.filter(|_| by_uffd).and_then(|actor| uffd::act(&mut self.rng, actor, self.window)) {
+            Some(act) => act,
+            None => Act::Call(self.call(run, who)),
+        }
     }
 
     fn page(&mut self) -> VirtAddr {

@@ -15,6 +15,7 @@ mod outside;
 mod run;
 mod still;
 mod texts;
+mod uffd;
 mod world;
 
 pub use campaign::{replay_contents, run_contents};

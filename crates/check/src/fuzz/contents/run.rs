@@ -2,7 +2,7 @@
 
 use abi::{AddrRange, Advice, Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
 use live::{Answer, Process, Setup, Step, Ticket};
-use mm::{Basis, Fault, FileInput, FileKind, Input, Why};
+use mm::{Basis, Fault, FileInput, FileKind, Input, Uffd, Why};
 use proc_text::{PagemapEntry, PagemapFacts};
 use proc_twin::Names;
 
@@ -26,6 +26,8 @@ pub(super) struct Actor {
     pub(super) parent: usize,
     /// What it has counted that is not the program's.
     pub(super) outside: Counters,
+    /// Its userfaultfd, with its descriptor.
+    pub(super) uffds: Vec<(Fd, Uffd)>,
 }
 
 /// What the twin said of a line.
@@ -77,7 +79,8 @@ impl<'w> Run<'w> {
         let input = Input { caps: world.caps, ..Input::default() };
         let space = world.origin.clone().fork(&mut system, &input);
         let space = space.map_err(|errno| FuzzError::Setup(format!("the twin cannot fork: {errno}")))?;
-        let actor = Actor { process, pid: 0, space, parent: 0, outside: Counters::default() };
+        let actor =
+            Actor { process, pid: 0, space, parent: 0, outside: Counters::default(), uffds: Vec::new() };
         let names = Names { paths: world.paths.clone(), ..Names::default() };
         let mut run = Self {
             world,
@@ -132,6 +135,8 @@ impl<'w> Run<'w> {
             Act::FileRead { file, offset, bytes } => self.file_read(who, file, offset, bytes),
             Act::FileWrite { file, offset, bytes, fill } => self.file_write(who, file, offset, bytes, fill),
             Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
+            Act::Uffd { features } => self.make_uffd(who, features),
+            Act::Pointed { call, words, .. } => self.uffd_call(who, call, &words),
             Act::Fork => self.fork(who),
             Act::Exit => self.exit(who),
             Act::Call(call) => self.call(who, call),
@@ -155,7 +160,7 @@ impl<'w> Run<'w> {
         self.push(who, step, Expected::Loaded(loaded.map(|()| u64::from_le_bytes(word))), Why::default())
     }
 
-    fn store(&mut self, who: usize, addr: VirtAddr, bytes: &[u8], step: Step) -> Result<(), Stop> {
+    pub(super) fn store(&mut self, who: usize, addr: VirtAddr, bytes: &[u8], step: Step) -> Result<(), Stop> {
         let Some(actor) = &mut self.actors[who] else { return Ok(()) };
         let stored = actor.space.store(&mut self.system, addr, bytes);
         self.note_file_use(who, addr);
@@ -220,7 +225,10 @@ impl<'w> Run<'w> {
     }
 
     fn call(&mut self, who: usize, call: Call) -> Result<(), Stop> {
-        let mut input = Input { caps: self.world.caps, ..Input::default() };
+        self.call_with(who, call, Input { caps: self.world.caps, ..Input::default() })
+    }
+
+    pub(super) fn call_with(&mut self, who: usize, call: Call, mut input: Input) -> Result<(), Stop> {
         if let Call::Mmap { fd, .. } = call {
             input.file = self.file_input(fd);
         }
@@ -286,7 +294,14 @@ impl<'w> Run<'w> {
         self.counted.calls += 1;
         match (forked, twin) {
             (Answer::Forked(process), Ok(space)) => {
-                let actor = Actor { process, pid: 0, space, parent: who, outside: Counters::default() };
+                let actor = Actor {
+                    process,
+                    pid: 0,
+                    space,
+                    parent: who,
+                    outside: Counters::default(),
+                    uffds: Vec::new(),
+                };
                 self.actors.push(Some(actor));
                 self.begin(self.actors.len() - 1)
             }
@@ -436,7 +451,8 @@ fn may_ask(call: Call) -> bool {
         | Call::Mincore { .. }
         | Call::Mlock { .. }
         | Call::Mlock2 { .. }
-        | Call::Munlock { .. } => false,
+        | Call::Munlock { .. }
+        | Call::UffdIoctl { .. } => false,
         Call::Madvise { advice, .. } => advice == Advice::COLLAPSE,
         _ => true,
     }

@@ -11,6 +11,7 @@ const REGISTER: u64 = 0xc020_aa00;
 const COPY: u64 = 0xc028_aa03;
 const ZEROPAGE: u64 = 0xc020_aa04;
 const CONTINUE: u64 = 0xc020_aa07;
+const POISON: u64 = 0xc020_aa08;
 const MISSING: u64 = 1;
 const MINOR: u64 = 4;
 
@@ -107,6 +108,33 @@ fn a_page_that_the_file_has_is_continued() {
     assert_eq!(ask(&mut world, uffd, COPY, &[page(8).0, page(1).0, PAGE_SIZE, 0]), Err(Errno::EEXIST));
     assert_eq!(ask(&mut world, uffd, CONTINUE, &[page(8).0, PAGE_SIZE, 0]), Ok(0));
     assert_eq!(world.load(0, page(8)), Ok(9));
+}
+
+#[test]
+fn a_broken_page_raises_a_signal_here_and_in_a_child() {
+    let (mut world, uffd) = world(Uffd::SIGBUS, MISSING, MapFlags::PRIVATE);
+    let broken = |at| Err(Fault { addr: page(at), signal: Signal::BusBroken });
+    let range = |at: u64, pages: u64| [page(at).0, pages * PAGE_SIZE, 0];
+    assert_eq!(ask(&mut world, uffd, POISON, &range(9, 2)), Ok(0));
+    assert_eq!(told(&mut world, 24), 2 * PAGE_SIZE as i64);
+    assert_eq!((world.kind(0, 9), world.spaces[0].rss().anon), (PageKind::Poisoned, 1));
+    assert_eq!((world.load(0, page(9)).map(drop), world.store(0, page(10), 1)), (broken(9), broken(10)));
+    assert_eq!(
+        ask(&mut world, uffd, POISON, &range(8, 2)),
+        Err(Errno::EAGAIN),
+        "the second is marked already"
+    );
+    // What is no page is in the way of the page of zeroes, but not of a copy.
+    assert_eq!(ask(&mut world, uffd, ZEROPAGE, &range(9, 1)), Err(Errno::EEXIST));
+    assert_eq!(ask(&mut world, uffd, COPY, &[page(9).0, page(0).0, PAGE_SIZE, 0]), Ok(0));
+    let populate = Call::Madvise { addr: page(10), len: PAGE_SIZE, advice: abi::Advice::POPULATE_READ };
+    assert_eq!(world.act(0, populate, &Input::default()).result, Err(Errno::EHWPOISON));
+    world.fork(0);
+    assert_eq!(world.load(1, page(10)).map(drop), broken(10));
+    world.call(0, Call::Madvise { addr: page(10), len: PAGE_SIZE, advice: abi::Advice::DONTNEED });
+    let missing = Err(Fault { addr: page(10), signal: Signal::BusAdrErr });
+    assert_eq!((world.kind(0, 10), world.load(0, page(10)).map(drop)), (PageKind::None, missing));
+    assert_eq!(world.kind(1, 10), PageKind::Poisoned);
 }
 
 #[test]
