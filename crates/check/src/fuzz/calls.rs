@@ -44,11 +44,17 @@ pub fn run(plan: &Plan, report: &(dyn Fn(&Finding) + Sync)) -> Result<Summary, F
 }
 
 impl Runner for Worlds {
+    type Way = (Direction, Depth);
+
+    fn way(seed: u64, index: u64) -> Self::Way {
+        (direction_of(index), depth_of(seed, index))
+    }
+
     fn run(&mut self, seed: u64, index: u64) -> Result<Ran, FuzzError> {
-        let direction = direction_of(index);
+        let (direction, depth) = Self::way(seed, index);
         let mut generator = Generator::new(seed, index);
         let privilege = generator.privilege();
-        let mut run = Run::start(self.world(direction)?, privilege, depth_of(seed, index))?;
+        let mut run = Run::start(self.world(direction)?, privilege, depth)?;
         let crowd = is_crowded(index).then(|| generator.crowd(&run));
         let begun = crowd.map_or(Ok(()), |line| run.line(line));
         let end = begun.and_then(|()| generator.drive(&mut run)).and_then(|()| run.finish());
@@ -60,8 +66,8 @@ impl Runner for Worlds {
         Ok(Ran { direction, program, counted, seen, end })
     }
 
-    fn again(&mut self, seed: u64, index: u64, program: &Program) -> Result<Counted, Stop> {
-        self.replay(direction_of(index), depth_of(seed, index), program)
+    fn again(&mut self, (direction, depth): Self::Way, program: &Program) -> Result<Counted, Stop> {
+        self.replay(direction, depth, program)
     }
 }
 
@@ -70,15 +76,5 @@ impl Runner for Worlds {
 /// # Errors
 /// If it can't be run.
 pub fn program_text(seed: u64, index: u64) -> Result<Program, FuzzError> {
-    let mut worlds = Worlds::default();
-    let mut generator = Generator::new(seed, index);
-    let privilege = generator.privilege();
-    let world = worlds.world(direction_of(index))?;
-    let mut run = Run::start(world, privilege, depth_of(seed, index))?;
-    let crowd = is_crowded(index).then(|| generator.crowd(&run));
-    let _crowded = crowd.map(|line| run.line(line));
-    let _however_it_ends = generator.drive(&mut run).and_then(|()| run.finish());
-    let program = run.program();
-    let _origin_is_of_no_more_use = run.abandon();
-    Ok(program)
+    Ok(Worlds::default().run(seed, index)?.program)
 }

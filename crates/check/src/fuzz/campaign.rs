@@ -91,17 +91,23 @@ impl Default for Plan {
 
 /// What one thread runs the programs of a campaign in.
 pub(super) trait Runner {
+    /// How a program is run, where that follows from its number rather than from its lines.
+    type Way: Copy;
+
+    /// Returns how the program of a number is run.
+    fn way(seed: u64, index: u64) -> Self::Way;
+
     /// Makes the program of a number and runs it.
     ///
     /// # Errors
     /// If no program can be run.
     fn run(&mut self, seed: u64, index: u64) -> Result<Ran, FuzzError>;
 
-    /// Runs a program once more that was made from that of a number.
+    /// Runs a program whose lines are known.
     ///
     /// # Errors
     /// What stopped it.
-    fn again(&mut self, seed: u64, index: u64, program: &Program) -> Result<Counted, Stop>;
+    fn again(&mut self, way: Self::Way, program: &Program) -> Result<Counted, Stop>;
 }
 
 /// A program that was run.
@@ -192,9 +198,9 @@ impl Shared<'_> {
         }
     }
 
-    fn tell(
+    fn tell<R: Runner>(
         &self,
-        runner: &mut impl Runner,
+        runner: &mut R,
         index: u64,
         direction: Direction,
         program: Program,
@@ -206,7 +212,8 @@ impl Shared<'_> {
         }
         let (program, divergence) = match self.plan.shorten {
             Shorten::Yes => {
-                shrink(program, divergence, |shorter| runner.again(self.plan.seed, index, shorter))
+                let way = R::way(self.plan.seed, index);
+                shrink(program, divergence, |shorter| runner.again(way, shorter))
             }
             Shorten::No => (program, divergence),
         };

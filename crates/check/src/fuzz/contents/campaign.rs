@@ -41,6 +41,11 @@ struct Worlds {
 }
 
 impl Runner for Worlds {
+    /// Its lines say it: see [`window_of`].
+    type Way = ();
+
+    fn way(_seed: u64, _index: u64) {}
+
     fn run(&mut self, seed: u64, index: u64) -> Result<Ran, FuzzError> {
         let Self { world, mutation } = self;
         let mut generator = Generator::new(seed, index);
@@ -71,7 +76,7 @@ impl Runner for Worlds {
         Ok(Ran { direction: Direction::TopDown, program, counted, seen: Seen::default(), end })
     }
 
-    fn again(&mut self, _seed: u64, _index: u64, program: &Program) -> Result<Counted, Stop> {
+    fn again(&mut self, (): (), program: &Program) -> Result<Counted, Stop> {
         once(&mut self.world, self.mutation, program)
     }
 }
