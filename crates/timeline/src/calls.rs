@@ -1,6 +1,6 @@
 //! Calls, the kernel's word on them, and faults: what moves the twin between checkpoints.
 
-use abi::{AddrRange, Call, Errno, Pid, VirtAddr};
+use abi::{AddrRange, Call, Errno, MapFlags, Pid, VirtAddr};
 use recording::{CallEvent, CallInput, CallResult, FaultEvent, FaultMode, MappedEvent, MmId};
 
 use crate::changed::{Changed, What};
@@ -130,7 +130,9 @@ impl World {
         let is_raced = memory.is_raced || memory.races(place.tid, place.time);
         let Some(twin) = memory.twin.as_mut() else { return };
         let addr = (!(-4095..0).contains(&kernel)).then_some(VirtAddr(kernel as u64));
-        let UnderWay { call, ref input, predicted, .. } = under_way;
+        let UnderWay { call, ref input, .. } = under_way;
+        // Where another thread took the place since, nothing of it is left to be taken back.
+        let predicted = under_way.ranges[0].map_or(Err(Errno::ENOMEM), |_| under_way.predicted);
         self.changed.push(Changed { mm: place.mm, what: What::Whole });
         let corrected = match addr {
             Some(addr) => {
@@ -138,6 +140,12 @@ impl World {
                 self.changed.push(Changed { mm: place.mm, what: What::Ranges(moved) });
                 if let Some(known) = memory.under_way.get_mut(&place.tid) {
                     known.ranges = moved;
+                }
+                for (_, other) in memory.under_way.iter_mut().filter(|(tid, _)| **tid != place.tid) {
+                    if loses_its_place(other, moved[0]) {
+                        twin.undo(&mut self.shared, other.call, other.predicted);
+                        other.ranges = [None; 2];
+                    }
                 }
                 twin.place(&mut self.shared, call, input, predicted, addr)
             }
@@ -225,6 +233,8 @@ enum Verdict {
 /// before      AAAA
 /// record      AAAABBB     the call mapped BBB
 /// ```
+/// A record that covers the place of the prediction confirms it: whoever mapped that place before has had its record, in the
+/// kernel's order, and took the prediction back ([`loses_its_place`]).
 fn verdict(
     under_way: &UnderWay,
     mapped: &MappedEvent,
@@ -254,6 +264,14 @@ fn verdict(
         }
         _ => None,
     }
+}
+
+/// Tells whether the kernel placed another's mapping where the twin has that of a call that is not confirmed: it is wherever
+/// its own record says.
+fn loses_its_place(call: &UnderWay, to: Option<AddrRange>) -> bool {
+    let placed = matches!(call.call, Call::Mmap { flags, .. } if !flags.contains(MapFlags::FIXED));
+    let overlaps = |range: AddrRange| to.is_some_and(|to| to.overlaps(range));
+    placed && !call.is_confirmed && call.ranges[0].is_some_and(overlaps)
 }
 
 fn ranges_of(call: Call, predicted: Result<u64, Errno>, brk: VirtAddr) -> [Option<AddrRange>; 2] {

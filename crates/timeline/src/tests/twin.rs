@@ -3,7 +3,7 @@
 use abi::{Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
 use recording::{MapRow, SpawnKind};
 
-use super::tape::{Tape, page, row};
+use super::tape::{Tape, page, pages, row};
 use crate::{CorrectionReason, ResyncReason};
 
 fn munmap(from: u64, to: u64) -> Call {
@@ -58,6 +58,26 @@ fn where_the_kernel_placed_a_mapping_it_is() {
     assert_eq!(run.proof.resynced, []);
     assert_eq!((run.proof.calls_corrected, run.proof.checkpoints_matched), (1, 1));
     assert_eq!(run.proof.corrections[0].reason, CorrectionReason::OrderUncertain);
+}
+
+/// The second thread's mapping took the place that the first's was thought to have; the first's came below it, and its record,
+/// joined with the other, covers both places.
+#[test]
+fn a_place_that_another_thread_took_first_is_no_confirmation() {
+    let (addr, len, prot, fd, offset) = (VirtAddr(0), PAGE_SIZE, Prot::RW, Fd(-1), 0);
+    let mmap = Call::Mmap { addr, len, prot, flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS, fd, offset };
+    let run = Tape::default()
+        .exec(7, 0, 1)
+        .checkpoint(7, 1, &[row(10, 12), MapRow { prot: Prot::READ, ..row(24, 30) }], &[])
+        .spawn(7, 1, 8, 7, 1, SpawnKind::Thread)
+        .call(7, 1, mmap)
+        .call(8, 1, mmap)
+        .mapped(8, 1, pages(23, 24))
+        .mapped(7, 1, pages(22, 24))
+        .checkpoint(7, 1, &[row(10, 12), row(22, 24), MapRow { prot: Prot::READ, ..row(24, 30) }], &[])
+        .run();
+    assert_eq!(run.proof.resynced, []);
+    assert_eq!((run.proof.calls_corrected, run.proof.checkpoints_matched), (2, 1));
 }
 
 #[test]
