@@ -7,7 +7,7 @@ use abi::{AddrRange, VirtAddr};
 use mm::{AddressSpace, VmFlags};
 use recording::{PageRun, PageState, TimeNs};
 
-use super::reading::{Changed, cut};
+use super::reading::{Within, cut};
 use super::{How, Kind, Ledger, May, Touch};
 
 /// What was found: every number counts pages that are there by the kernel or by the ledger.
@@ -201,10 +201,10 @@ impl Ledger {
             }) {
                 let told = May::told(piece.kernel);
                 let pages = piece.range.pages();
-                held.changing += if is_changed == Changed::Yes { pages } else { 0 };
+                held.changing += if is_changed == Within::Yes { pages } else { 0 };
                 if kind == Kind::Untold {
                     held.untold += pages;
-                } else if piece.ours != told && is_changed == Changed::Yes {
+                } else if piece.ours != told && is_changed == Within::Yes {
                     held.moving += pages;
                     if let Moving::Told(_) = moving {
                         // The kernel's word may be the older one.

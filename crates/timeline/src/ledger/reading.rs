@@ -75,27 +75,27 @@ pub(crate) fn united(mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
 }
 
 /// Cuts a range at the borders of others, which ascend and are apart; tells of each part whether it is in one of them.
-pub(super) fn cut(range: AddrRange, others: &[AddrRange]) -> Vec<(AddrRange, Changed)> {
+pub(super) fn cut(range: AddrRange, others: &[AddrRange]) -> Vec<(AddrRange, Within)> {
     let first = others.partition_point(|other| other.end <= range.start);
     let mut parts = Vec::new();
     let mut at = range.start;
     for other in others[first..].iter().take_while(|other| other.start < range.end) {
         if other.start > at {
-            parts.push((AddrRange::new(at, other.start), Changed::No));
+            parts.push((AddrRange::new(at, other.start), Within::No));
         }
         let (start, end) = (at.max(other.start), other.end.min(range.end));
-        parts.push((AddrRange::new(start, end), Changed::Yes));
+        parts.push((AddrRange::new(start, end), Within::Yes));
         at = end;
     }
     if at < range.end {
-        parts.push((AddrRange::new(at, range.end), Changed::No));
+        parts.push((AddrRange::new(at, range.end), Within::No));
     }
     parts
 }
 
-/// Whether pages may have come or gone while they were read.
+/// Whether a part of a range lies in one of the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Changed {
+pub(super) enum Within {
     Yes,
     No,
 }
@@ -128,7 +128,7 @@ mod tests {
     fn a_range_is_cut_at_what_changed() {
         let changed = [range(1, 3), range(5, 6), range(9, 12)];
         let parts = cut(range(2, 10), &changed);
-        let (yes, no) = (Changed::Yes, Changed::No);
+        let (yes, no) = (Within::Yes, Within::No);
         let expected = [
             (range(2, 3), yes),
             (range(3, 5), no),

@@ -6,7 +6,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use mm::{AddressSpace, VmFlags};
 use recording::{Counters, PageRun, PageState, TimeNs};
 
-use super::reading::{Changed, cut};
+use super::reading::{Within, cut};
 use super::{How, Kind, Ledger, May, Stretch, Toucher};
 
 /// First touchers listed.
@@ -120,7 +120,7 @@ impl Ledger {
                 continue;
             }
             all.extend(cut(range, huge).into_iter().map(|(range, in_huge)| {
-                let state = if in_huge == Changed::Yes { state.with(PageState::HUGE) } else { state };
+                let state = if in_huge == Within::Yes { state.with(PageState::HUGE) } else { state };
                 PageRun { range, state }
             }));
         }

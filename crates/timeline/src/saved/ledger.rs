@@ -18,7 +18,7 @@ const PAGES_END: u64 = 1 << 52;
 
 impl Saved for Touchers {
     fn put(&self, out: &mut Out) {
-        self.all().put(out);
+        self.with_all(|all| out.list(all.iter()));
     }
     fn get(input: &mut In<'_>) -> Option<Self> {
         Some(Vec::<Toucher>::get(input)?.into_iter().collect())
