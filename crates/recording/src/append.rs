@@ -10,7 +10,7 @@ use crate::frame::{BlockKind, Frame, Packer, Unpacker};
 use crate::index::{self, Entry};
 use crate::limits::BLOCK_BYTES_MAX;
 use crate::open;
-use crate::reader::at;
+use crate::payload::at;
 use crate::symbols::Symbols;
 
 /// Adds twin checkpoints and names to a finished recording.

@@ -32,6 +32,7 @@ pub mod header;
 mod index;
 mod limits;
 mod open;
+mod payload;
 mod reader;
 mod sink;
 mod symbols;
@@ -50,7 +51,8 @@ pub use event::{
     UnmodelledEvent, UnmodelledWhy,
 };
 pub use header::{CallSource, FaultSource, Header, Machine, PageSource, Run, Sources, example_header};
-pub use reader::{Completeness, Reader};
+pub use open::Completeness;
+pub use reader::Reader;
 pub use sink::EventSink;
 pub use symbols::{ChainEnds, Detail, Function, Place, SymbolObject, Symbols};
 pub use writer::Writer;

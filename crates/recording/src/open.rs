@@ -7,7 +7,23 @@ use crate::facts;
 use crate::frame::{BlockKind, FILE_MAGIC, FORMAT_MAJOR, FRAME_BYTES, Frame, PROLOGUE_BYTES, Unpacker};
 use crate::header::Header;
 use crate::index::{self, Entry, TRAILER_BYTES};
-use crate::reader::{Completeness, load};
+use crate::payload::load;
+
+/// Whether a recording has its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Completeness {
+    /// The recorder finished the file.
+    Finished,
+    /// It did not, or does still write: what is here is whole up to the last good block.
+    Recovered {
+        /// Where the good part ends, in bytes from the start of the file.
+        good_bytes: u64,
+        /// Bytes after it that belong to no good block.
+        bytes_lost: u64,
+        /// What is wrong there.
+        why: &'static str,
+    },
+}
 
 /// What opening finds out.
 pub(crate) struct Opened {

@@ -1,7 +1,7 @@
 //! The reader: streams events out of a file, one block in memory at a time.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -9,28 +9,13 @@ use crate::columns::ColumnsIn;
 use crate::dictionary::DictionaryIn;
 use crate::error::{Malformed, ReadError};
 use crate::event::{Body, Event, MmId, TimeNs};
-use crate::frame::{BlockKind, FRAME_BYTES, Frame, Unpacker};
+use crate::frame::{BlockKind, Unpacker};
 use crate::header::Header;
 use crate::index::Entry;
-use crate::open::{self, Opened};
+use crate::open::{self, Completeness, Opened};
+use crate::payload::{at, load, load_framed};
 use crate::symbols::Symbols;
 use crate::wire::{Base, Bases, CodedCheckpoint, Decoded, Decoder, get_event};
-
-/// Whether a recording has its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Completeness {
-    /// The recorder finished the file.
-    Finished,
-    /// It did not, or does still write: what is here is whole up to the last good block.
-    Recovered {
-        /// Where the good part ends, in bytes from the start of the file.
-        good_bytes: u64,
-        /// Bytes after it that belong to no good block.
-        bytes_lost: u64,
-        /// What is wrong there.
-        why: &'static str,
-    },
-}
 
 /// Reads a recording.
 pub struct Reader<R: Read + Seek = File> {
@@ -336,47 +321,4 @@ impl<R: Read + Seek> Iterator for Reader<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_event().transpose()
     }
-}
-
-/// Reads, checks and unpacks the block of an entry.
-pub(crate) fn load(
-    file: &mut (impl Read + Seek),
-    unpacker: &mut Unpacker,
-    entry: &Entry,
-) -> Result<Vec<u8>, ReadError> {
-    load_framed(file, unpacker, entry).map(|(_, payload)| payload)
-}
-
-fn load_framed(
-    file: &mut (impl Read + Seek),
-    unpacker: &mut Unpacker,
-    entry: &Entry,
-) -> Result<(Frame, Vec<u8>), ReadError> {
-    file.seek(SeekFrom::Start(entry.offset))?;
-    let mut raw = [0; FRAME_BYTES];
-    read_whole(file, &mut raw, entry.offset)?;
-    let frame = Frame::from_bytes(&raw).map_err(|why| at(entry.offset, why))?;
-    if Entry::new(entry.offset, &frame).kind != entry.kind || frame.events != entry.events {
-        return Err(at(entry.offset, Malformed("the block is not the one that the index names")));
-    }
-    let mut packed = Vec::new();
-    file.take(u64::from(frame.packed_bytes)).read_to_end(&mut packed)?;
-    if packed.len() != frame.packed_bytes as usize {
-        return Err(at(entry.offset, Malformed("the block is cut off")));
-    }
-    let payload = frame.unpack(packed, unpacker).map_err(|why| at(entry.offset, why))?;
-    Ok((frame, payload))
-}
-
-fn read_whole(file: &mut impl Read, raw: &mut [u8], offset: u64) -> Result<(), ReadError> {
-    match file.read_exact(raw) {
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Err(at(offset, Malformed("the block is cut off")))
-        }
-        other => Ok(other?),
-    }
-}
-
-pub(crate) fn at(offset: u64, Malformed(why): Malformed) -> ReadError {
-    ReadError::Corrupt { offset, why }
 }

@@ -9,10 +9,11 @@ use crate::grown::Grew;
 use crate::growth::Growth;
 use crate::ledger::Touch;
 use crate::memory::UnderWay;
+use crate::place::Place;
 use crate::proof::{Correction, CorrectionReason};
 use crate::touched::touched;
 use crate::twin::{Corrected, Predicted, Told};
-use crate::world::{Place, World};
+use crate::world::World;
 
 impl World {
     /// A call: the twin predicts it; a result that was seen confirms or corrects it at once.

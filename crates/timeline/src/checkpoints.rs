@@ -10,10 +10,11 @@ use crate::growth::StackGrowth;
 use crate::memory::{Memory, PagesRead};
 use crate::pages;
 use crate::peak::Peak;
+use crate::place::Place;
 use crate::proof::{Resync, ResyncReason};
 use crate::still::Still;
 use crate::twin::Twin;
-use crate::world::{Place, World};
+use crate::world::World;
 
 /// The legacy page of system calls is the same in every process and no mapping of it.
 const USER_END: u64 = 1 << 63;

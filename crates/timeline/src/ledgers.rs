@@ -10,11 +10,12 @@ use recording::{
 
 use crate::ledger::{Asked, Beside, Done, EVERYWHERE, Ledger, Moving, PageSums, Sight, Totals, Touch};
 use crate::memory::{Memory, PagesRead, UnderWay};
+use crate::place::Place;
 use crate::processes::ProcessNo;
 use crate::proof::{ARGUMENTS, TotalsDiffered, TotalsSeen};
 use crate::still::Still;
 use crate::touched::pages_of;
-use crate::world::{Place, World};
+use crate::world::World;
 
 /// A memory whose threads run on is read within so much time, where the recording does not tell when it began: what was
 /// touched meanwhile may or may not be in it.

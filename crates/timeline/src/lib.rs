@@ -58,6 +58,7 @@ mod origins;
 mod owners;
 mod pages;
 mod peak;
+mod place;
 mod processes;
 mod proof;
 mod replay;

@@ -8,7 +8,7 @@ use recording::{MmId, Reason, TimeNs};
 
 use crate::compare::{Comparison, Difference};
 use crate::ledger::{Beside, Held, May, Totals};
-use crate::world::Place;
+use crate::place::Place;
 
 /// Corrections and resyncs listed one by one; beyond, they are only counted.
 pub const LISTED_MAX: usize = 64;

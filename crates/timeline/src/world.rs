@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use abi::{Resource, Rlimit, Tid};
+use abi::{Resource, Rlimit};
 use recording::{Body, Event, ExecEvent, Header, MmId, ObjectEvent, SpawnEvent, SpawnKind, TimeNs};
 
 use crate::changed::{Changed, What};
@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, Touchers};
 use crate::ledgers::MemorySums;
 use crate::memory::Memory;
 use crate::peak::Peaks;
+use crate::place::Place;
 use crate::processes::Processes;
 use crate::proof::Proof;
 use crate::still::Still;
@@ -51,15 +52,6 @@ pub struct World {
     pub(crate) forks: Forks,
     /// Who made pages come, in all memories.
     pub(crate) touchers: Touchers,
-}
-
-/// Where an event stands in the recording.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) event: u64,
-    pub(crate) time: TimeNs,
-    pub(crate) tid: Tid,
-    pub(crate) mm: MmId,
 }
 
 impl World {

@@ -2,24 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use snapshot::Kind;
 
-use crate::map::{MapKind, MapSums, MapView};
+use crate::map::{MapKind, MapSums, MapView, ProcessLine};
 use crate::report::{Note, NoteKind};
 use crate::words::plural;
-
-/// One process of several.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ProcessLine {
-    /// The process.
-    pub pid: Option<i32>,
-    /// Its name.
-    pub program: String,
-    /// Its sums.
-    #[serde(flatten)]
-    pub sums: MapSums,
-}
 
 impl MapView {
     /// Adds up several processes. `once`: bytes by kind with each page that several map counted once, where

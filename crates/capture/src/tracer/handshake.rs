@@ -16,7 +16,7 @@ use sys::socket::Socket;
 
 use super::borrowers::Borrowers;
 use super::threads::{Memory, Threads};
-use super::two_stops::TwoStops;
+use super::two_stops::{Turns, TwoStops};
 use super::{Root, Tracer, WhenToTell};
 use crate::checkpoint::{Checkpointer, PagesWanted};
 use crate::link::Message;
@@ -40,15 +40,6 @@ pub(crate) struct Setup {
     pub(crate) when_to_tell: WhenToTell,
     /// One memory call at a time in each memory.
     pub(crate) turns: Turns,
-}
-
-/// Whether the threads of a memory take turns at memory calls (only where results are seen).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Turns {
-    /// One at a time, for as long as nobody has to wait too long.
-    Taken,
-    /// As they come.
-    Free,
 }
 
 /// Traces from begin to end; what goes wrong at the beginning is told to the front.

@@ -34,8 +34,8 @@ use borrowers::Borrowers;
 use threads::Threads;
 use two_stops::TwoStops;
 
-pub use handshake::Turns;
 pub(crate) use handshake::{Setup, run};
+pub use two_stops::Turns;
 
 /// How often the clock ticks while something happens, and while nothing does.
 const TICK: Duration = Duration::from_millis(50);

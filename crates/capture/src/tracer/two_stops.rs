@@ -8,7 +8,6 @@ use sys::ptrace::{self, SyscallStop, Until};
 
 use super::Tracer;
 use super::calls::{Meaning, Raw};
-use super::handshake::Turns;
 use crate::input;
 use crate::observer::{At, Observer, Order};
 
@@ -17,6 +16,15 @@ pub(super) const WAIT_NS_MAX: u64 = 100_000_000;
 
 /// `-ENOSYS`, which the kernel puts into the result before it makes a call (`arch/x86/entry/entry_64.S`).
 const NOT_MADE: i64 = -38;
+
+/// Whether the threads of a memory take turns at memory calls (only where results are seen).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turns {
+    /// One at a time, for as long as nobody has to wait too long.
+    Taken,
+    /// As they come.
+    Free,
+}
 
 /// Who stands inside a call, and who waits for a turn.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use gimli::{Dwarf, EndianArcSlice, LittleEndian, SectionId};
 
 use super::debug_files::DebugFiles;
 use super::demangle::demangle;
-use super::symbolizer::Frame;
+use super::frame::Frame;
 use crate::file::{ObjectAddr, ObjectFile};
 
 type Bytes = EndianArcSlice<LittleEndian>;

@@ -3,6 +3,7 @@
 mod debug_files;
 mod demangle;
 mod dwarf;
+mod frame;
 mod functions;
 mod perf_map;
 mod symbolizer;
@@ -10,6 +11,7 @@ mod table;
 
 pub use debug_files::DebugFiles;
 pub use demangle::demangle;
+pub use frame::Frame;
 pub use functions::functions;
 pub use perf_map::PerfMap;
-pub use symbolizer::{Frame, Symbolizer};
+pub use symbolizer::Symbolizer;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use abi::VirtAddr;
 use gimli::{Encoding, EndianSlice, Evaluation, EvaluationResult, LittleEndian, Location, Value};
 
-use super::rule::{Stuck, value};
+use super::stuck::{Stuck, value};
 use crate::registers::{Registers, StackCopy};
 
 /// No expression in call frame information is longer than a dozen operations.

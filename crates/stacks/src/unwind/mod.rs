@@ -4,6 +4,7 @@ mod callers;
 mod depth;
 mod evaluate;
 mod rule;
+mod stuck;
 mod table;
 mod walk;
 

@@ -3,6 +3,7 @@
 use abi::VirtAddr;
 
 use super::evaluate::Expression;
+use super::stuck::{Stuck, value};
 use crate::file::ObjectAddr;
 use crate::registers::{Registers, StackCopy};
 
@@ -54,17 +55,6 @@ pub(crate) enum Step {
     Caller(Registers),
     /// There is no caller.
     Root,
-}
-
-/// Why a rule can't be applied.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Stuck {
-    /// Stack that was not copied.
-    Missing(VirtAddr),
-    /// A register that was not copied.
-    Unsaved,
-    /// The call frame information makes no sense.
-    Damaged,
 }
 
 impl Rule {
@@ -137,15 +127,6 @@ impl Rule {
         caller.ip = VirtAddr(word(frame + 8)?);
         caller.set(Registers::RSP, caller_sp);
         Ok(if caller.ip == VirtAddr::NULL { Step::Root } else { Step::Caller(caller) })
-    }
-}
-
-/// The value of a register by DWARF's number.
-pub(crate) fn value(of: &Registers, register: u8) -> Result<u64, Stuck> {
-    match usize::from(register) {
-        Registers::RETURN => Ok(of.ip.0),
-        register @ 0..16 => of.get(register).ok_or(Stuck::Unsaved),
-        _ => Err(Stuck::Damaged),
     }
 }
 

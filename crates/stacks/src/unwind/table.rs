@@ -7,7 +7,8 @@ use gimli::{
 };
 
 use super::evaluate::Expression;
-use super::rule::{Cfa, Rule, Saved, Stuck};
+use super::rule::{Cfa, Rule, Saved};
+use super::stuck::Stuck;
 use crate::file::{ObjectAddr, ObjectFile};
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;

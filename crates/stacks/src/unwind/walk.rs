@@ -7,7 +7,8 @@ use gimli::UnwindContext;
 
 use super::callers::Callers;
 use super::depth::{Depths, rule_in_pieces};
-use super::rule::{Cfa, Rule, Step, Stuck};
+use super::rule::{Cfa, Rule, Step};
+use super::stuck::Stuck;
 use super::table::inside_call;
 use crate::code_map::CodeMap;
 use crate::file::{ObjectAddr, ObjectFile};

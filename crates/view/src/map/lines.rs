@@ -124,3 +124,15 @@ fn owner(snapshot: &Snapshot, leaf: &Leaf) -> String {
         None => String::new(),
     }
 }
+
+/// One process of several.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProcessLine {
+    /// The process.
+    pub pid: Option<i32>,
+    /// Its name.
+    pub program: String,
+    /// Its sums.
+    #[serde(flatten)]
+    pub sums: MapSums,
+}

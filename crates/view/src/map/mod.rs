@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use snapshot::{MappingSums, Moment, Snapshot, Totals, classify};
 
 use agreement::{compared, status_differs};
-pub use lines::{LeafLine, MappingLine};
+pub use lines::{LeafLine, MappingLine, ProcessLine};
 pub(crate) use lines::{leaf_line, permissions, permissions_of};
 pub use sums::{MapSums, StatusSums};
 
@@ -18,7 +18,6 @@ use crate::heap::HeapView;
 use crate::report::{Note, NoteKind, ObjectRow};
 use crate::saved;
 use crate::stacks::{self, StackRow};
-use crate::together::ProcessLine;
 use crate::words::{Word, time};
 
 /// The memory of one process at one moment.

@@ -2,7 +2,7 @@
 
 use super::table::{left, right, size};
 use super::{Canvas, Line, Role};
-use crate::together::ProcessLine;
+use crate::map::ProcessLine;
 use crate::words::bytes;
 
 /// How many are listed before the rest is summed up.

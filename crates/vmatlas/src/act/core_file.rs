@@ -7,7 +7,7 @@ use elf::{CoreMaker, ElfError};
 use snapshot::{Core, CoreError};
 use view::{MapFacts, words};
 
-use super::target::Found;
+use super::found::Found;
 
 /// Reads a core file.
 pub(super) fn read(target: &str, path: &Path) -> anyhow::Result<Found> {

@@ -8,8 +8,8 @@ use snapshot::{Memory, Moment, Snapshot};
 use stacks::{Code, CodeMap, DebugFiles, End, ObjectFile, Registers, StackCopy, Symbolizer, Unwinder};
 use view::{FrameRow, MapView, words};
 
+use super::found::Found;
 use super::place;
-use super::target::Found;
 
 /// How much of a stack is copied: frames beyond are not walked, which is said.
 const STACK_BYTES: usize = 256 << 10;

@@ -11,8 +11,9 @@ use snapshot::{Malloc, Moment};
 use view::text::{Fields, Frame, Line, Paths, PmapOptions};
 use view::{Detail, MapView, Order, PagesView, words};
 
+use super::found::Found;
 use super::several::{self, Meant, Tree};
-use super::target::{self, Found};
+use super::target;
 use super::{frames, peers, symbols, watch};
 use crate::cli::{Common, ExplainArgs, MapArgs};
 use crate::screen::{self, Style};

@@ -9,6 +9,7 @@ mod doctor;
 mod elf;
 mod explain;
 mod export;
+mod found;
 mod frames;
 mod lab;
 mod man;

@@ -9,7 +9,7 @@ use recording::{Completeness, MmId, TimeNs};
 use timeline::{Keeper, Process, Replay, Run, Seeker, Still, World};
 use view::{MapFacts, words};
 
-use super::target::Found;
+use super::found::Found;
 use crate::cli::WithinRecording;
 
 /// A recording of more events than this is read in less time with states kept of it.

@@ -9,7 +9,7 @@ use snapshot::{Leaf, Moment, Owner, Snapshot};
 use stacks::{DebugFiles, ObjectFile, Symbolizer};
 use view::{Place, words};
 
-use super::target::Found;
+use super::found::Found;
 
 /// Larger files are not read whole for their symbols.
 const FILE_BYTES_MAX: u64 = 2 << 30;

@@ -6,8 +6,9 @@ use abi::{AddrRange, Pid};
 use snapshot::{Moment, PageRun, PageState};
 use view::{ObjectNames, ObjectSymbols, SymbolsView, words};
 
+use super::found::Found;
 use super::place;
-use super::target::{self, Found};
+use super::target;
 use crate::cli::{Common, MapArgs};
 use crate::screen;
 

@@ -2,44 +2,22 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use abi::Pid;
 use anyhow::Context;
-use recording::{MmId, ReadError};
+use recording::ReadError;
 use snapshot::{Live, LiveError, LiveMemory, Malloc, Memory, Snapshot};
 use timeline::Seeker;
 use view::{Detail, Limits, MapFacts, MapView, StatusSums, words};
 
+use super::found::Found;
 use super::moment;
 use crate::cli::WithinRecording;
 use crate::exit::{NO_PROCESS, WithStatus};
 
 /// The largest saved text that is read: a quarter of a million mappings of smaps.
 const TEXT_BYTES_MAX: u64 = 256 << 20;
-
-/// A target as it was read.
-pub(crate) struct Found {
-    /// Its memory.
-    pub(crate) snapshot: Snapshot,
-    /// The contents of its memory, where they can be read.
-    pub(crate) contents: Option<Box<dyn Memory>>,
-    /// The threads of a core file with their registers.
-    pub(crate) core_threads: Vec<elf::CoreThread>,
-    /// What else is known of it.
-    pub(crate) facts: MapFacts,
-    /// Of a recording: its file and which memory this is.
-    pub(crate) recorded: Option<(PathBuf, MmId)>,
-}
-
-impl Found {
-    /// Reads what glibc's allocator holds, where the contents of memory can be read.
-    pub(crate) fn read_heap(&mut self, bytes_max: u64) {
-        if let Some(contents) = &self.contents {
-            self.snapshot.malloc = Malloc::read(&self.snapshot, contents.as_ref(), bytes_max);
-        }
-    }
-}
 
 /// The map of a target; one that was saved is read back.
 pub(super) fn view(target: &str, within: WithinRecording, detail: Detail) -> anyhow::Result<MapView> {

@@ -8,13 +8,11 @@ use mm::{FileKind, VmFlags};
 
 use super::run::Run;
 use super::uffd;
-use super::world::{HUGE_MAX, HUGE_PAGES, HUGE_START, WIDE, WINDOW};
+use super::world::{HARMLESS, HUGE_MAX, HUGE_PAGES, HUGE_START, WIDE, WINDOW};
 use crate::fuzz::line::{Act, Line};
 use crate::fuzz::rng::Rng;
 use crate::fuzz::run::Stop;
 
-/// Instructions of one byte that do nothing: what is stored may be fetched. Two zeros are one too.
-pub(super) const HARMLESS: [u8; 6] = [0x90, 0xf8, 0xf9, 0xf5, 0x98, 0x99];
 /// Processes that live at the same time.
 const LIVING_MAX: usize = 4;
 /// One program in so many is about huge pages.

@@ -42,6 +42,9 @@ pub(super) const HUGE_MAX: u64 = 2;
 /// Pages of a huge page.
 pub(super) const HUGE_PAGES: u64 = 512;
 
+/// Instructions of one byte that do nothing: what is stored may be fetched. Two zeros are one too.
+pub(super) const HARMLESS: [u8; 6] = [0x90, 0xf8, 0xf9, 0xf5, 0x98, 0x99];
+
 /// A file open in every process.
 pub(super) struct OpenFile {
     pub(super) open: File,
@@ -158,7 +161,7 @@ fn stay_on_one_processor(live: &mut Live) -> Result<(), FuzzError> {
 fn first_contents(bytes: u64) -> impl Iterator<Item = (u64, Vec<u8>)> {
     (0..bytes.div_ceil(PAGE_SIZE)).map(move |page| {
         let offset = page * PAGE_SIZE;
-        let fill = super::generate::HARMLESS[page as usize % super::generate::HARMLESS.len()];
+        let fill = HARMLESS[page as usize % HARMLESS.len()];
         (offset, vec![fill; (bytes - offset).min(PAGE_SIZE) as usize])
     })
 }

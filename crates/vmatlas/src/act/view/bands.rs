@@ -6,7 +6,7 @@ use serde_json::json;
 use view::atlas::{Atlas, Rect};
 use web::{Answer, Query};
 
-use super::site::json_answer;
+use super::answer::json_answer;
 
 /// Rectangles in one answer.
 const RECTS_IN_ANSWER: usize = 60_000;

@@ -10,7 +10,7 @@ use timeline::{Origins, Replay, Until};
 use view::{By, Chains, FrameWords, Whose};
 use web::{Answer, Query};
 
-use super::site::{json_answer, refused};
+use super::answer::{json_answer, refused};
 use super::span::{self, Counted};
 use crate::act::origins::Told;
 

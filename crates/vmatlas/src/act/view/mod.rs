@@ -1,5 +1,6 @@
 //! `vmatlas view FILE`.
 
+mod answer;
 mod bands;
 mod flame;
 mod loaded;

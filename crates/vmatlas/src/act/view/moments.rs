@@ -11,9 +11,9 @@ use timeline::Seeker;
 use view::{Cell, Detail, Explanation, MapFacts, MapView, PagesView, StoryLine};
 use web::{Answer, Query};
 
-use super::site::{json_answer, refused};
+use super::answer::{json_answer, refused};
 use super::stack;
-use crate::act::target::Found;
+use crate::act::found::Found;
 use crate::act::{biography, place};
 
 /// Cells of a picture of pages.

@@ -9,6 +9,7 @@ use timeline::Seeker;
 use view::atlas::{self, Atlas, Draft};
 use web::{Answer, Query, Site};
 
+use super::answer::json_answer;
 use super::bands;
 use super::flame::Flames;
 use super::loaded::Loaded;
@@ -158,13 +159,4 @@ impl Site for RecordingSite {
         };
         answer.unwrap_or_else(|answer| answer)
     }
-}
-
-/// The question is wrong.
-pub(super) fn refused(why: &str) -> Answer {
-    Answer::Bad(why.to_owned())
-}
-
-pub(super) fn json_answer(value: &serde_json::Value) -> Answer {
-    Answer::Json(value.to_string().into_bytes())
 }
