@@ -258,13 +258,14 @@ pub enum MergeBar {
 }
 
 impl MergeBar {
-    /// Returns its number, from 1 on, and the flags that differ.
+    /// Returns its number, from 1 on in the order above, and the flags that differ.
     const fn number(self) -> (u64, VmFlags) {
+        let flags = if let Self::Flags(flags) = self { flags } else { VmFlags::NONE };
         let number = match self {
-            Self::Flags(flags) => return (1, flags),
-            Self::NotAdjacent => 2,
-            Self::Special => 3,
-            Self::Policy => 4,
+            Self::NotAdjacent => 1,
+            Self::Special => 2,
+            Self::Policy => 3,
+            Self::Flags(_) => 4,
             Self::File => 5,
             Self::Userfaultfd => 6,
             Self::Name => 7,
@@ -274,16 +275,16 @@ impl MergeBar {
             Self::SidesDiffer => 11,
             Self::MayNotDelete => 12,
         };
-        (number, VmFlags::NONE)
+        (number, flags)
     }
 
     /// Returns the rule of a number; `None` for 0.
     fn of_number(number: u64, flags: VmFlags) -> Option<Self> {
         let all = [
-            Self::Flags(flags),
             Self::NotAdjacent,
             Self::Special,
             Self::Policy,
+            Self::Flags(flags),
             Self::File,
             Self::Userfaultfd,
             Self::Name,
