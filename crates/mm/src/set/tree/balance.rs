@@ -6,7 +6,7 @@ use abi::VirtAddr;
 
 use super::inner::{INNER, Inner};
 use super::leaf::LEAF;
-use super::node::Node;
+use super::node::{Node, own};
 use super::path::Steps;
 use crate::set::Entry;
 
@@ -14,9 +14,9 @@ use crate::set::Entry;
 /// split, returns the new node to its right.
 pub(super) fn split_below<V: Entry>(node: &mut Node<V>, addr: VirtAddr, mut steps: Steps) -> Option<Node<V>> {
     match node {
-        Node::Leaf(leaf) => Some(Node::Leaf(Arc::new(Arc::make_mut(leaf).split(addr)))),
+        Node::Leaf(leaf) => Some(Node::Leaf(Arc::new(own(leaf).split(addr)))),
         Node::Inner(inner) => {
-            let inner = Arc::make_mut(inner);
+            let inner = own(inner);
             let index = inner.index_for(addr, steps.next());
             let right = split_below(&mut inner.kids[index], addr, steps);
             inner.refresh(index);
@@ -28,7 +28,7 @@ pub(super) fn split_below<V: Entry>(node: &mut Node<V>, addr: VirtAddr, mut step
 /// Takes over what has changed in the leaf for `addr` in all nodes from `node` on.
 pub(super) fn balance_below<V: Entry>(node: &mut Node<V>, addr: VirtAddr, mut steps: Steps) {
     if let Node::Inner(inner) = node {
-        let inner = Arc::make_mut(inner);
+        let inner = own(inner);
         let index = inner.index_for(addr, steps.next());
         balance_below(&mut inner.kids[index], addr, steps);
         inner.settle(index);

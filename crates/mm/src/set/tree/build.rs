@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Tree;
 use super::inner::{INNER, Inner};
 use super::leaf::{LEAF, Leaf};
-use super::node::Node;
+use super::node::{Node, own};
 use super::path::Trail;
 use crate::set::Entry;
 
@@ -48,7 +48,7 @@ fn over<V: Entry>(mut nodes: Vec<Node<V>>) -> Node<V> {
                 match above.last_mut() {
                     None => return first,
                     Some(Node::Inner(last)) => {
-                        let inner = Arc::make_mut(last);
+                        let inner = own(last);
                         inner.insert(inner.len(), first);
                     }
                     Some(Node::Leaf(_)) => unreachable!("only inner nodes are built"),

@@ -5,14 +5,13 @@
 
 use alloc::sync::Arc;
 
-use abi::VirtAddr;
+use abi::{AddrRange, VirtAddr};
 
 use super::Tree;
 use super::balance::{balance_below, split_below};
-use super::find::Slot;
 use super::inner::Inner;
 use super::leaf::{LEAF, Leaf, PARTS_MOST};
-use super::node::Node;
+use super::node::{Node, own};
 use super::path::Path;
 use crate::set::Entry;
 
@@ -49,10 +48,11 @@ impl<V: Entry> Tree<V> {
 
     /// Removes the entry that starts at `start` and returns what `look` returns of it; `None` where no entry does.
     pub fn remove_with<R>(&mut self, start: VirtAddr, look: impl FnOnce(&V) -> R) -> Option<R> {
-        let (leaf, index) = self.leaf_of(start)?;
-        let kept = leaf.summary();
-        let result = leaf.remove(index, look);
-        let same = leaf.is_wide() && leaf.summary() == kept;
+        let (result, same) = self.at(start, |leaf, index| {
+            let kept = leaf.summary();
+            let result = leaf.remove(index, look);
+            (result, leaf.is_wide() && leaf.summary() == kept)
+        })?;
         self.len -= 1;
         if !same {
             self.balance(start);
@@ -65,10 +65,12 @@ impl<V: Entry> Tree<V> {
     /// # Preconditions
     /// The entry's range may grow, shrink or move only within the free space around it, and stays not empty.
     pub fn update<R>(&mut self, start: VirtAddr, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        let (leaf, index) = self.leaf_of(start)?;
-        let kept = leaf.summary();
-        let result = leaf.update(index, change);
-        if leaf.summary() != kept {
+        let (result, same) = self.at(start, |leaf, index| {
+            let kept = leaf.summary();
+            let result = leaf.update(index, change);
+            (result, leaf.summary() == kept)
+        })?;
+        if !same {
             self.balance(start);
         }
         Some(result)
@@ -84,19 +86,23 @@ impl<V: Entry> Tree<V> {
     ///
     /// # Preconditions
     /// The parts occupy what the entry did, without gaps.
-    pub fn divide(&mut self, start: VirtAddr, parts: usize, shape: impl FnMut(usize, &mut V)) -> bool {
+    pub fn divide(&mut self, start: VirtAddr, parts: usize, mut shape: impl FnMut(usize, &mut V)) -> bool {
         debug_assert!((2..=1 + PARTS_MOST).contains(&parts), "{parts} parts");
-        let Some((mut leaf, mut index)) = self.leaf_of(start) else { return false };
-        if leaf.len() + PARTS_MOST > LEAF {
-            self.split(start);
-            match self.leaf_of(start) {
-                Some(place) => (leaf, index) = place,
-                None => return false,
+        let divided = loop {
+            let divided = self.at(start, |leaf, index| {
+                let has_room = leaf.len() + PARTS_MOST <= LEAF;
+                if has_room {
+                    leaf.divide(index, parts, &mut shape);
+                }
+                has_room
+            });
+            if divided != Some(false) {
+                break divided.is_some();
             }
-        }
-        leaf.divide(index, parts, shape);
-        self.len += parts - 1;
-        true
+            self.split(start);
+        };
+        self.len += if divided { parts - 1 } else { 0 };
+        divided
     }
 
     /// Lets the entry at `start` grow to `end` and gives `gone` each entry that it takes the place of.
@@ -111,25 +117,41 @@ impl<V: Entry> Tree<V> {
         &mut self,
         start: VirtAddr,
         end: VirtAddr,
-        grow: impl FnOnce(&mut V),
+        grow: impl Fn(&mut V),
         mut gone: impl FnMut(&V),
     ) {
-        let Some((leaf, index)) = self.leaf_of(start) else { return };
-        let kept = leaf.summary();
-        if kept.last >= end {
-            let count = leaf.absorb(index, end, grow, gone);
-            let same = leaf.is_wide() && leaf.summary() == kept;
-            self.len -= count;
-            if !same {
-                self.balance(start);
+        let absorbed = self.at(start, |leaf, index| {
+            let kept = leaf.summary();
+            if kept.last < end {
+                return Err(leaf.ranges.end(index));
             }
-            return;
+            let count = leaf.absorb(index, end, &grow, &mut gone);
+            Ok((count, leaf.is_wide() && leaf.summary() == kept))
+        });
+        match absorbed {
+            None => {}
+            Some(Ok((count, same))) => {
+                self.len -= count;
+                if !same {
+                    self.balance(start);
+                }
+            }
+            Some(Err(at)) => self.absorb_over_leaves(start, AddrRange { start: at, end }, grow, gone),
         }
-        let mut at = leaf.ranges.end(index);
-        while let Some(next) = self.first_ending_after(at).map(Entry::range)
-            && next.start < end
+    }
+
+    /// As [`Tree::absorb`] where what goes lies in other leaves, too: `range` is all of it.
+    fn absorb_over_leaves(
+        &mut self,
+        start: VirtAddr,
+        mut range: AddrRange,
+        grow: impl Fn(&mut V),
+        mut gone: impl FnMut(&V),
+    ) {
+        while let Some(next) = self.first_ending_after(range.start).map(Entry::range)
+            && next.start < range.end
         {
-            at = next.end;
+            range.start = next.end;
             self.remove_with(next.start, &mut gone);
         }
         self.update(start, grow);
@@ -145,13 +167,13 @@ impl<V: Entry> Tree<V> {
         loop {
             match node {
                 Node::Inner(inner) => {
-                    let inner = Arc::make_mut(inner);
+                    let inner = own(inner);
                     let index = inner.index_for(addr, steps.next());
                     path.push(index);
                     node = &mut inner.kids[index];
                 }
                 Node::Leaf(leaf) => {
-                    let leaf = Arc::make_mut(leaf);
+                    let leaf = own(leaf);
                     let index = leaf.index_for(addr, steps.next());
                     path.push(index);
                     trail.set(path);
@@ -161,31 +183,35 @@ impl<V: Entry> Tree<V> {
         }
     }
 
-    /// Returns the leaf of the entry that starts at `start`, and its index there; nodes on the way that others share
-    /// are copied.
-    fn leaf_of(&mut self, start: VirtAddr) -> Option<(&mut Leaf<V>, usize)> {
-        let index = self.index_of(start)?;
+    /// Lets `change` change the leaf of the entry that starts at `start`, whose index there it is given; nodes on the way
+    /// that others share are copied. `None` where no entry starts there. The trail leads to the leaf then.
+    ///
+    /// It mostly does before: the last lookup found the entry or one beside it.
+    #[inline]
+    fn at<R>(&mut self, start: VirtAddr, change: impl FnOnce(&mut Leaf<V>, usize) -> R) -> Option<R> {
+        let mut place = self.leaf_beside(start);
+        if place.is_none() {
+            let (leaf, index) = self.leaf_mut(start);
+            place = leaf.starts_at(index, start).then_some((leaf, index));
+        }
+        place.map(|(leaf, index)| change(leaf, index))
+    }
+
+    /// As [`Tree::leaf_mut`] for the entry that starts at `start`, if the last lookup found it or one beside it.
+    #[inline]
+    fn leaf_beside(&mut self, start: VirtAddr) -> Option<(&mut Leaf<V>, usize)> {
         let mut steps = self.trail.steps();
         let mut node = &mut self.root;
         loop {
             match node {
-                Node::Inner(inner) => node = Arc::make_mut(inner).kids.get_mut(steps.next())?,
-                Node::Leaf(leaf) => return Some((Arc::make_mut(leaf), index)),
+                Node::Inner(inner) => node = own(inner).kids.get_mut(steps.next())?,
+                Node::Leaf(leaf) => {
+                    let leaf = own(leaf);
+                    let index = leaf.index_of(start, steps.next())?;
+                    return Some((leaf, index));
+                }
             }
         }
-    }
-
-    /// Returns the index of the entry that starts at `start` in its leaf, to which the trail then leads. It mostly does:
-    /// the last lookup found the entry or one beside it.
-    #[inline]
-    fn index_of(&mut self, start: VirtAddr) -> Option<usize> {
-        let near = self.follow(self.trail.steps()).and_then(|Slot { leaf, index }| {
-            [index, index.wrapping_sub(1), index + 1].into_iter().find(|index| leaf.starts_at(*index, start))
-        });
-        near.or_else(|| {
-            let Slot { leaf, index } = self.slot_ending_after(start)?;
-            leaf.starts_at(index, start).then_some(index)
-        })
     }
 
     /// Splits the leaf for `addr`.

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use abi::VirtAddr;
 
-use super::node::{Node, Summary, split_point};
+use super::node::{Node, Summary, own, split_point};
 use super::ranges::Ranges;
 use super::row::Row;
 use crate::set::Entry;
@@ -118,10 +118,10 @@ impl<V: Entry> Inner<V> {
         let right = self.remove(index + 1);
         match (&mut self.kids[index], right) {
             (Node::Leaf(left), Node::Leaf(right)) => {
-                Arc::make_mut(left).join(Arc::unwrap_or_clone(right));
+                own(left).join(Arc::unwrap_or_clone(right));
             }
             (Node::Inner(left), Node::Inner(right)) => {
-                Arc::make_mut(left).join(Arc::unwrap_or_clone(right));
+                own(left).join(Arc::unwrap_or_clone(right));
             }
             _ => unreachable!("siblings have one height"),
         }

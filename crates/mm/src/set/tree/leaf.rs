@@ -87,6 +87,13 @@ impl<V: Entry> Leaf<V> {
         index < LEAF && self.ranges.start(index) == start
     }
 
+    /// Returns the index of the entry that starts at `start`, if it is `hint` or one beside it.
+    #[inline]
+    pub(super) fn index_of(&self, start: VirtAddr, hint: usize) -> Option<usize> {
+        let near = [hint, hint.wrapping_sub(1), hint + 1];
+        near.into_iter().find(|index| self.starts_at(*index, start))
+    }
+
     /// Tells whether an entry with this index contains `addr`.
     #[inline]
     pub(super) fn holds(&self, index: usize, addr: VirtAddr) -> bool {
@@ -123,7 +130,7 @@ impl<V: Entry> Leaf<V> {
         &mut self,
         index: usize,
         end: VirtAddr,
-        grow: impl FnOnce(&mut V),
+        grow: impl Fn(&mut V),
         mut gone: impl FnMut(&V),
     ) -> usize {
         let last = self.ranges.end_of_run(index + 1, end);

@@ -65,6 +65,24 @@ impl<V> Clone for Node<V> {
     }
 }
 
+/// Makes a node this set's own: one that others share is copied first.
+///
+/// As [`Arc::make_mut`], but short where nothing is shared: every change does it at each level.
+#[inline(always)]
+pub(super) fn own<T: Clone>(node: &mut Arc<T>) -> &mut T {
+    if Arc::strong_count(node) > 1 {
+        copy(node);
+    }
+    Arc::get_mut(node).expect("nobody else has the node, and there are no weak references")
+}
+
+/// Puts a copy in the place of a node.
+#[cold]
+#[inline(never)]
+fn copy<T: Clone>(node: &mut Arc<T>) {
+    *node = Arc::new(T::clone(node));
+}
+
 /// Says where a full node of `capacity` splits when something comes in at `index`.
 ///
 /// At an edge the next ones will most likely come in there too: the part beside it stays small.
