@@ -117,8 +117,9 @@ pub enum Backing {
     Anonymous,
     /// An open file, also that of shared anonymous memory.
     File(Arc<MapFile>),
-    /// Pages of the kernel (vdso, vvar, uprobes); the number tells them apart.
-    Kernel(u8),
+    /// Pages of the kernel (vdso, vvar, uprobes); the number tells them apart. It is as wide as the pointer above, that a
+    /// mapping is copied in whole words.
+    Kernel(usize),
 }
 
 impl Backing {

@@ -20,8 +20,8 @@ const KERNEL_NAMES: [&[u8]; 6] =
     [b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[uprobes]", b"[vectors]", b"[kernel]"];
 
 /// Returns the number in [`Backing::Kernel`] of pages that the kernel itself maps, by their name.
-pub fn kernel_number(name: &[u8]) -> Option<u8> {
-    KERNEL_NAMES.iter().position(|known| *known == name).map(|number| number as u8)
+pub fn kernel_number(name: &[u8]) -> Option<usize> {
+    KERNEL_NAMES.iter().position(|known| *known == name)
 }
 
 /// What maps shows of a mapping, as far as the twin knows it: not what files are called.
@@ -75,9 +75,7 @@ impl<'a> Name<'a> {
         let given = |before| vma.name().map(|name| Name::Given(before, name));
         match &vma.backing {
             Backing::File(file) => given(b"[anon_shmem:").unwrap_or_else(|| Self::of_file(file)),
-            Backing::Kernel(number) => {
-                Name::Fixed(KERNEL_NAMES.get(usize::from(*number)).copied().unwrap_or_default())
-            }
+            Backing::Kernel(number) => Name::Fixed(KERNEL_NAMES.get(*number).copied().unwrap_or_default()),
             Backing::Anonymous => {
                 let (layout, range) = (space.layout(), vma.range);
                 let stack = layout.start_stack;

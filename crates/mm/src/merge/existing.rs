@@ -49,11 +49,12 @@ impl Change {
         Self { flags, extra: NewExtra::Other(extra) }
     }
 
-    fn apply(self, vma: &mut Vma) {
+    #[inline(always)]
+    fn apply(&self, vma: &mut Vma) {
         let Self { flags, extra } = self;
-        vma.flags = flags;
+        vma.flags = *flags;
         if let NewExtra::Other(extra) = extra {
-            vma.extra = extra;
+            vma.extra.clone_from(extra);
         }
     }
 }

@@ -100,7 +100,7 @@ pub struct KernelPages {
     /// Its flags.
     pub flags: VmFlags,
     /// What tells it from others ([`Backing::Kernel`]).
-    pub number: u8,
+    pub number: usize,
 }
 
 impl<M: Memory> AddressSpace<M> {

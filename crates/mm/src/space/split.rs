@@ -35,10 +35,9 @@ impl<M: Memory> Op<'_, M> {
     /// Splits the mapping that starts at `start` in two at `at`, whatever it is.
     pub(crate) fn split_unasked(&mut self, start: VirtAddr, at: VirtAddr) {
         let Self { space, sys, .. } = self;
-        space.vmas.divide(start, 2, |part, vma| match part {
-            0 => vma.range.end = at,
-            _ => begin_at(vma, at, &mut sys.anon_vmas),
-        });
+        let above =
+            |_, vma: &Vma| upper_part(vma, AddrRange { start: at, end: vma.range.end }, &mut sys.anon_vmas);
+        space.vmas.divide(start, 2, above, |vma| vma.range.end = at);
         M::edged(self, at);
     }
 
@@ -51,25 +50,24 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// # Preconditions
     /// `vma` is a mapping, may be split at both ends of `part`, and `part` is not the whole of it.
-    pub(crate) fn carve(&mut self, vma: AddrRange, part: AddrRange, change: impl FnOnce(&mut Vma)) {
+    pub(crate) fn carve(&mut self, vma: AddrRange, part: AddrRange, change: impl Fn(&mut Vma)) {
         let Self { space, sys, .. } = self;
         let below = part.start > vma.start;
         let above = part.end < vma.end;
         let parts = 1 + usize::from(below) + usize::from(above);
-        let changed = usize::from(below);
-        let mut change = Some(change);
-        space.vmas.divide(vma.start, parts, |number, vma| {
-            if number > 0 {
-                let at = if number == changed { part.start } else { part.end };
-                begin_at(vma, at, &mut sys.anon_vmas);
+        let upper = |number, whole: &Vma| {
+            let changes = number == 1 && below;
+            let range = if changes { part } else { AddrRange { start: part.end, end: vma.end } };
+            let mut upper = upper_part(whole, range, &mut sys.anon_vmas);
+            if changes {
+                change(&mut upper);
             }
-            if number < changed {
-                vma.range.end = part.start;
-            } else if number == changed {
-                vma.range.end = part.end;
-                if let Some(change) = change.take() {
-                    change(vma);
-                }
+            upper
+        };
+        space.vmas.divide(vma.start, parts, upper, |lowest| {
+            lowest.range.end = if below { part.start } else { part.end };
+            if !below {
+                change(lowest);
             }
         });
         if below {
@@ -91,12 +89,21 @@ pub(crate) fn may_split(profile: &Profile, map_count: u64, vma: &Vma, at: VirtAd
     if vma.may_split(at) { Ok(()) } else { Err(Refusal::MayNotSplit) }
 }
 
-/// Lets the copy of a mapping begin at `at`.
-fn begin_at(vma: &mut Vma, at: VirtAddr, anon_vmas: &mut AnonVmas) {
-    debug_assert!(vma.range.start < at && at < vma.range.end, "{at} is inside {}", vma.range);
-    vma.pgoff = vma.pgoff_at(at);
-    vma.range.start = at;
-    if let Some(chain) = &vma.anon {
-        anon_vmas.duplicate(chain);
+/// Makes a part of a mapping that is split, not the lowest.
+#[inline]
+fn upper_part(whole: &Vma, range: AddrRange, anon_vmas: &mut AnonVmas) -> Vma {
+    let Vma { range: _, pgoff: _, flags, backing, anon, extra } = whole;
+    debug_assert!(
+        whole.range.start < range.start && whole.range.covers(range),
+        "{range} is in {}",
+        whole.range
+    );
+    Vma {
+        range,
+        pgoff: whole.pgoff_at(range.start),
+        flags: *flags,
+        backing: backing.clone(),
+        anon: anon.as_ref().map(|chain| anon_vmas.duplicate(chain)),
+        extra: extra.clone(),
     }
 }

@@ -82,17 +82,23 @@ impl<V: Entry> Tree<V> {
     /// AAAAAA  ->  AAABBB or AABBCC
     /// ```
     ///
-    /// `shape` is given each part's number, from the lowest on, and a copy of the entry, that it cuts down.
+    /// `upper` makes each part but the lowest, by its number, from the entry, and `cut` leaves the lowest of it.
     ///
     /// # Preconditions
     /// The parts occupy what the entry did, without gaps.
-    pub fn divide(&mut self, start: VirtAddr, parts: usize, mut shape: impl FnMut(usize, &mut V)) -> bool {
+    pub fn divide(
+        &mut self,
+        start: VirtAddr,
+        parts: usize,
+        mut upper: impl FnMut(usize, &V) -> V,
+        cut: impl Fn(&mut V),
+    ) -> bool {
         debug_assert!((2..=1 + PARTS_MOST).contains(&parts), "{parts} parts");
         let divided = loop {
             let divided = self.at(start, |leaf, index| {
                 let has_room = leaf.len() + PARTS_MOST <= LEAF;
                 if has_room {
-                    leaf.divide(index, parts, &mut shape);
+                    leaf.divide(index, parts, &mut upper, &cut);
                 }
                 has_room
             });
@@ -126,7 +132,8 @@ impl<V: Entry> Tree<V> {
                 return Err(leaf.ranges.end(index));
             }
             let count = leaf.absorb(index, end, &grow, &mut gone);
-            Ok((count, leaf.is_wide() && leaf.summary() == kept))
+            // The first address and the last end stay as they are.
+            Ok((count, leaf.is_wide() && leaf.gap() == kept.gap))
         });
         match absorbed {
             None => {}

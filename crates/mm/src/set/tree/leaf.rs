@@ -1,6 +1,6 @@
 //! A leaf: entries with their starts and ends in arrays of their own.
 
-use abi::VirtAddr;
+use abi::{AddrRange, VirtAddr};
 
 use super::node::{Summary, split_point};
 use super::places::Places;
@@ -42,6 +42,11 @@ impl<V: Entry> Leaf<V> {
     /// Returns the number of entries.
     pub(super) fn len(&self) -> usize {
         self.values.len()
+    }
+
+    /// Returns the longest gap between two entries, in bytes.
+    pub(super) fn gap(&self) -> u64 {
+        self.gap
     }
 
     /// Tells whether the leaf has so many entries that it need not join another.
@@ -94,35 +99,40 @@ impl<V: Entry> Leaf<V> {
         near.into_iter().find(|index| self.starts_at(*index, start))
     }
 
-    /// Tells whether an entry with this index contains `addr`.
+    /// Tells whether an entry with this index contains `addr`: by one comparison, as on which side of it `addr` lies can't be
+    /// guessed.
     #[inline]
     pub(super) fn holds(&self, index: usize, addr: VirtAddr) -> bool {
-        index < LEAF && self.ranges.get(index).contains(addr)
+        let inside = |range: AddrRange| addr.0.wrapping_sub(range.start.0) < range.len();
+        index < LEAF && inside(self.ranges.get(index))
     }
 
-    /// Divides the entry at `index` in `parts`: `shape` is given each part's number, from the lowest on, and a copy of
-    /// the entry, that it cuts down.
+    /// Divides the entry at `index` in `parts`: `upper` makes each but the lowest, by its number, from the entry, and `cut`
+    /// leaves the lowest of it.
     ///
     /// # Preconditions
     /// The leaf has room for [`PARTS_MOST`] more; the parts occupy what the entry did.
-    pub(super) fn divide(&mut self, index: usize, parts: usize, mut shape: impl FnMut(usize, &mut V)) {
+    #[inline]
+    pub(super) fn divide(
+        &mut self,
+        index: usize,
+        parts: usize,
+        mut upper: impl FnMut(usize, &V) -> V,
+        cut: impl FnOnce(&mut V),
+    ) {
         let whole = self.ranges.get(index);
         self.ranges.open(index + 1, parts - 1);
         self.values.open(index + 1, parts - 1);
-        // All copies come first: a value is read fastest when it was not just written.
         for part in 1..parts {
-            self.values.copy(index, index + part);
-        }
-        let mut start = whole.start;
-        for part in 0..parts {
-            let value = self.values.get_mut(index + part);
-            shape(part, value);
-            let range = value.range();
-            debug_assert!(range.start == start && !range.is_empty(), "{range} is a part of {whole}");
+            let range = self.values.derive(index, index + part, |whole| upper(part, whole)).range();
             self.ranges.set(index + part, range);
-            start = range.end;
         }
-        debug_assert_eq!(start, whole.end, "the parts are all of {whole}");
+        let lowest = self.values.get_mut(index);
+        cut(lowest);
+        self.ranges.set(index, lowest.range());
+        debug_assert!(self.ranges.touch(index..index + parts), "the parts of {whole} touch");
+        debug_assert_eq!(whole.start, self.ranges.start(index), "the parts are all of {whole}");
+        debug_assert_eq!(whole.end, self.ranges.end(index + parts - 1), "the parts are all of {whole}");
     }
 
     /// Lets the entry at `index` grow to `end` over those that follow; returns how many went.

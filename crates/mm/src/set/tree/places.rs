@@ -72,15 +72,13 @@ impl<V> Places<V> {
         self.len += count;
     }
 
-    /// Puts a copy of the value at `index` in the place opened at `to`.
-    pub(super) fn copy(&mut self, index: usize, to: usize)
-    where
-        V: Clone,
-    {
-        // From place to place, not by way of the stack.
+    /// Makes a value from the one at `index` in the place opened at `to`, and returns it.
+    #[inline]
+    pub(super) fn derive(&mut self, index: usize, to: usize, make: impl FnOnce(&V) -> V) -> &V {
+        // From place to place, not by way of the stack: what was just written in pieces is slow to read.
         let [old, new] = [self.place(index), self.place(to)];
         match self.values.get_disjoint_mut([old, new]) {
-            Ok([Some(old), new]) => *new = Some(old.clone()),
+            Ok([Some(old), new]) => new.insert(make(old)),
             _ => unreachable!("two places, the first with a value"),
         }
     }

@@ -232,7 +232,8 @@ impl World {
     fn divide(&mut self, page: u64) {
         let Some(index) = self.oracle.index_ending_after(at(page)) else { return };
         let old = self.oracle.0[index].range;
-        assert!(!self.tree.divide(VirtAddr(old.start.0 + 1), 2, |_, _| unreachable!()));
+        let nowhere = VirtAddr(old.start.0 + 1);
+        assert!(!self.tree.divide(nowhere, 2, |_, _| unreachable!(), |_| unreachable!()));
         let count = old.pages().min(3);
         if count < 2 {
             return;
@@ -243,10 +244,8 @@ impl World {
         let piece = |part: u64| Piece { range: AddrRange::new(edge(part), edge(part + 1)), mark };
         self.oracle.0[index].range.end = edge(1);
         (1..count).for_each(|part| self.oracle.insert(piece(part)));
-        assert!(self.tree.divide(old.start, count as usize, |part, value| {
-            let piece = piece(part as u64);
-            *value = if part == 0 { Piece { range: piece.range, ..*value } } else { piece };
-        }));
+        let upper = |part, _: &Piece| piece(part as u64);
+        assert!(self.tree.divide(old.start, count as usize, upper, |lowest| lowest.range.end = edge(1)));
     }
 
     fn absorb(&mut self, page: u64, count: usize, more: u64) {
