@@ -1,9 +1,9 @@
 //! The campaign of programs with contents: each is run until chance had no part in how it ends.
 
-use abi::{AddrRange, VirtAddr};
-use mm::Mutation;
+use abi::{AddrRange, Fd, VirtAddr};
+use mm::{FileKind, Mutation};
 
-use super::chance::{Chance, looks_sampled};
+use super::chance::{Chance, looks_sampled, looks_written_back};
 use super::generate::Generator;
 use super::run::Run;
 use super::world::{WIDE, WINDOW, World};
@@ -67,7 +67,7 @@ impl Runner for Worlds {
             end = undisturbed(world, *mutation, &program).unwrap_or(Ok(Counted::default()));
         }
         if let Err(Stop::Diverged(found)) = &end
-            && looks_sampled(found)
+            && (looks_sampled(found) || looks_written_back(found, |fd| is_of_disk(world.as_ref(), fd)))
             && (0..TRIES).any(|_| once(world, *mutation, &program).is_ok())
         {
             counted.asked += 1;
@@ -86,6 +86,10 @@ fn ready(world: &mut Option<World>, mutation: Option<Mutation>) -> Result<&mut W
         Some(world) => Ok(world),
         None => Ok(world.insert(World::start(mutation)?)),
     }
+}
+
+fn is_of_disk(world: Option<&World>, fd: Fd) -> bool {
+    world.and_then(|world| world.file(fd)).is_some_and(|file| file.map.kind == FileKind::Regular)
 }
 
 fn once(world: &mut Option<World>, mutation: Option<Mutation>, program: &Program) -> Result<Counted, Stop> {

@@ -1,15 +1,16 @@
-//! What chance did to huge pages: free memory had none, khugepaged joined some, reclaim or compaction looked at them. The
-//! kernel's own counters tell it.
+//! What chance did to a program: free memory had no huge page, khugepaged joined some, reclaim or compaction looked at them,
+//! which the kernel's own counters tell; DAMON looked, a page was written back, which only a repetition tells.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use abi::AddrRange;
+use abi::{AddrRange, Call, Fd};
 
 use super::world::WIDE;
 use crate::fuzz::divergence::{Divergence, What};
+use crate::fuzz::line::{Act, Line};
 
 /// The counters of the kernel's events that have a say: faults that every rule allowed a huge page and that got none; pages
 /// that were looked at, and perhaps marked as accessed, because memory or large pieces of it were short.
@@ -103,6 +104,20 @@ pub(super) fn looks_sampled(divergence: &Divergence) -> bool {
     let is_referenced = |line: &str| line.starts_with("Referenced:");
     let lines = |text: &str| text.split("; ").skip(1).all(is_referenced);
     divergence.what == What::Usage && lines(&divergence.twin) && lines(&divergence.kernel) && samples()
+}
+
+/// Tells whether a divergence is such as writeback makes: what is in pages differs in a program that maps a file of a disk.
+/// What is stored behind the end of such a file is zeroed when its last page is written back, which may be at any time
+/// (`fs/ext4/page-io.c: ext4_bio_write_folio`). One that a rule makes comes each time.
+pub(super) fn looks_written_back(divergence: &Divergence, is_of_disk: impl Fn(Fd) -> bool) -> bool {
+    let maps_disk = |line: &Line| matches!(line.act, Act::Call(Call::Mmap { fd, .. }) if is_of_disk(fd));
+    let loaded = |text: &str| text.starts_with("Loaded");
+    let of_pages = match divergence.what {
+        What::Contents => true,
+        What::Answer => loaded(&divergence.twin) && loaded(&divergence.kernel),
+        _ => false,
+    };
+    of_pages && divergence.lines.iter().any(maps_disk)
 }
 
 fn number(text: &str) -> u64 {
