@@ -1,6 +1,7 @@
 //! The campaign of programs of calls: which program a number stands for, and how deep it is compared.
 
 use super::campaign::{self, Finding, Plan, Ran, Runner, Summary};
+use super::course::Running;
 use super::error::FuzzError;
 use super::generate::Generator;
 use super::line::Program;
@@ -58,7 +59,7 @@ impl Runner for Worlds {
         let crowd = is_crowded(index).then(|| generator.crowd(&run));
         let begun = crowd.map_or(Ok(()), |line| run.line(line));
         let end = begun.and_then(|()| generator.drive(&mut run)).and_then(|()| run.finish());
-        let (counted, program, seen) = (run.counted, run.program(), std::mem::take(&mut run.seen));
+        let (counted, program, seen) = (run.course.counted, run.program(), std::mem::take(&mut run.seen));
         let unusable = matches!(end, Err(Stop::Failed(_)));
         if end.is_err() && (run.abandon().is_err() || unusable) {
             self.drop_world(direction);

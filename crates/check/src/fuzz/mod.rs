@@ -4,6 +4,7 @@ mod calls;
 mod campaign;
 mod compare;
 mod contents;
+mod course;
 mod divergence;
 mod error;
 mod files;

@@ -6,6 +6,7 @@
 use abi::{Advice, Call, Fd, MapFlags, PAGE_SIZE, Prot, RemapFlags, VirtAddr};
 use live::Setup;
 
+use super::course::Running;
 use super::divergence::Divergence;
 use super::error::FuzzError;
 use super::line::{Act, Line, Privilege, Program};
@@ -56,7 +57,7 @@ fn one_process(
     let depth = Depth { every: 1, flags: Flags::Never };
     let mut run = Run::start(world, Privilege::Kept, depth)?;
     let end = fill(&mut run, programs, done).and_then(|()| run.finish());
-    done.counted.add(run.counted);
+    done.counted.add(run.course.counted);
     let lines = run.program();
     match end {
         Ok(_) => Ok(()),

@@ -2,6 +2,7 @@
 
 use mm::Mutation;
 
+use super::course::Running;
 use super::error::FuzzError;
 use super::line::Program;
 use super::origin::Direction;

@@ -8,6 +8,7 @@ use super::generate::Generator;
 use super::run::Run;
 use super::world::{WIDE, WINDOW, World};
 use crate::fuzz::campaign::{self, Finding, Plan, Ran, Runner, Summary};
+use crate::fuzz::course::Running;
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Act, Program};
 use crate::fuzz::origin::Direction;
@@ -56,7 +57,7 @@ impl Runner for Worlds {
             Err(Stop::Diverged(found)) => return Err(FuzzError::Setup(found.to_string())),
         };
         let mut end = generator.drive(&mut run).and_then(|()| run.finish());
-        let (mut counted, program) = (run.counted, run.program());
+        let (mut counted, program) = (run.course.counted, run.program());
         counted.asked += run.system.huge_asked();
         let is_good = end.is_ok() || run.abandon().is_ok();
         if !is_good || matches!(end, Err(Stop::Failed(_))) {

@@ -47,11 +47,11 @@ impl Run<'_> {
     /// but for the memory that steps come through, whose parts two processes each have in one table.
     pub(super) fn begin_counting(&mut self, who: usize) -> Result<(), Stop> {
         let kernel = self.counted_by_kernel(who)?;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let own = kernel.without(Counters::of(&actor.space));
         actor.outside = own;
         let parent = actor.parent;
-        let known = self.actors[parent].as_ref().map_or(own, |parent| parent.outside);
+        let known = self.course.actors[parent].as_ref().map_or(own, |parent| parent.outside);
         if own.tables.abs_diff(known.tables) <= 1 {
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl Run<'_> {
     /// where it is: see [`mm::AddressSpace::upgraded`].
     pub(super) fn compare_counters(&mut self, who: usize) -> Result<(), Stop> {
         let kernel = self.counted_by_kernel(who)?;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let (twin, mut kernel) = (Counters::of(&actor.space), kernel.without(actor.outside));
         let for_nothing = kernel.minor.saturating_sub(twin.minor);
         if for_nothing <= actor.space.upgraded() {
@@ -76,7 +76,7 @@ impl Run<'_> {
     }
 
     fn counted_by_kernel(&mut self, who: usize) -> Result<Counters, Stop> {
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else {
+        let Some(process) = self.course.actors[who].as_ref().map(|actor| actor.process) else {
             return Ok(Counters::default());
         };
         let live = &mut self.world.live;

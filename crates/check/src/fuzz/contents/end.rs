@@ -7,8 +7,9 @@ use mm::{VmFlags, Why};
 use super::expect;
 use super::run::{Expected, Run};
 use super::still::Texts;
+use crate::fuzz::course::Running;
 use crate::fuzz::divergence::What;
-use crate::fuzz::run::{Counted, Stop};
+use crate::fuzz::run::Stop;
 
 const GETPID: u32 = 39;
 
@@ -16,31 +17,23 @@ impl Run<'_> {
     /// Makes the pages present that the process's own part needs.
     pub(super) fn begin(&mut self, who: usize) -> Result<(), Stop> {
         self.flush()?;
-        self.pending_of = who;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        self.course.pending_of = who;
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let process = actor.process;
         self.world.live.recycle(process);
         self.world.live.warm(process)?;
         let told = self.world.live.act(process, Step::Raw { nr: GETPID, args: [0; 6] })?;
-        if let (Answer::Returned(Ok(pid)), Some(actor)) = (told, &mut self.actors[who]) {
+        if let (Answer::Returned(Ok(pid)), Some(actor)) = (told, &mut self.course.actors[who]) {
             actor.pid = pid;
         }
         self.begin_counting(who)
     }
 
-    /// Compares what is left, and ends every process.
-    pub(super) fn finish(&mut self) -> Result<Counted, Stop> {
-        for who in (0..self.actors.len()).rev() {
-            self.finish_one(who)?;
-        }
-        Ok(self.counted)
-    }
-
-    /// Ends one process, without children that live.
-    pub(super) fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
+    /// Compares what is left of one process, and ends it.
+    pub(super) fn end(&mut self, who: usize) -> Result<(), Stop> {
         self.flush()?;
-        self.pending_of = who;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        self.course.pending_of = who;
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let process = actor.process;
         self.world.live.recycle(process);
         let words = expect::pagemap(&mut actor.space, &mut self.system, self.window);
@@ -53,7 +46,7 @@ impl Run<'_> {
         self.read_everything(who)?;
         self.flush()?;
         self.world.live.recycle(process);
-        let Some(actor) = self.actors[who].take() else { return Ok(()) };
+        let Some(actor) = self.course.actors[who].take() else { return Ok(()) };
         self.world.live.finish(process)?;
         actor.space.exit(&mut self.system);
         Ok(())
@@ -72,7 +65,7 @@ impl Run<'_> {
     /// program's: the differences count.
     fn compare_sums(&self, who: usize, texts: &Texts) -> Result<(), Stop> {
         let status = proc_text::status(&texts.status)?;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let pages = |bytes: Option<u64>| bytes.unwrap_or(0) / PAGE_SIZE;
         let kernel = [status.rss_anon, status.rss_file, status.rss_shmem].map(pages);
         let ours = twin_sums(&actor.space);
@@ -89,7 +82,7 @@ impl Run<'_> {
         for at in 0..self.window.pages() as usize {
             self.make_room(who)?;
             let addr = expect::page(at);
-            let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+            let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
             let readable = actor.space.find(addr).is_some_and(|vma| vma.flags.contains(VmFlags::READ));
             if !readable {
                 continue;

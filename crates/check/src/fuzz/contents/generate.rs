@@ -9,6 +9,7 @@ use mm::{FileKind, VmFlags};
 use super::run::Run;
 use super::uffd;
 use super::world::{HARMLESS, HUGE_MAX, HUGE_PAGES, HUGE_START, WIDE, WINDOW};
+use crate::fuzz::course::Running;
 use crate::fuzz::line::{Act, Line};
 use crate::fuzz::rng::Rng;
 use crate::fuzz::run::Stop;
@@ -130,7 +131,7 @@ fn beginning(rng: &mut Rng) -> Vec<Call> {
 /// Tells whether a range reaches into a mapping of some kind.
 fn reaches(run: &Run<'_>, who: usize, (addr, len): (VirtAddr, u64), is: impl Fn(&mm::Vma) -> bool) -> bool {
     let Some(range) = AddrRange::from_len(addr, len) else { return false };
-    let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
+    let space = run.course.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
     space.is_some_and(|space| space.vmas_in(range).any(is))
 }
 
@@ -169,9 +170,9 @@ impl Generator {
     }
 
     fn line(&mut self, run: &Run<'_>) -> Line {
-        let living: Vec<usize> = run.living().map(|(who, _)| who).collect();
-        let stays = self.rng.percent(80) && living.contains(&run.pending_of);
-        let who = if stays { run.pending_of } else { self.rng.pick(&living) };
+        let living: Vec<usize> = run.course.living().map(|(who, _)| who).collect();
+        let stays = self.rng.percent(80) && living.contains(&run.course.pending_of);
+        let who = if stays { run.course.pending_of } else { self.rng.pick(&living) };
         let roll = self.rng.below(100);
         let act = if roll < self.forks {
             if living.len() < LIVING_MAX && self.rng.percent(70) { Act::Fork } else { Act::Exit }
@@ -203,7 +204,7 @@ impl Generator {
 
     /// A call, or one of a userfaultfd's.
     fn other(&mut self, run: &Run<'_>, who: usize) -> Act {
-        let actor = run.actors.get(who).and_then(Option::as_ref);
+        let actor = run.course.actors.get(who).and_then(Option::as_ref);
         let by_uffd = self.rng.percent(self.uffd);
         match actor.filter(|_| by_uffd).and_then(|actor| uffd::act(&mut self.rng, actor, self.window)) {
             Some(act) => act,
@@ -326,7 +327,7 @@ impl Generator {
     /// The vector goes into the window: mostly where it may be written, as what it says is compared there.
     fn mincore(&mut self, run: &Run<'_>, who: usize, addr: VirtAddr, len: u64) -> Call {
         let inside = self.rng.below(PAGE_SIZE);
-        let space = run.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
+        let space = run.course.actors.get(who).and_then(Option::as_ref).map(|actor| &actor.space);
         let places: Vec<_> = space.map_or_else(Vec::new, |space| {
             let open = VmFlags::READ.with(VmFlags::WRITE);
             // Its bytes are no instructions that a fetch may execute.

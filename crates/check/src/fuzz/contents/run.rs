@@ -1,7 +1,7 @@
 //! One program on both sides: the twin goes ahead line by line, the kernel follows in batches.
 
 use abi::{AddrRange, Advice, Call, Errno, Fd, FileOff, PAGE_SIZE, VirtAddr};
-use live::{Answer, Process, Setup, Step, Ticket};
+use live::{Answer, Live, Process, Setup, Step, Ticket};
 use mm::{Basis, Fault, FileInput, FileKind, Input, Uffd, Why};
 use proc_text::{PagemapEntry, PagemapFacts};
 use proc_twin::Names;
@@ -9,10 +9,11 @@ use proc_twin::Names;
 use super::counters::Counters;
 use super::expect;
 use super::world::{Space, Sys, World};
-use crate::fuzz::divergence::{Divergence, What};
+use crate::fuzz::course::{self, Course, Running};
+use crate::fuzz::divergence::What;
 use crate::fuzz::error::FuzzError;
-use crate::fuzz::line::{Act, Line, Privilege, Program};
-use crate::fuzz::run::{Counted, Stop};
+use crate::fuzz::line::{Act, Privilege, Program};
+use crate::fuzz::run::Stop;
 
 /// Texts and what is in the pages are compared after so many lines.
 const HASH_EVERY: usize = 16;
@@ -28,6 +29,16 @@ pub(super) struct Actor {
     pub(super) outside: Counters,
     /// Its userfaultfd, with its descriptor.
     pub(super) uffds: Vec<(Fd, Uffd)>,
+}
+
+impl course::Actor for Actor {
+    fn process(&self) -> Process {
+        self.process
+    }
+
+    fn parent(&self) -> usize {
+        self.parent
+    }
 }
 
 /// What the twin said of a line.
@@ -59,11 +70,7 @@ pub(super) struct Pending {
 pub(super) struct Run<'w> {
     pub(super) world: &'w mut World,
     pub(super) system: Sys,
-    pub(super) actors: Vec<Option<Actor>>,
-    pub(super) lines: Vec<Line>,
-    pub(super) counted: Counted,
-    pub(super) pending: Vec<Pending>,
-    pub(super) pending_of: usize,
+    pub(super) course: Course<Actor, Pending>,
     /// Where everything happens.
     pub(super) window: AddrRange,
     /// The names of files, and which one the kernel made for each mapping of shared anonymous memory that was seen.
@@ -82,103 +89,42 @@ impl<'w> Run<'w> {
         let actor =
             Actor { process, pid: 0, space, parent: 0, outside: Counters::default(), uffds: Vec::new() };
         let names = Names { paths: world.paths.clone(), ..Names::default() };
-        let mut run = Self {
-            world,
-            system,
-            actors: vec![Some(actor)],
-            lines: Vec::new(),
-            counted: Counted::default(),
-            pending: Vec::new(),
-            pending_of: 0,
-            window,
-            names,
-        };
+        let mut run = Self { world, system, course: Course::of(actor), window, names };
         run.begin(0)?;
         Ok(run)
     }
 
     pub(super) fn program(&self) -> Program {
-        Program { privilege: Privilege::Kept, lines: self.lines.clone() }
-    }
-
-    /// The processes that live, by number.
-    pub(super) fn living(&self) -> impl Iterator<Item = (usize, &Actor)> {
-        self.actors.iter().enumerate().filter_map(|(who, actor)| Some((who, actor.as_ref()?)))
-    }
-
-    /// Ends every process of a run that stopped.
-    pub(super) fn abandon(mut self) -> Result<(), FuzzError> {
-        for actor in self.actors.drain(..).rev().flatten() {
-            self.world.live.finish(actor.process)?;
-        }
-        Ok(())
-    }
-
-    /// Does one line on the twin and hands it to the kernel. A line of a process that is gone does nothing.
-    pub(super) fn line(&mut self, line: Line) -> Result<(), Stop> {
-        let who = line.who;
-        if self.actors.get(who).is_none_or(Option::is_none) {
-            return Ok(());
-        }
-        if who != self.pending_of {
-            self.flush()?;
-            self.pending_of = who;
-        }
-        self.make_room(who)?;
-        self.lines.push(line.clone());
-        match line.act {
-            Act::Load(addr) => self.load(who, addr, 1, Step::Load(addr)),
-            Act::Get(addr) => self.load(who, addr, 8, Step::LoadWord(addr)),
-            Act::Store(addr) => self.store(who, addr, &[0x90], Step::Store(addr, 0x90)),
-            Act::Put(addr, word) => self.store(who, addr, &word.to_le_bytes(), Step::StoreWord(addr, word)),
-            Act::Fetch(addr) => self.fetch(who, addr),
-            Act::FileRead { file, offset, bytes } => self.file_read(who, file, offset, bytes),
-            Act::FileWrite { file, offset, bytes, fill } => self.file_write(who, file, offset, bytes, fill),
-            Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
-            Act::Uffd { features } => self.make_uffd(who, features),
-            Act::Pointed { call, words, .. } => self.uffd_call(who, call, &words),
-            Act::Fork => self.fork(who),
-            Act::Exit => self.exit(who),
-            Act::Call(call) => self.call(who, call),
-            _ => {
-                self.counted.unmodelled += 1;
-                Ok(())
-            }
-        }?;
-        if self.pending_of != who {
-            self.flush()?;
-            self.pending_of = who;
-        }
-        self.look(who)
+        Program { privilege: Privilege::Kept, lines: self.course.lines.clone() }
     }
 
     fn load(&mut self, who: usize, addr: VirtAddr, bytes: usize, step: Step) -> Result<(), Stop> {
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let mut word = [0; 8];
         let loaded = actor.space.load(&mut self.system, addr, &mut word[..bytes]);
-        self.counted.accesses += 1;
+        self.course.counted.accesses += 1;
         self.push(who, step, Expected::Loaded(loaded.map(|()| u64::from_le_bytes(word))), Why::default())
     }
 
     pub(super) fn store(&mut self, who: usize, addr: VirtAddr, bytes: &[u8], step: Step) -> Result<(), Stop> {
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let stored = actor.space.store(&mut self.system, addr, bytes);
         self.note_file_use(who, addr);
         self.note_file_use(who, VirtAddr(addr.0 + bytes.len() as u64 - 1));
-        self.counted.accesses += 1;
+        self.course.counted.accesses += 1;
         self.push(who, step, Expected::Done(stored), Why::default())
     }
 
     fn fetch(&mut self, who: usize, addr: VirtAddr) -> Result<(), Stop> {
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let fetched = actor.space.fetch(&mut self.system, addr, &mut [0; 2]);
-        self.counted.accesses += 1;
+        self.course.counted.accesses += 1;
         self.push(who, Step::Fetch(addr), Expected::Done(fetched), Why::default())
     }
 
     /// A store may have reached a file.
     fn note_file_use(&mut self, who: usize, addr: VirtAddr) {
-        let vma = self.actors[who].as_ref().and_then(|actor| actor.space.find(addr));
+        let vma = self.course.actors[who].as_ref().and_then(|actor| actor.space.find(addr));
         self.world.files_changed |= vma.is_some_and(|vma| vma.backing.file().is_some());
     }
 
@@ -188,13 +134,15 @@ impl<'w> Run<'w> {
         let len = self.system.read_file(map.object, map.kind, offset, &mut read).unwrap_or(0);
         read.truncate(len);
         let step = Step::FileRead { fd: Setup::fd(file), offset: FileOff(offset), bytes: bytes as usize };
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         self.push(who, step, Expected::Bytes(read), Why::default())
     }
 
     fn file_write(&mut self, who: usize, file: usize, offset: u64, bytes: u64, fill: u8) -> Result<(), Stop> {
         let Some(map) = self.world.files.get(file).map(|file| file.map.clone()) else { return Ok(()) };
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        let Some(process) = self.course.actors[who].as_ref().map(|actor| actor.process) else {
+            return Ok(());
+        };
         let data = vec![fill; bytes as usize];
         let from = self.world.live.put(process, &data)?;
         self.world.files_changed = true;
@@ -205,7 +153,7 @@ impl<'w> Run<'w> {
             Err(Errno::EBADF)
         };
         let step = Step::FileWrite { fd: Setup::fd(file), offset: FileOff(offset), from, bytes };
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         self.push(who, step, Expected::Result(expected), Why::default())
     }
 
@@ -219,7 +167,7 @@ impl<'w> Run<'w> {
         } else {
             Err(Errno::EINVAL)
         };
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         let step = Step::FileTruncate { fd: Setup::fd(file), bytes };
         self.push(who, step, Expected::Result(expected), Why::default())
     }
@@ -233,23 +181,23 @@ impl<'w> Run<'w> {
             input.file = self.file_input(fd);
         }
         self.world.files_changed |= matches!(call, Call::Madvise { advice: Advice::REMOVE, .. });
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         // A copy of all that there is takes its time.
         let before = may_ask(call).then(|| (actor.space.clone(), self.system.clone()));
         let mut outcome = actor.space.call(&mut self.system, call, &input);
         self.note_written(who, call);
         if outcome.basis == Basis::Predicted {
-            self.counted.calls += 1;
+            self.course.counted.calls += 1;
             self.push(who, Step::Call(call), Expected::Result(outcome.result), outcome.why)?;
             return if matches!(call, Call::Mincore { .. }) { self.look_inside(who) } else { Ok(()) };
         }
-        let (Some(before), Some(actor)) = (before, &mut self.actors[who]) else {
+        let (Some(before), Some(actor)) = (before, &mut self.course.actors[who]) else {
             return Err(FuzzError::Setup(format!("{call}: the twin did not predict it")).into());
         };
         (actor.space, self.system) = before;
         if outcome.basis == Basis::NotModelled {
-            self.counted.unmodelled += 1;
-            self.lines.pop();
+            self.course.counted.unmodelled += 1;
+            self.course.lines.pop();
             return Ok(());
         }
         let process = actor.process;
@@ -260,10 +208,10 @@ impl<'w> Run<'w> {
             input.observed = Some(result);
             input.placed = result.ok().map(VirtAddr);
         }
-        self.counted.asked += 1;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        self.course.counted.asked += 1;
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         outcome = actor.space.call(&mut self.system, call, &input);
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         self.pend(ticket, Expected::Result(outcome.result), outcome.why);
         Ok(())
     }
@@ -285,13 +233,13 @@ impl<'w> Run<'w> {
 
     fn fork(&mut self, who: usize) -> Result<(), Stop> {
         self.flush()?;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let process = actor.process;
         self.world.live.recycle(process);
         let forked = self.world.live.act(process, Step::Fork)?;
         let input = Input { caps: self.world.caps, ..Input::default() };
         let twin = actor.space.fork(&mut self.system, &input);
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         match (forked, twin) {
             (Answer::Forked(process), Ok(space)) => {
                 let actor = Actor {
@@ -302,8 +250,8 @@ impl<'w> Run<'w> {
                     outside: Counters::default(),
                     uffds: Vec::new(),
                 };
-                self.actors.push(Some(actor));
-                self.begin(self.actors.len() - 1)
+                self.course.actors.push(Some(actor));
+                self.begin(self.course.actors.len() - 1)
             }
             (Answer::Returned(Err(errno)), Err(ours)) if errno == ours => Ok(()),
             (answer, twin) => {
@@ -313,20 +261,12 @@ impl<'w> Run<'w> {
         }
     }
 
-    fn exit(&mut self, who: usize) -> Result<(), Stop> {
-        let has_children = self.living().any(|(other, actor)| other != who && actor.parent == who);
-        if who == 0 || has_children {
-            return Ok(());
-        }
-        self.finish_one(who)
-    }
-
     /// Reads the pagemap after a line, and now and then the texts and what is in the pages.
     fn look(&mut self, who: usize) -> Result<(), Stop> {
-        let at = self.lines.len();
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let at = self.course.lines.len();
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let words = expect::pagemap(&mut actor.space, &mut self.system, self.window);
-        self.counted.maps += 1;
+        self.course.counted.maps += 1;
         self.push(who, Step::Pagemap(self.window), Expected::Pagemap(words), Why::default())?;
         if !at.is_multiple_of(HASH_EVERY) {
             return Ok(());
@@ -336,7 +276,7 @@ impl<'w> Run<'w> {
     }
 
     pub(super) fn look_inside(&mut self, who: usize) -> Result<(), Stop> {
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         for (range, hashes) in expect::hashes(&mut actor.space, &mut self.system, self.window) {
             self.push(who, Step::Hash(range), Expected::Hashes(hashes), Why::default())?;
         }
@@ -344,19 +284,72 @@ impl<'w> Run<'w> {
     }
 
     pub(super) fn push(&mut self, who: usize, step: Step, expected: Expected, why: Why) -> Result<(), Stop> {
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let ticket = self.world.live.push(actor.process, step)?;
         self.pend(ticket, expected, why);
         Ok(())
     }
 
     fn pend(&mut self, ticket: Ticket, expected: Expected, why: Why) {
-        self.pending.push(Pending { at: self.lines.len().saturating_sub(1), ticket, expected, why });
+        self.course.pending.push(Pending {
+            at: self.course.lines.len().saturating_sub(1),
+            ticket,
+            expected,
+            why,
+        });
     }
 
-    /// Lets the kernel do what it was handed if there is no room for more.
-    pub(super) fn make_room(&mut self, who: usize) -> Result<(), Stop> {
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+    pub(super) fn diverged(&self, what: What, twin: String, kernel: String, why: Why) -> Stop {
+        let at = self.course.lines.len().saturating_sub(1);
+        Stop::Diverged(Box::new(self.course.divergence(at, what, twin, kernel, why)))
+    }
+
+    /// Tells whether a file's page cache is the kernel's own to fill: growing such a file by `ftruncate` leaves it a hole.
+    pub(super) fn is_of_disk(&self, file: usize) -> bool {
+        self.world.files.get(file).is_some_and(|file| file.map.kind == FileKind::Regular)
+    }
+}
+
+impl Running for Run<'_> {
+    type Actor = Actor;
+    type Pending = Pending;
+
+    fn course(&mut self) -> &mut Course<Actor, Pending> {
+        &mut self.course
+    }
+
+    fn live(&mut self) -> &mut Live {
+        &mut self.world.live
+    }
+
+    fn act(&mut self, who: usize, act: Act) -> Result<(), Stop> {
+        match act {
+            Act::Load(addr) => self.load(who, addr, 1, Step::Load(addr)),
+            Act::Get(addr) => self.load(who, addr, 8, Step::LoadWord(addr)),
+            Act::Store(addr) => self.store(who, addr, &[0x90], Step::Store(addr, 0x90)),
+            Act::Put(addr, word) => self.store(who, addr, &word.to_le_bytes(), Step::StoreWord(addr, word)),
+            Act::Fetch(addr) => self.fetch(who, addr),
+            Act::FileRead { file, offset, bytes } => self.file_read(who, file, offset, bytes),
+            Act::FileWrite { file, offset, bytes, fill } => self.file_write(who, file, offset, bytes, fill),
+            Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
+            Act::Uffd { features } => self.make_uffd(who, features),
+            Act::Pointed { call, words, .. } => self.uffd_call(who, call, &words),
+            Act::Fork => self.fork(who),
+            Act::Exit => self.exit(who),
+            Act::Call(call) => self.call(who, call),
+            _ => {
+                self.course.counted.unmodelled += 1;
+                Ok(())
+            }
+        }?;
+        self.turn_to(who)?;
+        self.look(who)
+    }
+
+    fn make_room(&mut self, who: usize) -> Result<(), Stop> {
+        let Some(process) = self.course.actors[who].as_ref().map(|actor| actor.process) else {
+            return Ok(());
+        };
         let live = &self.world.live;
         let bytes = self.window.pages() as usize * 16 + 2 * PAGE_SIZE as usize;
         if live.room(process) < 128 || live.room_bytes(process) < 4 * bytes {
@@ -366,17 +359,8 @@ impl<'w> Run<'w> {
         Ok(())
     }
 
-    /// Lets the kernel do what it was handed, and compares.
-    pub(super) fn flush(&mut self) -> Result<(), Stop> {
-        if let (false, Some(actor)) = (self.pending.is_empty(), &self.actors[self.pending_of]) {
-            self.world.live.run(actor.process)?;
-            self.compare()?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn compare(&mut self) -> Result<(), Stop> {
-        for Pending { at, ticket, expected, why } in std::mem::take(&mut self.pending) {
+    fn compare(&mut self) -> Result<(), Stop> {
+        for Pending { at, ticket, expected, why } in std::mem::take(&mut self.course.pending) {
             let answer = self.world.live.answer(ticket)?;
             let what = match &expected {
                 Expected::Pagemap(words) => {
@@ -386,7 +370,8 @@ impl<'w> Run<'w> {
                     if ours == told {
                         continue;
                     }
-                    let mut found = self.divergence(at, What::Pages, String::new(), String::new(), why);
+                    let mut found =
+                        self.course.divergence(at, What::Pages, String::new(), String::new(), why);
                     (found.twin_map, found.kernel_map) = differing(&ours, &told);
                     return Err(Stop::Diverged(Box::new(found)));
                 }
@@ -396,7 +381,7 @@ impl<'w> Run<'w> {
                         continue;
                     }
                     let (twin, kernel) = (format!("{hashes:x?}"), format!("{told:x?}"));
-                    let found = self.divergence(at, What::Contents, twin, kernel, why);
+                    let found = self.course.divergence(at, What::Contents, twin, kernel, why);
                     return Err(Stop::Diverged(Box::new(found)));
                 }
                 Expected::Bytes(bytes) => {
@@ -410,33 +395,15 @@ impl<'w> Run<'w> {
                 expected if agrees(expected, answer) => continue,
                 _ => What::Answer,
             };
-            let found = self.divergence(at, what, format!("{expected:x?}"), format!("{answer:x?}"), why);
+            let found =
+                self.course.divergence(at, what, format!("{expected:x?}"), format!("{answer:x?}"), why);
             return Err(Stop::Diverged(Box::new(found)));
         }
         Ok(())
     }
 
-    pub(super) fn diverged(&self, what: What, twin: String, kernel: String, why: Why) -> Stop {
-        let at = self.lines.len().saturating_sub(1);
-        Stop::Diverged(Box::new(self.divergence(at, what, twin, kernel, why)))
-    }
-
-    fn divergence(&self, at: usize, what: What, twin: String, kernel: String, why: Why) -> Divergence {
-        Divergence {
-            lines: self.lines.clone(),
-            at,
-            what,
-            twin,
-            kernel,
-            why: why.to_string(),
-            twin_map: String::new(),
-            kernel_map: String::new(),
-        }
-    }
-
-    /// Tells whether a file's page cache is the kernel's own to fill: growing such a file by `ftruncate` leaves it a hole.
-    pub(super) fn is_of_disk(&self, file: usize) -> bool {
-        self.world.files.get(file).is_some_and(|file| file.map.kind == FileKind::Regular)
+    fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
+        self.end(who)
     }
 }
 

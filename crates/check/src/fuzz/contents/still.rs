@@ -11,6 +11,7 @@ use mm::Why;
 
 use super::outside::Outside;
 use super::run::{Expected, Run};
+use crate::fuzz::course::Running;
 use crate::fuzz::run::Stop;
 
 const TEXT_MAX: usize = 4096;
@@ -30,7 +31,9 @@ pub(super) struct Texts {
 impl Run<'_> {
     /// Reads the texts of a process, and again where it did not stand still meanwhile; `None`: it is gone.
     pub(super) fn read_texts(&mut self, who: usize) -> Result<Option<Texts>, Stop> {
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(None) };
+        let Some(process) = self.course.actors[who].as_ref().map(|actor| actor.process) else {
+            return Ok(None);
+        };
         let mut last = Default::default();
         for _ in 0..READINGS_MAX {
             self.world.live.recycle(process);
@@ -39,7 +42,7 @@ impl Run<'_> {
             let (before, status) = (read(Text::Rollup, TEXT_MAX)?, read(Text::Status, TEXT_MAX)?);
             let (smaps, rollup) = (read(Text::Smaps, SMAPS_MAX)?, read(Text::Rollup, TEXT_MAX)?);
             self.world.live.run(process)?;
-            let Some(actor) = &self.actors[who] else { return Ok(None) };
+            let Some(actor) = &self.course.actors[who] else { return Ok(None) };
             let outside = Outside::count(actor.pid, &actor.space, self.window);
             self.compare()?;
             let (before, status) = (self.text(before)?, self.text(status)?);

@@ -71,7 +71,7 @@ impl Run<'_> {
     /// Compares both texts, and adds up what is outside the window.
     pub(super) fn compare_texts(&mut self, who: usize, texts: &mut Texts) -> Result<(), Stop> {
         let Texts { smaps: text, rollup: sums, outside, status: _ } = texts;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         learn_nameless(&mut self.names, &actor.space, self.window, text)?;
         let sampled = Sampled::now(self.window);
         let mut all = Bounds::default();

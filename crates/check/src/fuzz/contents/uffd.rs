@@ -7,6 +7,7 @@ use live::Step;
 use mm::{Input, Uffd, VmFlags, Vma};
 
 use super::run::{Actor, Run};
+use crate::fuzz::course::Running;
 use crate::fuzz::line::Act;
 use crate::fuzz::prepare;
 use crate::fuzz::rng::Rng;
@@ -92,8 +93,8 @@ fn place(rng: &mut Rng, all: &[&Vma], window: AddrRange) -> Option<VirtAddr> {
 impl Run<'_> {
     pub(super) fn make_uffd(&mut self, who: usize, features: u64) -> Result<(), Stop> {
         self.flush()?;
-        let id = self.lines.len() as u64;
-        let Some(actor) = self.actors[who].as_mut().filter(|actor| actor.uffds.is_empty()) else {
+        let id = self.course.lines.len() as u64;
+        let Some(actor) = self.course.actors[who].as_mut().filter(|actor| actor.uffds.is_empty()) else {
             return Ok(());
         };
         self.world.live.recycle(actor.process);
@@ -103,7 +104,8 @@ impl Run<'_> {
 
     /// Stores the structure that a call reads, and makes the call.
     pub(super) fn uffd_call(&mut self, who: usize, call: Call, words: &[u64]) -> Result<(), Stop> {
-        let (Call::UffdIoctl { request, arg, fd: number }, Some(actor)) = (call, &self.actors[who]) else {
+        let (Call::UffdIoctl { request, arg, fd: number }, Some(actor)) = (call, &self.course.actors[who])
+        else {
             return Ok(());
         };
         let uffd = usize::try_from(number.0).ok().and_then(|number| actor.uffds.get(number)).copied();
@@ -121,7 +123,7 @@ impl Run<'_> {
     /// Stores a word; tells whether it could be.
     fn stores(&mut self, who: usize, at: VirtAddr, word: u64) -> Result<bool, Stop> {
         self.store(who, at, &word.to_le_bytes(), Step::StoreWord(at, word))?;
-        let last = self.pending.last().map(|pending| &pending.expected);
+        let last = self.course.pending.last().map(|pending| &pending.expected);
         Ok(matches!(last, Some(super::run::Expected::Done(Ok(())))))
     }
 }

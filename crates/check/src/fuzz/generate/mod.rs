@@ -9,6 +9,7 @@ mod rare;
 use abi::{Call, Fd, MapFlags, Prot, VirtAddr};
 use mm::{AddressSpace, Caps, Vma};
 
+use super::course::Running;
 use super::line::{Act, Line, Privilege};
 use super::rng::Rng;
 use super::run::{Locks, Run, Stop};
@@ -176,11 +177,11 @@ impl Generator {
                 act: Act::Call(Call::Mmap { addr, len, prot, flags, fd, offset: 0 }),
             });
         }
-        let living: Vec<usize> = run.living().map(|(who, _)| who).collect();
+        let living: Vec<usize> = run.course.living().map(|(who, _)| who).collect();
         // Runs of lines by one process are cheaper than turns, and as good.
-        let who = if self.rng.percent(80) { run.last_who() } else { self.rng.pick(&living) };
+        let who = if self.rng.percent(80) { run.course.pending_of } else { self.rng.pick(&living) };
         let who = if living.contains(&who) { who } else { 0 };
-        let (_, actor) = run.living().find(|(number, _)| *number == who)?;
+        let (_, actor) = run.course.living().find(|(number, _)| *number == who)?;
         let mut choice = Choice {
             rng: &mut self.rng,
             taste: self.taste,
@@ -195,7 +196,7 @@ impl Generator {
         let act = if choice.rng.below(1000) < self.taste.forks {
             let full = living.len() >= PROCESSES_MAX;
             if who != 0 && (full || choice.rng.percent(50)) {
-                (!run.has_children(who)).then_some(Act::Exit)
+                (!run.course.has_children(who)).then_some(Act::Exit)
             } else {
                 (!full).then_some(Act::Fork)
             }

@@ -4,8 +4,9 @@ use abi::PAGE_SIZE;
 use live::{Answer, Process, Step, Text, Ticket};
 use mm::{AddressSpace, Counters, Why};
 
-use super::{Counted, Expected, Flags, Run, SMAPS_PER_MAPS, Stop, TEXT_BYTES_MAX, text_bytes};
+use super::{Expected, Flags, Run, SMAPS_PER_MAPS, Stop, TEXT_BYTES_MAX, text_bytes};
 use crate::fuzz::compare;
+use crate::fuzz::course::Running;
 use crate::fuzz::divergence::What;
 use crate::fuzz::error::FuzzError;
 
@@ -13,28 +14,17 @@ use crate::fuzz::error::FuzzError;
 const STATUS_BYTES_MAX: usize = 4096;
 
 impl Run<'_> {
-    /// Compares what is left, and ends every process.
-    pub(crate) fn finish(&mut self) -> Result<Counted, Stop> {
-        for who in (0..self.actors.len()).rev() {
-            self.finish_one(who)?;
-        }
-        Ok(self.counted)
-    }
-
-    /// Ends one process, without children that live.
-    pub(super) fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
-        if self.pending_of != who {
-            self.flush()?;
-        }
-        self.pending_of = who;
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+    /// Compares what is left of one process, and ends it.
+    pub(super) fn end(&mut self, who: usize) -> Result<(), Stop> {
+        self.turn_to(who)?;
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let process = actor.process;
         let bytes_max = text_bytes(&actor.space);
         if bytes_max > TEXT_BYTES_MAX {
             return self.finish_crowded(who);
         }
         self.make_room(who)?;
-        let Some(actor) = self.actors[who].take() else { return Ok(()) };
+        let Some(actor) = self.course.actors[who].take() else { return Ok(()) };
         let read = Step::Read { text: Text::Maps, bytes_max };
         let map = self.world.live.push(process, read)?;
         let status = self.push_status(process)?;
@@ -51,7 +41,7 @@ impl Run<'_> {
         self.compare_last_map(&actor.space)?;
         self.compare_counters(status, &actor.space)?;
         if let Some(ticket) = flags {
-            let at = self.lines.len().saturating_sub(1);
+            let at = self.course.lines.len().saturating_sub(1);
             let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
             self.compare_flags(at, ticket, &actor.space, nothing.0, nothing.1, Why::default())?;
         }
@@ -61,11 +51,11 @@ impl Run<'_> {
 
     /// Compares the map that a process had at its end.
     fn compare_last_map(&mut self, space: &AddressSpace) -> Result<(), Stop> {
-        self.counted.maps += 1;
+        self.course.counted.maps += 1;
         if compare::same_map(&self.text, space, &mut self.inodes)? {
             return Ok(());
         }
-        let at = self.lines.len().saturating_sub(1);
+        let at = self.course.lines.len().saturating_sub(1);
         let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
         let mut divergence = self.divergence(at, What::Map, nothing.0, nothing.1, Why::default());
         divergence.twin_map = compare::twin_text(space);
@@ -76,7 +66,9 @@ impl Run<'_> {
     /// Ends a process whose map is too long to be read by itself.
     fn finish_crowded(&mut self, who: usize) -> Result<(), Stop> {
         self.flush()?;
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        let Some(process) = self.course.actors[who].as_ref().map(|actor| actor.process) else {
+            return Ok(());
+        };
         self.world.live.recycle(process);
         const GETPID: u32 = 39;
         let answer = self.world.live.act(process, Step::Raw { nr: GETPID, args: [0; 6] })?;
@@ -86,7 +78,7 @@ impl Run<'_> {
         let text = std::fs::read(format!("/proc/{pid}/maps"));
         self.text = text.map_err(|error| FuzzError::Io("reading a long map", error))?;
         let status = self.push_status(process)?;
-        let Some(actor) = self.actors[who].take() else { return Ok(()) };
+        let Some(actor) = self.course.actors[who].take() else { return Ok(()) };
         self.world.live.finish(process)?;
         self.compare_last_map(&actor.space)?;
         self.compare_counters(status, &actor.space)?;
@@ -115,7 +107,7 @@ impl Run<'_> {
         if kernel == space.counters() {
             return Ok(());
         }
-        let at = self.lines.len().saturating_sub(1);
+        let at = self.course.lines.len().saturating_sub(1);
         let nothing = (Expected::Result(Ok(0)), Answer::Returned(Ok(0)));
         let mut divergence = self.divergence(at, What::Counters, nothing.0, nothing.1, Why::default());
         divergence.twin_map = format!("{:?}", space.counters());

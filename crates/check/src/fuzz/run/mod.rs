@@ -4,10 +4,11 @@
 mod end;
 
 use abi::{Advice, Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, Prot, VirtAddr};
-use live::{Answer, Fault, Process, Step, Text, Ticket};
+use live::{Answer, Fault, Live, Process, Step, Text, Ticket};
 use mm::{Access, AddressSpace, Basis, Caps, FileInput, FileKind, Input, Signal, System, Uffd, Why};
 
 use crate::fuzz::compare::{self, Inodes};
+use crate::fuzz::course::{self, Course, Running};
 use crate::fuzz::divergence::{Divergence, What};
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Act, Line, Privilege, Program};
@@ -100,6 +101,16 @@ pub(crate) enum Locks {
     All,
 }
 
+impl course::Actor for Actor {
+    fn process(&self) -> Process {
+        self.process
+    }
+
+    fn parent(&self) -> usize {
+        self.parent
+    }
+}
+
 impl Actor {
     fn note_locks(&mut self, call: Call) {
         match call {
@@ -120,7 +131,7 @@ pub(crate) enum Expected {
 }
 
 /// A line that the kernel has still to answer.
-struct Pending {
+pub(crate) struct Pending {
     at: usize,
     ticket: Ticket,
     expected: Expected,
@@ -133,14 +144,10 @@ struct Pending {
 pub(crate) struct Run<'w> {
     pub(crate) world: &'w mut World,
     pub(crate) system: System,
-    pub(crate) actors: Vec<Option<Actor>>,
-    pub(crate) lines: Vec<Line>,
-    pub(crate) counted: Counted,
+    pub(crate) course: Course<Actor, Pending>,
     pub(crate) seen: Seen,
     pub(crate) caps: Caps,
     privilege: Privilege,
-    pending: Vec<Pending>,
-    pending_of: usize,
     depth: Depth,
     inodes: Inodes,
     text: Vec<u8>,
@@ -161,28 +168,14 @@ impl<'w> Run<'w> {
         Ok(Self {
             world,
             system,
-            actors: vec![Some(Actor { process, space, locks: Locks::Asked, uffds: Vec::new(), parent: 0 })],
-            lines: Vec::new(),
-            counted: Counted::default(),
+            course: Course::of(Actor { process, space, locks: Locks::Asked, uffds: Vec::new(), parent: 0 }),
             seen: Seen::default(),
             caps,
             privilege,
-            pending: Vec::new(),
-            pending_of: 0,
             depth,
             inodes: Inodes::default(),
             text: Vec::new(),
         })
-    }
-
-    /// Returns the processes that live, by number.
-    pub(crate) fn living(&self) -> impl Iterator<Item = (usize, &Actor)> {
-        self.actors.iter().enumerate().filter_map(|(who, actor)| Some((who, actor.as_ref()?)))
-    }
-
-    /// Returns the number of the process that acted last.
-    pub(crate) fn last_who(&self) -> usize {
-        self.pending_of
     }
 
     /// Returns how many files the processes have.
@@ -192,51 +185,7 @@ impl<'w> Run<'w> {
 
     /// Returns the program so far.
     pub(crate) fn program(&self) -> Program {
-        Program { privilege: self.privilege, lines: self.lines.clone() }
-    }
-
-    /// Ends every process of a run that stopped; an error says that the origin is of no more use.
-    pub(crate) fn abandon(mut self) -> Result<(), FuzzError> {
-        for actor in self.actors.drain(..).rev().flatten() {
-            self.world.live.finish(actor.process)?;
-        }
-        Ok(())
-    }
-
-    /// Tells whether a process has children that live.
-    pub(crate) fn has_children(&self, who: usize) -> bool {
-        self.living().any(|(other, actor)| other != who && actor.parent == who)
-    }
-
-    /// Does one line on the twin and hands it to the kernel. A line of a process that is gone does nothing.
-    pub(crate) fn line(&mut self, line: Line) -> Result<(), Stop> {
-        let who = line.who;
-        if self.actors.get(who).is_none_or(Option::is_none) {
-            return Ok(());
-        }
-        if who != self.pending_of {
-            self.flush()?;
-            self.pending_of = who;
-        }
-        self.make_room(who)?;
-        self.lines.push(line.clone());
-        match line.act {
-            Act::Load(addr) => self.access(who, addr, Access::Read, Step::Load(addr)),
-            Act::Store(addr) => self.access(who, addr, Access::Write, Step::Store(addr, NOP)),
-            Act::Fetch(addr) => self.access(who, addr, Access::Exec, Step::Fetch(addr)),
-            Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
-            Act::Crowd(mappings) => self.crowd(who, mappings),
-            // Contents are no part of this twin.
-            Act::Get(_) | Act::Put(..) | Act::FileRead { .. } | Act::FileWrite { .. } => {
-                self.counted.unmodelled += 1;
-                self.lines.pop();
-                Ok(())
-            }
-            Act::Uffd { features } => self.make_uffd(who, features),
-            Act::Fork => self.fork(who),
-            Act::Exit => self.exit(who),
-            act => self.call(who, &act),
-        }
+        Program { privilege: self.privilege, lines: self.course.lines.clone() }
     }
 
     /// Does a line without reading the map after it.
@@ -252,9 +201,9 @@ impl<'w> Run<'w> {
         let who = line.who;
         // Guards are no part of the mappings, but of what follows.
         let guards = matches!(line.act, Act::Call(Call::Madvise { advice: Advice::GUARD_INSTALL, .. }));
-        let before = self.actors[who].as_ref().map(|actor| actor.space.clone());
+        let before = self.course.actors[who].as_ref().map(|actor| actor.space.clone());
         self.line(line)?;
-        let after = self.actors[who].as_ref().map(|actor| &actor.space);
+        let after = self.course.actors[who].as_ref().map(|actor| &actor.space);
         Ok(match (before, after) {
             (Some(before), Some(after)) => guards || !compare::same_state(&before, after),
             _ => true,
@@ -263,22 +212,23 @@ impl<'w> Run<'w> {
 
     fn access(&mut self, who: usize, addr: VirtAddr, access: Access, step: Step) -> Result<(), Stop> {
         let input = Input { caps: self.caps, ..Input::default() };
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let kind = actor.space.find(addr).and_then(|vma| vma.backing.file_kind());
         if access == Access::Write && kind == Some(FileKind::AioRing) {
             // What a ring holds says which context it is: that is no part of the map.
-            self.lines.pop();
+            self.course.lines.pop();
             return Ok(());
         }
         let touched = actor.space.touch(&mut self.system, addr, access, &input).map(drop);
-        self.counted.accesses += 1;
+        self.course.counted.accesses += 1;
         self.push(who, step, Expected::Access(addr, touched), Why::default())
     }
 
     fn make_uffd(&mut self, who: usize, features: u64) -> Result<(), Stop> {
         self.flush()?;
-        let id = self.lines.len() as u64;
-        let Some(actor) = self.actors[who].as_mut().filter(|actor| actor.uffds.len() < UFFDS_MAX) else {
+        let id = self.course.lines.len() as u64;
+        let Some(actor) = self.course.actors[who].as_mut().filter(|actor| actor.uffds.len() < UFFDS_MAX)
+        else {
             return Ok(());
         };
         self.world.live.recycle(actor.process);
@@ -293,7 +243,7 @@ impl<'w> Run<'w> {
         };
         self.system.set_file_size(map.object, bytes);
         self.world.sizes_changed = true;
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         const FTRUNCATE: u32 = 77;
         let fd = live::Setup::fd(file).0 as u64;
         let step = Step::Raw { nr: FTRUNCATE, args: [fd, bytes, 0, 0, 0, 0] };
@@ -302,10 +252,10 @@ impl<'w> Run<'w> {
 
     fn call(&mut self, who: usize, act: &Act) -> Result<(), Stop> {
         let (call, input) = self.call_and_input(who, act)?;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         if input.pointers == mm::Pointers::Bad && actor.space.find(VirtAddr::NULL).is_some() {
             // The pointer meant to be bad is good here, and writing through it would be a touch.
-            self.lines.pop();
+            self.course.lines.pop();
             return Ok(());
         }
         let outcome = if may_ask_the_kernel(call) {
@@ -320,21 +270,23 @@ impl<'w> Run<'w> {
             actor.space.call(&mut self.system, call, &input)
         };
         if outcome.basis == Basis::NotModelled {
-            self.counted.unmodelled += 1;
-            self.lines.pop();
+            self.course.counted.unmodelled += 1;
+            self.course.lines.pop();
             return Ok(());
         }
         if outcome.result.is_ok() {
             actor.note_locks(call);
         }
         self.seen.note(call, outcome.why.refused);
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         self.push(who, Step::Call(call), Expected::Result(outcome.result), outcome.why)
     }
 
     /// Does a call whose answer is partly an input: the kernel goes ahead of the twin.
     fn call_after_kernel(&mut self, who: usize, call: Call, mut input: Input) -> Result<(), Stop> {
-        let Some(process) = self.actors[who].as_ref().map(|actor| actor.process) else { return Ok(()) };
+        let Some(process) = self.course.actors[who].as_ref().map(|actor| actor.process) else {
+            return Ok(());
+        };
         let ticket = self.world.live.push(process, Step::Call(call))?;
         self.flush()?;
         self.world.live.run(process)?;
@@ -342,17 +294,17 @@ impl<'w> Run<'w> {
             input.observed = Some(result);
             input.placed = result.ok().map(VirtAddr);
         }
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let outcome = actor.space.call(&mut self.system, call, &input);
         self.seen.note(call, outcome.why.refused);
-        self.counted.calls += 1;
-        self.counted.asked += 1;
+        self.course.counted.calls += 1;
+        self.course.counted.asked += 1;
         self.push_reads(who, ticket, Expected::Result(outcome.result), outcome.why)
     }
 
     /// Returns the call with its pointers set, and what the kernel reads at it besides the registers.
     fn call_and_input(&mut self, who: usize, act: &Act) -> Result<(Call, Input), Stop> {
-        let Some(actor) = &self.actors[who] else {
+        let Some(actor) = &self.course.actors[who] else {
             return Err(FuzzError::Setup("a process that is gone".into()).into());
         };
         let (process, uffds) = (actor.process, &actor.uffds);
@@ -374,7 +326,7 @@ impl<'w> Run<'w> {
 
     /// Makes many mappings; they count as one call.
     fn crowd(&mut self, who: usize, mappings: u64) -> Result<(), Stop> {
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let pages = mappings.saturating_sub(actor.space.map_count());
         let begin = VirtAddr(0x10_0000_0000);
         let flags = MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED;
@@ -385,7 +337,7 @@ impl<'w> Run<'w> {
             self.make_room(who)?;
             let addr = VirtAddr(begin.0 + page * PAGE_SIZE);
             self.call(who, &Act::Call(Call::Mprotect { addr, len: PAGE_SIZE, prot: Prot::READ }))?;
-            self.counted.calls -= 1;
+            self.course.counted.calls -= 1;
         }
         self.depth.every = depth;
         Ok(())
@@ -393,17 +345,17 @@ impl<'w> Run<'w> {
 
     fn fork(&mut self, who: usize) -> Result<(), Stop> {
         self.flush()?;
-        let Some(actor) = &mut self.actors[who] else { return Ok(()) };
+        let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let process = actor.process;
         self.world.live.recycle(process);
         let forked = self.world.live.act(process, Step::Fork)?;
         let input = Input { caps: self.caps, ..Input::default() };
         let twin = actor.space.fork(&mut self.system, &input);
-        self.counted.calls += 1;
+        self.course.counted.calls += 1;
         let expected = Expected::Result(twin.as_ref().map(|_| 0).map_err(|errno| *errno));
         match (forked, twin) {
             (Answer::Forked(process), Ok(space)) => {
-                self.actors.push(Some(Actor {
+                self.course.actors.push(Some(Actor {
                     process,
                     space,
                     locks: Locks::Asked,
@@ -413,32 +365,29 @@ impl<'w> Run<'w> {
                 Ok(())
             }
             (Answer::Returned(Err(errno)), Err(ours)) if errno == ours => Ok(()),
-            (answer, _) => {
-                Err(self.diverged(self.lines.len() - 1, What::Answer, expected, answer, Why::default()))
-            }
+            (answer, _) => Err(self.diverged(
+                self.course.lines.len() - 1,
+                What::Answer,
+                expected,
+                answer,
+                Why::default(),
+            )),
         }
-    }
-
-    fn exit(&mut self, who: usize) -> Result<(), Stop> {
-        if who == 0 || self.has_children(who) {
-            return Ok(());
-        }
-        self.finish_one(who)
     }
 
     /// Hands a line to the kernel; the map after it is read where that is due.
     fn push(&mut self, who: usize, step: Step, expected: Expected, why: Why) -> Result<(), Stop> {
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let ticket = self.world.live.push(actor.process, step)?;
         self.push_reads(who, ticket, expected, why)
     }
 
     fn push_reads(&mut self, who: usize, ticket: Ticket, expected: Expected, why: Why) -> Result<(), Stop> {
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
         let process = actor.process;
         let bytes_max = text_bytes(&actor.space);
         let live = &mut self.world.live;
-        let at = self.lines.len() - 1;
+        let at = self.course.lines.len() - 1;
         let mut pending = Pending { at, ticket, expected, why, after: None, flags: None };
         if (at as u32 + 1).is_multiple_of(self.depth.every) {
             let read = Step::Read { text: Text::Maps, bytes_max };
@@ -448,54 +397,7 @@ impl<'w> Run<'w> {
             let read = Step::Read { text: Text::Smaps, bytes_max: bytes_max * SMAPS_PER_MAPS };
             pending.flags = Some((live.push(process, read)?, actor.space.clone()));
         }
-        self.pending.push(pending);
-        Ok(())
-    }
-
-    /// Lets the kernel do what it was handed if there is no room for more.
-    fn make_room(&mut self, who: usize) -> Result<(), Stop> {
-        let Some(actor) = &self.actors[who] else { return Ok(()) };
-        let (process, map) = (actor.process, text_bytes(&actor.space));
-        let live = &self.world.live;
-        let map = if self.depth.every == u32::MAX { 0 } else { map };
-        let bytes = if self.depth.flags == Flags::Never { 2 * map } else { 2 * (1 + SMAPS_PER_MAPS) * map };
-        if live.room(process) < 16 || live.room_bytes(process) < bytes + 8192 {
-            self.flush()?;
-            self.world.live.recycle(process);
-        }
-        Ok(())
-    }
-
-    /// Lets the kernel do what it was handed, and compares.
-    fn flush(&mut self) -> Result<(), Stop> {
-        if let (false, Some(actor)) = (self.pending.is_empty(), &self.actors[self.pending_of]) {
-            self.world.live.run(actor.process)?;
-            self.compare()?;
-        }
-        Ok(())
-    }
-
-    fn compare(&mut self) -> Result<(), Stop> {
-        for pending in std::mem::take(&mut self.pending) {
-            let Pending { at, ticket, expected, why, after, flags } = pending;
-            let answer = self.world.live.answer(ticket)?;
-            if !agrees(expected, answer) {
-                return Err(self.diverged(at, What::Answer, expected, answer, why));
-            }
-            if let Some((ticket, space)) = after {
-                self.counted.maps += 1;
-                self.world.live.text(ticket, &mut self.text)?;
-                if !compare::same_map(&self.text, &space, &mut self.inodes)? {
-                    let mut divergence = self.divergence(at, What::Map, expected, answer, why);
-                    divergence.twin_map = compare::twin_text(&space);
-                    divergence.kernel_map = String::from_utf8_lossy(&self.text).into_owned();
-                    return Err(Stop::Diverged(Box::new(divergence)));
-                }
-            }
-            if let Some((ticket, space)) = flags {
-                self.compare_flags(at, ticket, &space, expected, answer, why)?;
-            }
-        }
+        self.course.pending.push(pending);
         Ok(())
     }
 
@@ -522,16 +424,81 @@ impl<'w> Run<'w> {
     }
 
     fn divergence(&self, at: usize, what: What, expected: Expected, answer: Answer, why: Why) -> Divergence {
-        Divergence {
-            lines: self.lines.clone(),
-            at,
-            what,
-            twin: format!("{expected:?}"),
-            kernel: format!("{answer:?}"),
-            why: why.to_string(),
-            twin_map: String::new(),
-            kernel_map: String::new(),
+        self.course.divergence(at, what, format!("{expected:?}"), format!("{answer:?}"), why)
+    }
+}
+
+impl Running for Run<'_> {
+    type Actor = Actor;
+    type Pending = Pending;
+
+    fn course(&mut self) -> &mut Course<Actor, Pending> {
+        &mut self.course
+    }
+
+    fn live(&mut self) -> &mut Live {
+        &mut self.world.live
+    }
+
+    fn act(&mut self, who: usize, act: Act) -> Result<(), Stop> {
+        match act {
+            Act::Load(addr) => self.access(who, addr, Access::Read, Step::Load(addr)),
+            Act::Store(addr) => self.access(who, addr, Access::Write, Step::Store(addr, NOP)),
+            Act::Fetch(addr) => self.access(who, addr, Access::Exec, Step::Fetch(addr)),
+            Act::Truncate { file, bytes } => self.truncate(who, file, bytes),
+            Act::Crowd(mappings) => self.crowd(who, mappings),
+            // Contents are no part of this twin.
+            Act::Get(_) | Act::Put(..) | Act::FileRead { .. } | Act::FileWrite { .. } => {
+                self.course.counted.unmodelled += 1;
+                self.course.lines.pop();
+                Ok(())
+            }
+            Act::Uffd { features } => self.make_uffd(who, features),
+            Act::Fork => self.fork(who),
+            Act::Exit => self.exit(who),
+            act => self.call(who, &act),
         }
+    }
+
+    fn make_room(&mut self, who: usize) -> Result<(), Stop> {
+        let Some(actor) = &self.course.actors[who] else { return Ok(()) };
+        let (process, map) = (actor.process, text_bytes(&actor.space));
+        let live = &self.world.live;
+        let map = if self.depth.every == u32::MAX { 0 } else { map };
+        let bytes = if self.depth.flags == Flags::Never { 2 * map } else { 2 * (1 + SMAPS_PER_MAPS) * map };
+        if live.room(process) < 16 || live.room_bytes(process) < bytes + 8192 {
+            self.flush()?;
+            self.world.live.recycle(process);
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(), Stop> {
+        for pending in std::mem::take(&mut self.course.pending) {
+            let Pending { at, ticket, expected, why, after, flags } = pending;
+            let answer = self.world.live.answer(ticket)?;
+            if !agrees(expected, answer) {
+                return Err(self.diverged(at, What::Answer, expected, answer, why));
+            }
+            if let Some((ticket, space)) = after {
+                self.course.counted.maps += 1;
+                self.world.live.text(ticket, &mut self.text)?;
+                if !compare::same_map(&self.text, &space, &mut self.inodes)? {
+                    let mut divergence = self.divergence(at, What::Map, expected, answer, why);
+                    divergence.twin_map = compare::twin_text(&space);
+                    divergence.kernel_map = String::from_utf8_lossy(&self.text).into_owned();
+                    return Err(Stop::Diverged(Box::new(divergence)));
+                }
+            }
+            if let Some((ticket, space)) = flags {
+                self.compare_flags(at, ticket, &space, expected, answer, why)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_one(&mut self, who: usize) -> Result<(), Stop> {
+        self.end(who)
     }
 }
 
