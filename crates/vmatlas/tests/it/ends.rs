@@ -1,6 +1,7 @@
 //! How a recorded program ends: by each signal, with children left over, as a daemon.
 
-use std::time::{Duration, Instant};
+use std::fs;
+use std::path::Path;
 
 use crate::guest::{Build, guest};
 use crate::recording::Report;
@@ -33,12 +34,16 @@ fn a_leftover_child_does_not_hold_the_shell_back_and_is_recorded_to_its_end() {
     let Some(program) = guest("leftover", Build::Dynamic) else { return };
     for user in users() {
         let scratch = Scratch::new("leftover");
-        let run = Run::new(&scratch, [&program]).user(*user);
-        let begin = Instant::now();
+        let run = Run::new(&scratch, [program.as_path(), Path::new("go")]).user(*user);
+        // The leftover ends later than this: who waited for it would wait too long.
         let ran = run.recorded();
-        let waited = begin.elapsed();
         assert_eq!(ran.shell_status(), 3, "{}", ran.stderr);
-        assert!(waited < Duration::from_millis(1800), "the shell waited {waited:?}");
+        until("the leftover", || {
+            let report = Report::open(&run.recording());
+            let leftover = report.list("/processes").get(1).map(|process| process["end"].clone());
+            leftover.inspect(|end| assert_eq!(*end, "running"))
+        });
+        fs::write(scratch.path("go"), "").expect("our own folder");
         let report = until("the end of the recording", || {
             let report = Report::open(&run.recording());
             report.at("/recording/incomplete").is_null().then_some(report)
@@ -65,10 +70,12 @@ fn a_daemon_lives_on_and_does_its_work() {
     let Some(program) = guest("daemon", Build::Dynamic) else { return };
     for user in users() {
         let scratch = Scratch::new("daemon");
-        let mark = scratch.path("mark");
-        let run = Run::new(&scratch, [program.as_os_str(), mark.as_os_str()]).user(*user);
+        let (mark, go) = (scratch.path("mark"), scratch.path("go"));
+        let run = Run::new(&scratch, [&program, &mark, &go]).user(*user);
+        // Who waited for the daemon would wait too long.
         assert!(run.recorded().status.success());
-        assert!(!mark.exists(), "the daemon was waited for");
+        assert!(!mark.exists(), "nothing has let the daemon go");
+        fs::write(&go, "").expect("our own folder");
         until("the daemon's mark", || mark.exists().then_some(()));
     }
 }
@@ -77,8 +84,10 @@ fn a_daemon_lives_on_and_does_its_work() {
 fn what_still_ran_when_the_report_was_made_is_said_so() {
     let Some(program) = guest("leftover", Build::Dynamic) else { return };
     let scratch = Scratch::new("still");
-    let run = Run::new(&scratch, [&program]).flags(&["--report", "report.json", "--json"]);
+    let run = Run::new(&scratch, [program.as_path(), Path::new("go")]);
+    let run = run.flags(&["--report", "report.json", "--json"]);
     let ran = run.recorded();
+    fs::write(scratch.path("go"), "").expect("our own folder");
     assert_eq!(ran.shell_status(), 3);
     assert!(ran.stderr.contains("still being recorded"), "{}", ran.stderr);
     let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).expect("JSON");

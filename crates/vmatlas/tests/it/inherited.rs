@@ -1,7 +1,12 @@
 //! What vmatlas inherits from the one who starts it neither hinders it nor is lost on the way to the program.
 
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::guest::{Build, guest};
-use crate::run::{Ran, Run, User, has, vmatlas};
+use crate::run::{Ran, Run, User, has, until, vmatlas, wait};
 use crate::scratch::Scratch;
 
 /// Runs a command alone and recorded below a Python prologue.
@@ -85,14 +90,16 @@ fn a_limit_on_file_size_ends_the_recording_not_the_program() {
 fn a_signal_to_vmatlas_is_one_to_the_program() {
     let scratch = Scratch::new("timeout");
     let vmatlas = vmatlas().to_str().expect("a plain path");
-    let words = ["timeout", "1", vmatlas, "record", "-q", "-o", "r.vmatlas", "--", "sh", "-c"];
-    let ran = Run::new(
-        &scratch,
-        [&words[..], &["trap 'echo asked to end; exit 9' TERM; while :; do sleep 0.1; done"]].concat(),
-    );
-    let ran = ran.user(User::Ordinary).alone();
-    assert_eq!(ran.stdout, "asked to end\n", "{}", ran.stderr);
-    assert_eq!(ran.shell_status(), 124, "{}", ran.stderr);
+    let words = ["timeout", "100", vmatlas, "record", "-q", "-o", "r.vmatlas", "--", "sh", "-c"];
+    let script = "trap 'echo asked to end; exit 9' TERM; echo > begun; while :; do sleep 0.1; done";
+    let run = Run::new(&scratch, [&words[..], &[script]].concat()).user(User::Ordinary);
+    let mut timeout = run.start_alone(Stdio::null());
+    until("the program's trap", || scratch.path("begun").exists().then_some(()));
+    // Its time is over.
+    kill_process(Pid::from_child(&timeout), Signal::ALARM).expect("it is our child");
+    let status = wait(&mut timeout, Duration::from_secs(60), "timeout");
+    assert_eq!(scratch.read("alone.stdout"), "asked to end\n", "{}", scratch.read("alone.stderr"));
+    assert_eq!(status.code(), Some(124), "{}", scratch.read("alone.stderr"));
     crate::recording::Report::open(&scratch.path("r.vmatlas")).assert_held();
 }
 

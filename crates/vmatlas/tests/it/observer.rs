@@ -103,14 +103,20 @@ fn a_listener_of_its_own_is_refused() {
     assert_eq!((stopped.shell_status(), stopped.stdout.as_str()), (0, "answered 42\n"), "{}", stopped.stderr);
 }
 
+/// The program's own number, which it writes to a file.
+fn program_pid(scratch: &Scratch) -> u32 {
+    until("the program", || {
+        let pid = fs::read_to_string(scratch.path("pid")).ok()?;
+        pid.strip_suffix('\n')?.parse().ok()
+    })
+}
+
 #[test]
 fn killing_vmatlas_itself_kills_the_program() {
     let scratch = Scratch::new("front-killed");
-    let run = Run::new(&scratch, ["sh", "-c", "echo $$ > pid; sleep 20; echo > went-on"]);
+    let run = Run::new(&scratch, ["sh", "-c", "echo $$ > pid; sleep 100; echo > went-on"]);
     let mut front = run.start_recorded();
-    let pid = until("the program", || {
-        scratch.path("pid").exists().then(|| scratch.read("pid").trim().parse().ok())?
-    });
+    let pid = program_pid(&scratch);
     front.kill().expect("it is our child");
     front.wait().expect("it is our child");
     until("the end of the program", || status_field(pid, "Pid").is_none().then_some(()));
@@ -122,14 +128,20 @@ fn killing_the_tracer_ends_the_recording_only() {
     let scratch = Scratch::new("tracer-killed");
     let run = Run::new(
         &scratch,
-        ["sh", "-c", "echo $$ > pid; sleep 1; ls /dev/null; grep TracerPid /proc/self/status"],
+        [
+            "sh",
+            "-c",
+            "mkfifo go; echo $$ > pid; read go < go; ls /dev/null; grep TracerPid /proc/self/status",
+        ],
     );
     let mut front = run.start_recorded();
-    until("the program", || scratch.path("pid").exists().then_some(()));
+    let pid = program_pid(&scratch);
     let tracer = tracer_of(front.id()).expect("it is traced");
     let tracer = rustix::process::Pid::from_raw(i32::try_from(tracer).expect("a pid")).expect("not 0");
     rustix::process::kill_process(tracer, rustix::process::Signal::KILL).expect("it lives");
-    let status = wait(&mut front, Duration::from_secs(10), "the front");
+    until("the end of the tracer", || (status_field(pid, "TracerPid")? == "0").then_some(()));
+    fs::write(scratch.path("go"), "go\n").expect("the program reads it");
+    let status = wait(&mut front, Duration::from_secs(60), "the front");
     assert!(status.success(), "{status:?}");
     assert_eq!(scratch.read("recorded.stdout"), "/dev/null\nTracerPid:\t0\n");
     let errors = scratch.read("recorded.stderr");

@@ -124,7 +124,7 @@ fn redis_under_its_benchmark() {
         let load = Run::new(&scratch, benchmark).limit(Duration::from_secs(120)).alone();
         assert!(load.status.success(), "{}", load.stderr);
         kill_process(Pid::from_raw(pid).expect("not 0"), Signal::TERM).expect("the server lives");
-        let status = wait(&mut server, Duration::from_secs(20), "the server");
+        let status = wait(&mut server, Duration::from_secs(60), "the server");
         assert!(status.success(), "{status:?} as {user:?}");
         let report = Report::open(&run.recording());
         report.assert_held_but_for_races();

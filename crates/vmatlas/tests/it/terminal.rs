@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::guest::{Build, guest};
 use crate::killed::{children, status_field};
 use crate::recording::Report;
-use crate::run::{User, users, vmatlas};
+use crate::run::{User, until, users, vmatlas};
 use crate::scratch::Scratch;
 use crate::tty::Tty;
 
@@ -119,8 +119,8 @@ fn a_shell_that_runs_one_command_after_another_can_be_stopped_at_any_moment() {
         tty.keys("\x1a");
         tty.wait_for("Stopped");
         tty.wait_for("ready> ");
-        tty.line("echo going on.; fg");
-        tty.wait_for("going on.");
+        tty.line("fg");
+        tty.wait_for_job();
     }
     std::thread::sleep(Duration::from_millis(300));
     tty.keys("\x03");
@@ -163,12 +163,13 @@ fn a_reader_in_the_background_is_stopped_until_fg() {
     let mut tty = Tty::bash(&scratch, User::Same);
     tty.line(&format!("{} &", record("-q", "sh -c 'read line; echo got $line.'")));
     tty.wait_for("ready> ");
-    std::thread::sleep(Duration::from_millis(500));
-    tty.line("jobs");
-    tty.wait_for("Stopped");
+    until("the job has stopped", || {
+        tty.line("jobs; echo asked.");
+        tty.wait_for("asked.").contains("Stopped").then_some(())
+    });
     tty.wait_for("ready> ");
     tty.line("fg");
-    std::thread::sleep(Duration::from_millis(200));
+    tty.wait_for_job();
     tty.line("a word");
     tty.wait_for("got a word.");
     tty.wait_for("ready> ");
@@ -181,8 +182,9 @@ fn a_shell_in_the_shell_has_jobs_of_its_own() {
     let mut tty = Tty::bash(&scratch, User::Same);
     tty.line(&format!("PS1='inner> ' {}", record("-q", "bash --norc --noprofile --noediting -i")));
     tty.wait_for("inner> ");
-    tty.line("sleep 100");
-    std::thread::sleep(Duration::from_millis(300));
+    // Begun is what the keys must stop: a shell that has not yet made its child would not heed them.
+    tty.line("sh -c 'echo begun.; exec sleep 100'");
+    tty.wait_for("begun.");
     tty.keys("\x1a");
     tty.wait_for("Stopped");
     tty.wait_for("inner> ");
@@ -201,7 +203,7 @@ fn a_terminal_that_goes_away_ends_the_program_and_the_recording() {
     tty.wait_for("tick 3.");
     // The leader of the session dies: the kernel hangs up on the job in the foreground.
     drop(tty);
-    let report = crate::run::until("the end of the recording", || {
+    let report = until("the end of the recording", || {
         let report = report(&scratch);
         report.at("/recording/incomplete").is_null().then_some(report)
     });

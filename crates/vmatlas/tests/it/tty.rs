@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::run::{User, wait};
+use crate::killed::status_field;
+use crate::run::{User, until, wait};
 use crate::scratch::Scratch;
 
 /// How long something may take to appear.
@@ -94,6 +95,16 @@ impl Tty {
         let bytes = self.screen.lock().expect("the reader does not panic").clone();
         // A character cut in two would move what follows; tests print ASCII and the report is looked at by words.
         bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+    }
+
+    /// Waits until another job than the session's leader has the keyboard and runs.
+    pub(crate) fn wait_for_job(&self) {
+        until("a job in the foreground", || {
+            let job = rustix::termios::tcgetpgrp(&self.keyboard).ok()?.as_raw_nonzero().get();
+            let job = u32::try_from(job).ok().filter(|job| *job != self.leader())?;
+            // One that is stopped still would forget keys that stop it when it is continued.
+            status_field(job, "State").filter(|state| !state.starts_with('T'))
+        });
     }
 
     /// The id of the session's leader.
