@@ -179,7 +179,7 @@ impl Governor {
             }
             // What sufficed at the start need not suffice behind it.
             Density::Thin if dense == Density::Every && held >= THIN_HOLD_NS => {
-                self.change(Density::Every, now_ns);
+                self.change(self.tops(), now_ns);
             }
             Density::Stacks | Density::Deep if pieces == Pieces::TopsTooSmall => {
                 self.change(dense, now_ns);
@@ -207,7 +207,7 @@ impl Governor {
                 let would_cost = self.quiet_faults.saturating_mul(self.cost_ns(dense));
                 let rested = held >= HOLD_NS && self.purse_ns > 0;
                 if rested && would_cost.saturating_mul(SHARE) < held {
-                    self.change(dense, now_ns);
+                    self.change(if dense == Density::Every { self.tops() } else { dense }, now_ns);
                 } else if held >= HOLD_NS {
                     // A new window: what was long ago says nothing about now.
                     self.quiet_faults = 0;
@@ -222,6 +222,13 @@ impl Governor {
     fn dense(&self, pieces: Pieces) -> Density {
         let is_thin = self.wanted.may_be_thin() && matches!(pieces, Pieces::TopsTooSmall | Pieces::Unknown);
         if is_thin { Density::Thin } else { Density::Every }
+    }
+
+    /// How tops of stacks are taken where they have sufficed: with a few large pieces beside, if that can be paid, to which
+    /// those of what the program does next can be joined before it is known what came of them.
+    fn tops(&self) -> Density {
+        let is_copied = self.wanted.stacks == FaultStacks::Copied;
+        if is_copied && self.stacks_purse_ns > 0 { Density::Deep } else { Density::Every }
     }
 
     fn change(&mut self, density: Density, now_ns: u64) {
@@ -342,7 +349,7 @@ mod tests {
         assert_eq!((density, records), (Density::Thin, 41_958));
         assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 50_000, 1000..1100).0, Density::Sparse);
         assert_eq!(run_with(&mut governor, Pieces::TopsTooSmall, 10, 1100..1500).0, Density::Thin);
-        assert_eq!(run(&mut governor, 10, 1500..1501).0, Density::Every);
+        assert_eq!(run(&mut governor, 10, 1500..1501).0, Density::Deep);
         // Behind a start nothing is known of what is deeper than it.
         let mut governor = with(FaultStacks::Copied);
         assert_eq!(run(&mut governor, 500, 0..1).0, Density::Stacks);
@@ -355,6 +362,6 @@ mod tests {
         let mut governor = Governor::new(governor.wanted, Start::Thin, 0);
         assert_eq!(run_with(&mut governor, Pieces::Unknown, 200, 0..1).0, Density::Thin);
         assert_eq!(run(&mut governor, 10, 1..90).0, Density::Thin, "what suffices now may not soon");
-        assert_eq!(run(&mut governor, 10, 90..110).0, Density::Every);
+        assert_eq!(run(&mut governor, 10, 90..110).0, Density::Deep);
     }
 }
