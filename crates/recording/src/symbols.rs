@@ -83,7 +83,7 @@ pub struct ChainEnds {
     /// Nothing could be copied at all, or too much waited.
     pub missed: u64,
     /// Of those at the thread's first function: the copy was cut, and they were led on by the thread's last whole stack,
-    /// in which the last frames copied stand at the same addresses.
+    /// in which the last frames copied stand at the same addresses, or those stand that frame pointers led to.
     pub joined: u64,
     /// Stacks copied whole on which it was tried what the first KiB of them would have been joined to, and those of them
     /// of which that would have been wrong in any frame.

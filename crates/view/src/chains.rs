@@ -107,7 +107,8 @@ fn ends_words(ends: ChainEnds, what: &str) -> Option<String> {
     );
     if ends.joined > 0 {
         text.push_str(&format!(
-            " ({} of them by a whole stack of the thread, in which the last frames copied stand at the same addresses",
+            " ({} of them by a whole stack of the thread, in which the last frames copied stand at the same addresses, \
+             or those stand that frame pointers led to",
             words::count(ends.joined)
         ));
         if ends.tried > 0 {

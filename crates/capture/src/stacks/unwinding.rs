@@ -203,7 +203,8 @@ impl Unwinding {
             joined = self.wholes.join_to(tid, ahead, &mut chain, same);
         }
         if matches!(chain.end, End::Cut { .. }) {
-            lead_on(unwinder, code, &mut chain, &of_kernel);
+            let led = lead_on(unwinder, code, &mut chain, &of_kernel);
+            joined = self.wholes.join_led(tid, &mut chain, led);
         }
         self.wholes.keep(tid, &chain);
         let used = chain.stack.last().map_or(0, |last| last.0.saturating_sub(raw.sp.0));
@@ -269,19 +270,21 @@ fn note(ends: &mut ChainEnds, end: End, joined: bool) {
 }
 
 /// Goes on with the chain that the kernel has followed by frame pointers, from the frame where both have been, through
-/// functions that keep one.
-fn lead_on(unwinder: &mut Unwinder, code: &CodeMap, chain: &mut Chain, of_kernel: &[VirtAddr]) {
-    let Some(last) = chain.frames.last().copied() else { return };
-    let Some(at) = of_kernel.iter().rposition(|frame| *frame == last) else { return };
+/// functions that keep one; tells how many frames that led to.
+fn lead_on(unwinder: &mut Unwinder, code: &CodeMap, chain: &mut Chain, of_kernel: &[VirtAddr]) -> usize {
+    let copied = chain.frames.len();
+    let Some(last) = chain.frames.last().copied() else { return 0 };
+    let Some(at) = of_kernel.iter().rposition(|frame| *frame == last) else { return 0 };
     let mut from = last;
     for frame in &of_kernel[at + 1..] {
         if chain.frames.len() == FRAMES_MAX
             || !unwinder.keeps_frame_pointer(code, from)
             || !unwinder.is_return_address(code, *frame)
         {
-            return;
+            break;
         }
         chain.frames.push(*frame);
         from = *frame;
     }
+    chain.frames.len() - copied
 }

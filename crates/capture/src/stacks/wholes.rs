@@ -43,9 +43,9 @@ pub(super) enum Tried {
 }
 
 impl Wholes {
-    /// Keeps a chain that has reached the thread's first function.
+    /// Keeps a chain that has reached the thread's first function, unless the places of some frames are not known.
     pub(super) fn keep(&mut self, tid: Tid, chain: &Chain) {
-        if chain.end != End::Root {
+        if chain.end != End::Root || chain.stack.len() < chain.frames.len() {
             return;
         }
         if self.of.len() >= THREADS_MAX && !self.of.contains_key(&tid) {
@@ -84,6 +84,30 @@ impl Wholes {
         let Some(outer) = self.outer(tid, whole, chain, is_same) else { return false };
         lead_on(chain, outer);
         true
+    }
+
+    /// Leads a chain on whose last frames frame pointers have told, so many of them: of these the stack pointers are not
+    /// known, so the last ones must stand at one place only of the thread's last whole stack, and that must always have had
+    /// the same callers.
+    pub(super) fn join_led(&self, tid: Tid, chain: &mut Chain, led: usize) -> bool {
+        let Some(outer) = self.outer_of_led(tid, chain, led) else { return false };
+        chain.frames.extend(outer.iter().map(|(frame, _)| *frame));
+        chain.end = End::Root;
+        true
+    }
+
+    fn outer_of_led(&self, tid: Tid, chain: &Chain, led: usize) -> Option<&[Frame]> {
+        let last = chain.frames.len().checked_sub(FEW).filter(|_| led >= FEW)?;
+        let last = chain.frames.get(last..)?;
+        let whole = self.of.get(&tid)?;
+        // The innermost is an instruction, no return address.
+        let is_there = |at: &usize| whole[*at..][..FEW].iter().map(|(frame, _)| frame).eq(last);
+        let mut places = (1..(whole.len() + 1).saturating_sub(FEW)).filter(is_there);
+        let (Some(at), None) = (places.next(), places.next()) else { return None };
+        let (inner, outer) = whole.split_at(at + FEW);
+        let callers = self.contexts.get(&tid)?.callers(inner, FEW);
+        let fits = chain.frames.len() + outer.len() <= FRAMES_MAX;
+        (fits && callers == Callers::One && !outer.is_empty()).then_some(outer)
     }
 
     /// Tries out on a whole stack, before it is kept, what would have come of so many bytes of it; `None` where they
@@ -324,6 +348,38 @@ mod tests {
         let mut found = cut(&four);
         assert!(wholes.join(TID, &mut found, never));
         assert_eq!(found.frames.len(), 7);
+    }
+
+    #[test]
+    fn where_frame_pointers_led_the_rest_is_that_of_frames_that_had_one_caller() {
+        let led = |wholes: &Wholes, frames: &[u64], count| {
+            let mut found = cut(&[(9, 0x08), (8, 0x0c)]);
+            found.frames.extend(frames.iter().copied().map(VirtAddr));
+            let is_joined = wholes.join_led(TID, &mut found, count);
+            assert_eq!(is_joined, found.end == End::Root);
+            is_joined.then(|| found.frames.iter().map(|frame| frame.0).collect::<Vec<_>>())
+        };
+        let mut wholes = wholes();
+        assert_eq!(led(&wholes, &[7, 2, 3], 3), Some(vec![9, 8, 7, 2, 3, 4, 5]));
+        for (frames, count) in
+            [(&[7, 2, 3][..], 1), (&[7, 3], 2), (&[1, 2], 2), (&[4, 5], 2), (&[3], 2), (&[], 0)]
+        {
+            assert_eq!(led(&wholes, frames, count), None, "{frames:?}");
+        }
+        // Its stack pointers are not all known: nothing is joined to it.
+        let mut found = cut(&[(9, 0x08), (8, 0x0c)]);
+        found.frames.extend([VirtAddr(2), VirtAddr(3)]);
+        assert!(wholes.join_led(TID, &mut found, 2));
+        let before = wholes.of[&TID].clone();
+        wholes.keep(TID, &found);
+        assert_eq!(wholes.of[&TID], before);
+        // Twice in the stack, or with several callers: which it is nobody knows.
+        wholes.keep(TID, &chain(&[(1, 0x10), (2, 0x20), (3, 0x30), (7, 0x40), (5, 0x50)], End::Root));
+        assert_eq!(led(&wholes, &[2, 3], 2), None);
+        let twice = [(1, 0x10), (2, 0x14), (3, 0x18), (2, 0x24), (3, 0x28), (6, 0x50)];
+        wholes.forget(TID);
+        wholes.keep(TID, &chain(&twice, End::Root));
+        assert_eq!(led(&wholes, &[2, 3], 2), None);
     }
 
     #[test]
