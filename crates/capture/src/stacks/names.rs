@@ -133,7 +133,8 @@ fn function(frame: Frame) -> Function {
 }
 
 fn perf_map(pid: Pid) -> Option<PerfMap> {
-    let path = std::env::temp_dir().join(format!("perf-{pid}.map"));
+    // Wherever else temporary files go, perf's lists are there.
+    let path = Path::new("/tmp").join(format!("perf-{pid}.map"));
     let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
     if metadata.len() > PERF_MAP_BYTES_MAX {
         return None;
