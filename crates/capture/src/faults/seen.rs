@@ -66,7 +66,9 @@ impl Held {
     ) -> Self {
         chain.clear();
         chain.extend(sample.chain());
-        let copied = copies.zip(sample.user).and_then(|(copies, user)| copies.put_fault(&user, chain));
+        let copied = copies
+            .zip(sample.user)
+            .and_then(|(copies, user)| copies.put_fault(sample.stamp.tid, &user, chain));
         Self::fault_with(sample, copied.or_else(|| stacks.intern(chain)))
     }
 

@@ -75,7 +75,7 @@ impl Copier {
     /// Copies the stack of a thread that a signal has stopped at a fault; returns the number by which the fault names it.
     pub(crate) fn copy_at_fault(&mut self, tid: Tid) -> Option<StackId> {
         let raw = self.raw(tid, TimeNs(0))?;
-        Some(self.waiting.with(|shared| shared.put_fault(RawFault { raw, chain: [].into() })))
+        Some(self.waiting.with(|shared| shared.put_fault(RawFault { tid, raw, chain: [].into() })))
     }
 
     /// A thread begins, and stands before its first instruction: its chains will end where its stack pointer is now. A

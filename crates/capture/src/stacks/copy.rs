@@ -1,6 +1,7 @@
 //! Copies of what unwinding needs, on their way from the tracer to the thread that unwinds.
 
-use std::ops::Deref;
+use std::collections::BTreeSet;
+use std::ops::{Bound, Deref};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abi::{Tid, VirtAddr};
@@ -84,6 +85,7 @@ impl Deref for Piece {
 /// What was copied at one fault.
 #[derive(Debug)]
 pub(crate) struct RawFault {
+    pub(crate) tid: Tid,
     pub(crate) raw: RawStack,
     /// The chain that the kernel found by frame pointers.
     pub(crate) chain: Box<[VirtAddr]>,
@@ -107,6 +109,8 @@ pub(super) struct Shared {
     raw: QuickMap<(Tid, TimeNs), RawStack>,
     faults: QuickMap<StackId, RawFault>,
     faults_begun: u32,
+    /// Those of them with large pieces.
+    large: BTreeSet<(Tid, StackId)>,
     waiting_bytes: usize,
     /// How much of the stack the chains from a place have needed at most.
     needed: QuickMap<[u64; 3], usize>,
@@ -128,8 +132,18 @@ impl Shared {
         self.waiting_bytes += fault.raw.len();
         let id = StackId(COPIED | self.faults_begun);
         self.faults_begun = self.faults_begun.wrapping_add(1) & !COPIED;
+        if fault.raw.len() as u64 > STACK_BYTES_MAX {
+            self.large.insert((fault.tid, id));
+        }
         self.faults.insert(id, fault);
         id
+    }
+
+    fn remove_fault(&mut self, id: StackId) -> Option<RawFault> {
+        let fault = self.faults.remove(&id)?;
+        self.waiting_bytes -= fault.raw.len();
+        self.large.remove(&(fault.tid, id));
+        Some(fault)
     }
 }
 
@@ -153,7 +167,7 @@ impl StackCopies {
 
     /// Hands over what a fault's chain will be made of; returns the number by which the fault names it, `None` where too
     /// much waits.
-    pub(crate) fn put_fault(&self, user: &UserStack<'_>, chain: &[VirtAddr]) -> Option<StackId> {
+    pub(crate) fn put_fault(&self, tid: Tid, user: &UserStack<'_>, chain: &[VirtAddr]) -> Option<StackId> {
         let UserStack { rip, rsp, rbx, rbp, r10_to_r15, bytes } = *user;
         let mut registers = Registers::from_ip_sp_bp(rip, rsp, rbp).with(3, rbx);
         for (no, value) in (10..).zip(r10_to_r15) {
@@ -167,7 +181,7 @@ impl StackCopies {
             let mut piece = shared.spare.pop().unwrap_or_default();
             piece.room(bytes.len()).copy_from_slice(bytes);
             let raw = RawStack { registers, sp: rsp, bytes: piece, second: None };
-            Some(shared.put_fault(RawFault { raw, chain: chain.into() }))
+            Some(shared.put_fault(RawFault { tid, raw, chain: chain.into() }))
         })
     }
 
@@ -229,11 +243,7 @@ impl StackCopies {
         if !Self::is_copy(id) {
             return None;
         }
-        self.with(|shared| {
-            let fault = shared.faults.remove(&id)?;
-            shared.waiting_bytes -= fault.raw.len();
-            Some(fault)
-        })
+        self.with(|shared| shared.remove_fault(id))
     }
 
     /// Of two copies of one fault the larger; the other is dropped.
@@ -241,9 +251,7 @@ impl StackCopies {
         self.with(|shared| {
             let bytes = |id| shared.faults.get(&id).map(|fault: &RawFault| fault.raw.len());
             let (kept, dropped) = if bytes(one) >= bytes(other) { (one, other) } else { (other, one) };
-            if let Some(fault) = shared.faults.remove(&dropped) {
-                shared.waiting_bytes -= fault.raw.len();
-            }
+            shared.remove_fault(dropped);
             Some(kept)
         })
     }
@@ -277,6 +285,22 @@ impl StackCopies {
             let time = of_thread.map(|(_, time)| *time).min()?;
             let raw = if but == Some(time) { None } else { shared.raw.get(&(tid, time)) };
             Some((time, raw.map(RawStack::again)))
+        })
+    }
+
+    /// The thread's next fault after one of which a large piece was copied, if that is there already: its number, and a
+    /// copy of the copy unless it is one that is known.
+    pub(crate) fn next_large(
+        &self,
+        tid: Tid,
+        after: StackId,
+        but: Option<StackId>,
+    ) -> Option<(StackId, Option<RawStack>)> {
+        self.with(|shared| {
+            let of_thread = (Bound::Excluded((tid, after)), Bound::Included((tid, StackId(u32::MAX))));
+            let (_, id) = *shared.large.range(of_thread).next()?;
+            let fault = if but == Some(id) { None } else { shared.faults.get(&id) };
+            Some((id, fault.map(|fault| fault.raw.again())))
         })
     }
 
@@ -394,6 +418,34 @@ mod tests {
         assert!(copies.spare().memory.is_empty(), "large ones go back to the system");
         again.truncate(3);
         assert_eq!(*again, [7; 3]);
+    }
+
+    #[test]
+    fn the_next_large_piece_of_a_thread_is_found_while_it_waits() {
+        let waiting = StackCopies::default();
+        let put = |tid, bytes| {
+            let registers = Registers::from_ip_sp(VirtAddr(1), VirtAddr(2));
+            let raw = RawStack { registers, sp: VirtAddr(2), bytes: piece(bytes), second: None };
+            waiting.with(|shared| shared.put_fault(RawFault { tid, raw, chain: [].into() }))
+        };
+        let large = STACK_BYTES_MAX as usize + 8;
+        let (top, _, other) = (put(Tid(1), 16), put(Tid(1), 16), put(Tid(2), large));
+        assert!(waiting.next_large(Tid(1), top, None).is_none());
+        let (first, second) = (put(Tid(1), large), put(Tid(1), large));
+        let found = |after, but| {
+            let found = waiting.next_large(Tid(1), after, but);
+            found.map(|(id, raw)| (id, raw.map(|raw| raw.bytes.len())))
+        };
+        assert_eq!(found(top, None), Some((first, Some(large))));
+        assert_eq!(found(top, Some(first)), Some((first, None)), "that one is known");
+        assert_eq!(found(first, None), Some((second, Some(large))));
+        assert_eq!(found(second, None), None);
+        waiting.take_fault(first);
+        assert_eq!(found(top, None), Some((second, Some(large))));
+        assert_eq!(waiting.larger(top, second), Some(second));
+        waiting.take_fault(second);
+        assert_eq!(found(top, None), None);
+        assert!(waiting.take_fault(other).is_some());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use recording::{Body, ChainEnds, Event, MmId, SpawnKind, StackId, Symbols, TimeN
 use stacks::{Chain, CodeMap, End, FRAMES_MAX, Unwinder};
 
 use super::contexts::Frame;
-use super::copy::{RawFault, StackCopies, Top};
+use super::copy::{RawFault, RawStack, StackCopies, Top};
 use super::follow::Follow;
 use super::intern::{Chains, Interned};
 use super::names;
@@ -45,27 +45,32 @@ impl FaultChains {
     }
 }
 
-/// The whole stacks of calls that threads make next, with the times of these.
-#[derive(Debug, Default)]
-struct Ahead(QuickMap<Tid, (TimeNs, Vec<Frame>)>);
+/// The whole stacks that threads have next, each with what it belongs to.
+#[derive(Debug)]
+struct Ahead<T>(QuickMap<Tid, (T, Vec<Frame>)>);
 
-impl Ahead {
-    /// The whole stack of the next call of a thread, if that was copied already.
+impl<T: Copy> Ahead<T> {
+    fn known(&self, tid: Tid) -> Option<T> {
+        self.0.get(&tid).map(|(of, _)| *of)
+    }
+
+    /// Takes what comes next of a thread, if that was copied already, with its copy if that is not the one known; returns
+    /// its frames.
     fn see(
         &mut self,
-        waiting: &StackCopies,
+        tid: Tid,
+        next: Option<(T, Option<RawStack>)>,
         unwinder: &mut Unwinder,
         code: &CodeMap,
-        (tid, from): (Tid, TimeNs),
     ) -> &[Frame] {
-        match waiting.next_call(tid, from, self.0.get(&tid).map(|(time, _)| *time)) {
+        match next {
             None => {
                 self.0.remove(&tid);
             }
-            Some((time, Some(raw))) => {
+            Some((next, Some(raw))) => {
                 let chain = unwinder.unwind(code, &raw.registers, &raw.stack());
-                let (of, frames) = self.0.entry(tid).or_default();
-                *of = time;
+                let (of, frames) = self.0.entry(tid).or_insert((next, Vec::new()));
+                *of = next;
                 frames.clear();
                 if chain.end == End::Root {
                     own_frames(&chain, frames);
@@ -90,7 +95,8 @@ pub(crate) struct Unwinding {
     of_kernel: Vec<Arc<[VirtAddr]>>,
     of_faults: FaultChains,
     wholes: Wholes,
-    ahead: Ahead,
+    calls_ahead: Ahead<TimeNs>,
+    faults_ahead: Ahead<StackId>,
     pids: Vec<Pid>,
     wanted: Stacks,
 }
@@ -108,7 +114,8 @@ impl Unwinding {
             of_kernel: Vec::new(),
             of_faults: FaultChains::default(),
             wholes: Wholes::default(),
-            ahead: Ahead::default(),
+            calls_ahead: Ahead(QuickMap::default()),
+            faults_ahead: Ahead(QuickMap::default()),
             pids: Vec::new(),
             wanted,
         }
@@ -148,7 +155,7 @@ impl Unwinding {
         let Body::Fault(fault) = &mut event.body else { return None };
         let key = (event.mm, fault.stack, fault.ip);
         let code = self.follow.map(event.mm);
-        let copied = fault.stack.and_then(|id| self.waiting.take_fault(id));
+        let copied = fault.stack.and_then(|id| Some((id, self.waiting.take_fault(id)?)));
         // One that was copied has a chain of its own, whatever the kernel's is.
         let is_like_others = copied.is_none();
         // Of one that the kernel takes while it makes the memory of a new program there is no stack, and the instruction is
@@ -156,9 +163,9 @@ impl Unwinding {
         let is_there = |fault: &RawFault, code: &CodeMap| {
             !fault.raw.bytes.is_empty() || code.find(fault.raw.registers.ip).is_some()
         };
-        let copied = copied.filter(|fault| code.is_some_and(|code| is_there(fault, code)));
-        let frames = if let (Some(fault), Some(_)) = (copied, code) {
-            self.of_copy(event.mm, event.tid, event.time, fault)
+        let copied = copied.filter(|(_, fault)| code.is_some_and(|code| is_there(fault, code)));
+        let frames = if let (Some((id, fault)), Some(_)) = (copied, code) {
+            self.of_copy(event.mm, event.time, id, fault)
         } else {
             self.fault_ends.missed += 1;
             if let Some(id) = self.of_faults.find(self.follow.changes(), key) {
@@ -184,8 +191,8 @@ impl Unwinding {
     }
 
     /// The chain of a fault of which registers and a piece of the stack were copied.
-    fn of_copy(&mut self, mm: MmId, tid: Tid, time: TimeNs, fault: RawFault) -> Vec<VirtAddr> {
-        let RawFault { raw, chain: of_kernel } = fault;
+    fn of_copy(&mut self, mm: MmId, time: TimeNs, id: StackId, fault: RawFault) -> Vec<VirtAddr> {
+        let RawFault { tid, raw, chain: of_kernel } = fault;
         let Some(code) = self.follow.map(mm) else { return vec![raw.registers.ip] };
         let unwinder = &mut self.unwinder;
         let mut chain = unwinder.unwind(code, &raw.registers, &raw.stack());
@@ -198,7 +205,14 @@ impl Unwinding {
         let same = |one, other| unwinder.is_same_function(code, one, other);
         let mut joined = self.wholes.join(tid, &mut chain, same);
         if matches!(chain.end, End::Cut { .. }) {
-            let ahead = self.ahead.see(&self.waiting, unwinder, code, (tid, time));
+            let next = self.waiting.next_call(tid, time, self.calls_ahead.known(tid));
+            let ahead = self.calls_ahead.see(tid, next, unwinder, code);
+            let same = |one, other| unwinder.is_same_function(code, one, other);
+            joined = self.wholes.join_to(tid, ahead, &mut chain, same);
+        }
+        if matches!(chain.end, End::Cut { .. }) {
+            let next = self.waiting.next_large(tid, id, self.faults_ahead.known(tid));
+            let ahead = self.faults_ahead.see(tid, next, unwinder, code);
             let same = |one, other| unwinder.is_same_function(code, one, other);
             joined = self.wholes.join_to(tid, ahead, &mut chain, same);
         }
