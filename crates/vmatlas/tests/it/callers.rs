@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::recording::Report;
 use crate::run::{Run, has, vmatlas};
 use crate::scratch::Scratch;
 
@@ -185,6 +186,9 @@ fn shares(report: &str) -> [f64; 2] {
     })
 }
 
+/// More than so many of a program's stacks reach a root, in percent.
+const REACH_MIN: f64 = 95.0;
+
 /// Records a program and returns the shares of its stacks that reach a root.
 fn shares_of(name: &str, user: &[&str], words: &[&str]) -> [f64; 2] {
     let scratch = Scratch::new("roots");
@@ -192,14 +196,23 @@ fn shares_of(name: &str, user: &[&str], words: &[&str]) -> [f64; 2] {
                   m.entry(format!(\"{}\", i % 7)).or_insert_with(Vec::new).push(i); } println!(\"{m:?}\"); }";
     std::fs::write(scratch.path("main.rs"), source).expect("a file for rustc");
     let vmatlas = vmatlas().to_str().expect("a plain path");
-    let record = [vmatlas, "record", "-o", "f.vmatlas", "--"];
+    let record = [vmatlas, "record", "--force", "-o", "f.vmatlas", "--"];
     let words: Vec<&str> = user.iter().chain(&record).chain(words).copied().collect();
-    let ran = Run::new(&scratch, &words).alone();
-    assert_eq!(ran.shell_status(), 0, "{name}: {}", ran.stderr);
-    let shares = shares(&ran.stderr);
     let user = if user.is_empty() { "" } else { ", without capabilities" };
-    println!("{name}{user}: {} % of calls, {} % of faults", shares[0], shares[1]);
-    shares
+    let mut tries = 0..5;
+    loop {
+        let ran = Run::new(&scratch, &words).alone();
+        assert_eq!(ran.shell_status(), 0, "{name}: {}", ran.stderr);
+        let shares = shares(&ran.stderr);
+        println!("{name}{user}: {} % of calls, {} % of faults", shares[0], shares[1]);
+        // On a machine that lets the tracer wait, the kernel drops events, whole stacks among them, and the recording says
+        // so: that run shows nothing of how stacks are followed.
+        let report = Report::open(&scratch.path("f.vmatlas"));
+        let has_lost = report.list("/notes").iter().any(|note| note["kind"] == "lost");
+        if !has_lost || shares.iter().all(|share| *share > REACH_MIN) || tries.next().is_none() {
+            return shares;
+        }
+    }
 }
 
 #[test]
@@ -226,7 +239,7 @@ fn stacks_of_real_programs_reach_the_threads_first_functions() {
     for (name, words) in programs.into_iter().filter(|(name, _)| has(name)) {
         for user in users.into_iter().flatten() {
             let shares = shares_of(name, user, words);
-            assert!(shares.iter().all(|share| *share > 95.0), "{name} {user:?}: {shares:?}");
+            assert!(shares.iter().all(|share| *share > REACH_MIN), "{name} {user:?}: {shares:?}");
         }
     }
 }
