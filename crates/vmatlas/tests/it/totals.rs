@@ -1,6 +1,6 @@
 //! `map` beside the kernel's own totals: of every process of the machine that stands still, and of real programs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -71,6 +71,19 @@ fn standing_still(pid: &str) -> Option<(Value, Sizes, Sizes)> {
     stood.then_some((map, after.0, after.1))
 }
 
+/// How often each thread of a process that waits has been switched to another; `None` if one runs. What is the same later on
+/// tells that none has run: what comes and goes again within a moment would not be seen by sizes.
+fn switches_of_waiting(pid: &str) -> Option<BTreeMap<String, String>> {
+    let mut switches = BTreeMap::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+        let waits = status.lines().any(|line| line.starts_with("State:") && !line.contains("R (running)"));
+        let counts: String = status.lines().filter(|line| line.contains("ctxt_switches:")).collect();
+        switches.insert(waits.then(|| task.file_name().to_string_lossy().into_owned())?, counts);
+    }
+    Some(switches)
+}
+
 /// Every total is the kernel's own.
 fn assert_equal(pid: &str, map: &Value, rollup: &Sizes, status: &Sizes) {
     let total = |name: &str| map["total"][name].as_u64();
@@ -107,7 +120,11 @@ fn every_process_that_stands_still_adds_up() {
         if begin.elapsed() > TIME_MAX {
             break;
         }
-        if let Some((map, rollup, status)) = standing_still(&pid) {
+        let before = switches_of_waiting(&pid);
+        let stood = standing_still(&pid);
+        if let Some((map, rollup, status)) = stood.filter(|_| before.is_some())
+            && switches_of_waiting(&pid) == before
+        {
             assert_equal(&pid, &map, &rollup, &status);
             checked.push(pid);
         }
