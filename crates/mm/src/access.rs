@@ -56,6 +56,8 @@ pub enum UserfaultReason {
     Missing,
     /// The file has the page, but it is not mapped (`UFFD_PAGEFAULT_FLAG_MINOR`).
     Minor,
+    /// The page is there, but write-protected (`UFFD_PAGEFAULT_FLAG_WP`).
+    WriteProtected,
 }
 
 impl Signal {

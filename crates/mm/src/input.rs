@@ -62,6 +62,8 @@ impl Uffd {
     pub const EVENT_REMAP: u64 = 1 << 2;
     /// `UFFD_FEATURE_SIGBUS`: a fault raises `SIGBUS` instead of a message.
     pub const SIGBUS: u64 = 1 << 7;
+    /// `UFFD_FEATURE_WP_UNPOPULATED`: pages of anonymous memory that are missing can be write-protected.
+    pub const WP_UNPOPULATED: u64 = 1 << 13;
     /// `UFFD_FEATURE_WP_ASYNC`: write protection without messages, for any mapping.
     pub const WP_ASYNC: u64 = 1 << 15;
 

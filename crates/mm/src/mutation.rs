@@ -84,6 +84,10 @@ pub enum Mutation {
     PoisonIgnored,
     /// A page that a userfaultfd waits for comes without it.
     MissingUntold,
+    /// A child keeps a userfaultfd's write protection without being registered.
+    ProtectionForks,
+    /// A file's pages that are dropped come back without a userfaultfd's write protection.
+    ProtectionDropped,
 }
 
 impl Mutation {
@@ -127,6 +131,8 @@ impl Mutation {
         Self::CollapseWantsFirst,
         Self::PoisonIgnored,
         Self::MissingUntold,
+        Self::ProtectionForks,
+        Self::ProtectionDropped,
     ];
 
     /// Tells where a changed rule shows.
@@ -143,7 +149,9 @@ impl Mutation {
             | Self::HugeEdgeIgnored
             | Self::CollapseWantsFirst
             | Self::PoisonIgnored
-            | Self::MissingUntold => Shown::Pages,
+            | Self::MissingUntold
+            | Self::ProtectionForks
+            | Self::ProtectionDropped => Shown::Pages,
             Self::TailWritten => Shown::Disk,
             Self::NameIgnored => Shown::OtherKernels,
             _ => Shown::Map,

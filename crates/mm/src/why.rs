@@ -137,6 +137,7 @@ refusals! {
     CollapseUntouched EINVAL "mm/khugepaged.c: check_pmd_state" "there is no table of the pages to be joined";
     CollapseGuarded EINVAL "mm/khugepaged.c: __collapse_huge_page_swapin" "a guard marker is in the way";
     CollapseMissing EBUSY "mm/khugepaged.c: hpage_collapse_scan_pmd" "a userfaultfd waits for pages that are not there";
+    CollapseProtected EINVAL "mm/khugepaged.c: hpage_collapse_scan_pmd" "a page is write-protected by userfaultfd";
     CollapseMemory ENOMEM "mm/khugepaged.c: alloc_charge_folio" "free memory has no huge page";
     AdviceKernel EPERM "mm/madvise.c: madvise_inject_error" "no CAP_SYS_ADMIN";
     PopulateHole ENOMEM "mm/madvise.c: madvise_populate" "a part of the range is not mapped";
@@ -177,10 +178,12 @@ refusals! {
     UffdRange EINVAL "fs/userfaultfd.c: validate_range" "unaligned, empty or past the last user address";
     UffdHole EINVAL "fs/userfaultfd.c: userfaultfd_register" "nothing is mapped in the range";
     UffdGone ENOENT "mm/userfaultfd.c: uffd_mfill_lock" "not within one mapping that is registered";
+    UffdNotWatched ENOENT "mm/userfaultfd.c: mwriteprotect_range" "no mapping there, or one not registered for write protection";
     UffdThere EEXIST "mm/userfaultfd.c: mfill_atomic_install_pte" "something is there already";
     UffdNothing EFAULT "mm/userfaultfd.c: mfill_atomic_pte_continue" "past the end of the file, or it has no such page";
     UffdPastEnd EINVAL "mm/shmem.c: shmem_get_folio_gfp" "past the end of the file";
     UffdPart EAGAIN "fs/userfaultfd.c: userfaultfd_copy" "only a part of the range could be filled";
+    UffdOpen EINVAL "mm/userfaultfd.c: mfill_atomic" "the mapping is not registered for write protection";
     UffdUnfit EINVAL "include/linux/userfaultfd_k.h: vma_can_userfault" "a mapping of a kind that can't be registered so";
     UffdNotWritable EPERM "fs/userfaultfd.c: userfaultfd_register" "a mapping that may never be written";
     UffdBusy EBUSY "fs/userfaultfd.c: userfaultfd_register" "a mapping of another userfaultfd";

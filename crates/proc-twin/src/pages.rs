@@ -44,11 +44,15 @@ pub fn write_mincore<F: Frames>(
 
 /// Linux: `fs/proc/task_mmu.c: pte_to_pagemap_entry`, `pagemap_pmd_range`.
 fn facts(view: PageView) -> PagemapFacts {
+    PagemapFacts { uffd_protected: view.uffd_protected, ..facts_of_kind(view) }
+}
+
+fn facts_of_kind(view: PageView) -> PagemapFacts {
     let here = PagemapFacts { frame: Some(0), exclusive: view.mapped == 1, ..PagemapFacts::default() };
     match view.kind {
         PageKind::None => PagemapFacts::default(),
-        PageKind::Poisoned => PagemapFacts { swap: Some(0), ..PagemapFacts::default() },
         // A marker stands where a place in swap would.
+        PageKind::Poisoned | PageKind::Protected => PagemapFacts { swap: Some(0), ..PagemapFacts::default() },
         PageKind::Guard => PagemapFacts { swap: Some(0), guard: true, ..PagemapFacts::default() },
         PageKind::Swapped => PagemapFacts { swap: Some(0), ..PagemapFacts::default() },
         // The page of zeroes is no page of anyone's; the huge one is told as a file's.

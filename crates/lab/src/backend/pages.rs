@@ -41,8 +41,8 @@ impl PageState {
             mm::PageKind::Zero => Self::Zero,
             mm::PageKind::Anon | mm::PageKind::Device => Self::Private,
             mm::PageKind::File | mm::PageKind::Shmem => Self::File,
-            // The kernel tells both alike (`PAGE_IS_SWAPPED`).
-            mm::PageKind::Swapped | mm::PageKind::Poisoned => Self::Swapped,
+            // The kernel tells them alike (`PAGE_IS_SWAPPED`).
+            mm::PageKind::Swapped | mm::PageKind::Poisoned | mm::PageKind::Protected => Self::Swapped,
         }
     }
 

@@ -110,6 +110,9 @@ impl<M: Memory> Op<'_, M> {
         if let Some(key) = piece.vma.flags.key_refused(M::key_rights(&self.space.pages), access) {
             return Err(Signal::SegvPkuErr { key });
         }
+        if access == Access::Write && piece.vma.flags.contains(VmFlags::UFFD_WP) {
+            M::refused(self, piece.vma.range.start, piece.range.start)?;
+        }
         let bad = self.first_bad_page(piece);
         // A copy of a file's page gets its anon_vma before the page is looked for (mm/memory.c: do_cow_fault).
         let reaches = match bad {

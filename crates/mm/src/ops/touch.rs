@@ -60,6 +60,10 @@ impl<M: Memory> Op<'_, M> {
         if vma.is_hugetlb() {
             return self.touch_huge(start, addr).map(|()| done);
         }
+        if access == Access::Write && flags.contains(VmFlags::UFFD_WP) {
+            M::refused(self, start, addr)?;
+            vma = self.space.vmas.find(addr).ok_or(Signal::SegvMapErr)?;
+        }
         let past_end = self.is_past_end(vma, addr);
         let lacks_anon = vma.anon.is_none();
         if access == Access::Write && !flags.contains(VmFlags::SHARED) && lacks_anon {

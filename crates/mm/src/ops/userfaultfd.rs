@@ -9,7 +9,7 @@ use crate::flags::VmFlags;
 use crate::input::{Input, Uffd};
 use crate::merge::existing::Change;
 use crate::op::Op;
-use crate::pages::Memory;
+use crate::pages::{Memory, Then};
 use crate::space::AddressSpace;
 use crate::system::System;
 use crate::vma::{Extra, Vma};
@@ -23,6 +23,7 @@ pub(super) mod request {
     pub(in crate::ops) const CONTINUE: u64 = 0xc020_aa07;
     pub(in crate::ops) const ZEROPAGE: u64 = 0xc020_aa04;
     pub(in crate::ops) const MOVE: u64 = 0xc028_aa05;
+    pub(in crate::ops) const WRITEPROTECT: u64 = 0xc018_aa06;
     pub(in crate::ops) const POISON: u64 = 0xc020_aa08;
 }
 
@@ -74,6 +75,7 @@ impl<M: Memory> Op<'_, M> {
             request::COPY | request::ZEROPAGE | request::CONTINUE | request::POISON if M::KEEPS_PAGES => {
                 self.answer(command, arg, input)
             }
+            request::WRITEPROTECT if M::KEEPS_PAGES => self.write_protect(arg, input),
             request::COPY | request::ZEROPAGE | request::CONTINUE | request::POISON | request::MOVE => {
                 let answer = self.take_over(input);
                 if answer.is_ok() {
@@ -153,6 +155,9 @@ impl<M: Memory> Op<'_, M> {
 
     fn set_uffd(&mut self, piece: &Piece, owner: Option<Uffd>, flags: VmFlags) -> Result<(), Refusal> {
         let vma = &piece.vma;
+        if owner.is_none() && vma.flags.contains(VmFlags::UFFD_WP) {
+            M::write_protected(self, piece.range, Then::Open);
+        }
         let flags = vma.flags.without(VmFlags::UFFD).with(flags);
         let extra = Extra::changed(vma.extra.as_ref(), |extra| extra.uffd = owner);
         self.modify(piece.range, Change::extra(flags, extra))?;

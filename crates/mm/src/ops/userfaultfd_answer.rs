@@ -1,4 +1,5 @@
-//! `UFFDIO_COPY`, `UFFDIO_ZEROPAGE`, `UFFDIO_CONTINUE`, `UFFDIO_POISON`: what a program puts where its faults wait, with pages that are kept.
+//! `UFFDIO_COPY`, `UFFDIO_ZEROPAGE`, `UFFDIO_CONTINUE`, `UFFDIO_POISON`: what a program puts
+//! where its faults wait, with pages that are kept. `UFFDIO_WRITEPROTECT`: what waits to be written.
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 
@@ -8,7 +9,7 @@ use crate::file::FileKind;
 use crate::flags::VmFlags;
 use crate::input::Input;
 use crate::op::Op;
-use crate::pages::{Answered, Memory};
+use crate::pages::{Answered, Memory, Then};
 use crate::vma::Vma;
 use crate::why::Refusal;
 
@@ -61,11 +62,8 @@ impl<M: Memory> Op<'_, M> {
         if asked.mode & !asked.known != 0 {
             return Err(Refusal::UffdMode);
         }
-        if asked.mode & MODE_WP != 0 {
-            // Protection without pages' own rights is not kept.
-            return self.take_over(input);
-        }
-        let (told, answer) = match self.answer_range(range, asked.with) {
+        let then = if asked.mode & MODE_WP != 0 { Then::Protected } else { Then::Open };
+        let (told, answer) = match self.answer_range(range, asked.with, then) {
             Ok(bytes) if bytes == asked.len => (bytes as i64, Ok(0)),
             Ok(bytes) => (bytes as i64, Err(Refusal::UffdPart)),
             Err(refusal) => (-i64::from(refusal.errno().0), Err(refusal)),
@@ -79,7 +77,7 @@ impl<M: Memory> Op<'_, M> {
     /// Fills a range up to the first page that can't be; returns how many bytes.
     ///
     /// Linux: `mm/userfaultfd.c: mfill_atomic`.
-    fn answer_range(&mut self, range: AddrRange, with: Answered) -> Result<u64, Refusal> {
+    fn answer_range(&mut self, range: AddrRange, with: Answered, then: Then) -> Result<u64, Refusal> {
         let vma = self.space.vmas.find(range.start).ok_or(Refusal::UffdGone)?;
         let start = vma.range.start;
         if !vma.flags.contains(VmFlags::SHARED) {
@@ -88,6 +86,9 @@ impl<M: Memory> Op<'_, M> {
         let vma = self.space.vmas.find(start).ok_or(Refusal::UffdGone)?.clone();
         if range.end > vma.range.end || vma.uffd().is_none() {
             return Err(Refusal::UffdGone);
+        }
+        if then == Then::Protected && !vma.flags.contains(VmFlags::UFFD_WP) {
+            return Err(Refusal::UffdOpen);
         }
         if !vma.is_anonymous() && !is_shared_memory(&vma)
             || with == Answered::Continue && !is_shared_memory(&vma)
@@ -101,13 +102,46 @@ impl<M: Memory> Op<'_, M> {
                 Answered::Copy(from) => Answered::Copy(VirtAddr(from.0 + done)),
                 other => other,
             };
-            match M::answered(self, &vma, at, next) {
+            match M::answered(self, &vma, at, next, then) {
                 Some(Err(refusal)) if done == 0 => return Err(refusal),
                 Some(Err(_)) => break,
                 Some(Ok(())) | None => done += PAGE_SIZE,
             }
         }
         Ok(done)
+    }
+}
+
+impl<M: Memory> Op<'_, M> {
+    /// `UFFDIO_WRITEPROTECT`.
+    ///
+    /// Linux: `fs/userfaultfd.c: userfaultfd_writeprotect`, `mm/userfaultfd.c: mwriteprotect_range`.
+    pub(super) fn write_protect(&mut self, arg: VirtAddr, input: &Input) -> Answer {
+        const PROTECT: u64 = 1;
+        const DONT_WAKE: u64 = 2;
+        let word = |at: usize| input.words.get(at).copied().unwrap_or(0);
+        self.user_read(arg, 24)?;
+        let range = self.valid_range(VirtAddr(word(0)), word(1))?;
+        let mode = word(2);
+        if mode & !(PROTECT | DONT_WAKE) != 0 || mode == PROTECT | DONT_WAKE {
+            return Err(Refusal::UffdMode);
+        }
+        let then = if mode & PROTECT != 0 { Then::Protected } else { Then::Open };
+        let mut answer = Err(Refusal::UffdNotWatched);
+        let mut rest = range;
+        while let Some(piece) = self.piece(rest) {
+            rest.start = piece.range.end;
+            if !piece.vma.flags.contains(VmFlags::UFFD_WP) {
+                return Err(Refusal::UffdNotWatched);
+            }
+            let size = self.sys.profile.pmd_size;
+            if piece.vma.is_hugetlb() && !(range.start.0 | range.len()).is_multiple_of(size) {
+                return Err(Refusal::UffdUnfit);
+            }
+            M::write_protected(self, piece.range, then);
+            answer = Ok(0);
+        }
+        answer
     }
 }
 

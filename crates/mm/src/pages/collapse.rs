@@ -48,10 +48,13 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let pages = first..first + PageTable::LEAF_PAGES;
         let is_there = |page: u64| {
             let pte = tree.get(page);
-            !pte.is_none() && !pte.is_zero_page()
+            pte.is_swapped() || pte.is_present() && !pte.is_zero_page()
         };
         if vma.flags.intersects(VmFlags::UFFD) && !pages.clone().all(is_there) {
             return Err(Refusal::CollapseMissing);
+        }
+        if pages.clone().any(|page| tree.get(page).is_uffd_wp()) {
+            return Err(Refusal::CollapseProtected);
         }
         if !self.sys.pool.has_huge_page() {
             return Err(Refusal::CollapseMemory);

@@ -26,10 +26,19 @@ use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::vma::Vma;
 
+/// Tells whether the first write to each page of a shared mapping is to be noticed: by the file behind it, or by a
+/// userfaultfd.
+///
+/// Linux: `mm/vma.c: vma_wants_writenotify`.
+pub(super) fn wants_notice(vma: &Vma) -> bool {
+    let by_uffd = vma.flags.contains(VmFlags::SHARED.with(VmFlags::WRITE).with(VmFlags::UFFD_WP));
+    by_uffd || file_wants_notice(vma)
+}
+
 /// Tells whether the file behind a shared mapping wants to know of the first write to each page.
 ///
-/// Linux: `mm/mmap.c: vma_wants_writenotify`.
-pub(super) fn wants_notice(vma: &Vma) -> bool {
+/// Linux: `mm/vma.c: vm_ops_needs_writenotify`, `vma_fs_can_writeback`.
+pub(super) fn file_wants_notice(vma: &Vma) -> bool {
     let kind = vma.backing.file_kind();
     vma.flags.contains(VmFlags::SHARED.with(VmFlags::WRITE))
         && matches!(kind, Some(FileKind::Regular | FileKind::RegularOther))
@@ -49,19 +58,32 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let pte = self.space.pages.tree.get(page);
         if pte.is_present() {
             if access == Access::Write && !pte.is_writable() {
-                self.write_protected(start, page, pte);
-            } else {
-                self.accessed(start, page, pte, access);
+                return self.write_protected(start, page, pte);
             }
+            self.accessed(start, page, pte, access);
             return Ok(());
         }
         if pte.is_swapped() {
-            self.swap_in(start, page, pte, access);
-            return Ok(());
+            return self.swap_in(start, page, pte, access);
         }
         if pte.is_poisoned() && !self.sys.profile.mutated(Mutation::PoisonIgnored) {
             return Err(Signal::BusBroken);
         }
+        let is_marked = pte.is_uffd_wp();
+        if is_marked && !self.heeds_protection(start) {
+            // Left from another registration.
+            self.install(page, Pte::NONE);
+            self.space.pages.faults.minor += 1;
+            return self.fault_missing(start, page, access);
+        }
+        self.fault_missing(start, page, access)?;
+        if is_marked { self.protect_again(start, page, access) } else { Ok(()) }
+    }
+
+    /// Nothing is there.
+    ///
+    /// Linux: `mm/memory.c: do_pte_missing`.
+    fn fault_missing(&mut self, start: VirtAddr, page: u64, access: Access) -> Result<(), Signal> {
         let Some(vma) = self.space.vmas.near(start) else { return Err(Signal::SegvMapErr) };
         if vma.is_anonymous() {
             let flags = vma.flags;
@@ -129,13 +151,13 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// A write to a page that is there but may not be written yet.
     ///
     /// Linux: `mm/memory.c: do_wp_page`.
-    fn write_protected(&mut self, start: VirtAddr, page: u64, pte: Pte) {
+    pub(super) fn write_protected(&mut self, start: VirtAddr, page: u64, pte: Pte) -> Result<(), Signal> {
+        let mut pte = self.without_protection(start, page, pte)?;
         self.space.pages.faults.minor += 1;
         let flags = self.space.vmas.near(start).map_or(VmFlags::NONE, |vma| vma.flags);
-        let mut pte = pte;
         if pte.is_huge() {
             if self.write_protected_huge(page, pte, flags) {
-                return;
+                return Ok(());
             }
             pte = self.space.pages.tree.get(page);
         }
@@ -146,9 +168,10 @@ impl<F: Frames> Op<'_, Pages<F>> {
         }
         if shared || kept_zero || self.may_reuse(pte) {
             self.install(page, pte.writable().dirty().young());
-            return;
+            return Ok(());
         }
         self.copy_on_write(page, pte, flags);
+        Ok(())
     }
 
     /// Tells whether an anonymous frame is this process's alone: then it need not be copied.
@@ -195,21 +218,27 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Reads a page back from swap; a write takes it for itself or copies it at once.
     ///
     /// Linux: `mm/memory.c: do_swap_page`.
-    fn swap_in(&mut self, start: VirtAddr, page: u64, pte: Pte, access: Access) {
+    fn swap_in(&mut self, start: VirtAddr, page: u64, pte: Pte, access: Access) -> Result<(), Signal> {
         self.sys.pool.meta_mut(pte.frame()).maps += 1;
         self.sys.pool.unswap(pte.frame());
         let meta = self.sys.pool.meta_mut(pte.frame());
+        let is_protected = pte.is_uffd_wp();
         let present = Pte::of(pte.frame());
+        let present = if is_protected { present.uffd_wp() } else { present };
         let alone = meta.exclusive || meta.maps == 1 && meta.swaps == 0;
         meta.exclusive = alone;
         let flags = self.space.vmas.find(start).map_or(VmFlags::NONE, |vma| vma.flags);
-        let may_write = flags.contains(VmFlags::WRITE);
+        let is_held = is_protected && flags.contains(VmFlags::UFFD_WP);
+        let may_write = flags.contains(VmFlags::WRITE) && !is_held;
         let Table { rss, faults, .. } = &mut self.space.pages;
         rss.swap -= 1;
         rss.anon += 1;
         faults.major += 1;
         let present = if alone && may_write { present.writable() } else { present };
         self.install(page, present);
+        if access == Access::Write && is_held {
+            return self.write_protected(start, page, present);
+        }
         if access == Access::Write {
             if alone {
                 self.install(page, present.writable().dirty());
@@ -217,6 +246,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 self.copy_on_write(page, present, flags);
             }
         }
+        Ok(())
     }
 
     /// A page of a mapping that has something behind it.

@@ -7,7 +7,8 @@ use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use super::cache::{FileStore, IoError, Tail, What};
 use super::frames::{Contents, Frames, Holds, PAGE};
 use super::table::pages_of;
-use super::{Memory, Pages, Table, zap};
+use super::zap::{self, Marks};
+use super::{Memory, Pages, Table};
 use crate::file::{Backing, FileKind, MapFile, ObjectId};
 use crate::flags::VmFlags;
 use crate::mutation::Mutation;
@@ -249,11 +250,10 @@ impl Table {
         let Self { tree, rss, tlb, mm, .. } = self;
         tree.walk_mut(pages_of(range), |_, ptes| {
             for pte in ptes.iter_mut().filter(|pte| !pte.is_none()) {
-                let copy =
-                    pte.is_swapped() || pte.is_poisoned() || pool.meta(pte.frame()).holds == Holds::Anon;
+                let copy = pte.is_swapped() || pte.is_mark() || pool.meta(pte.frame()).holds == Holds::Anon;
                 match what {
-                    What::Truncated => zap::clear(pte, rss, *mm, pool),
-                    What::Dropped if !copy => zap::clear(pte, rss, *mm, pool),
+                    What::Truncated => zap::drop_page(pte, rss, *mm, pool, Marks::of_file(flags)),
+                    What::Dropped if !copy => zap::drop_page(pte, rss, *mm, pool, Marks::of_file(flags)),
                     What::Cleaned if flags.contains(VmFlags::SHARED) && pte.is_present() => {
                         *pte = pte.clean().protected();
                     }

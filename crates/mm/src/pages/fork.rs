@@ -8,11 +8,21 @@
 
 use super::Table;
 use super::frames::{Frames, Pool};
+use super::pte::Pte;
 use super::table::{PageTable, pages_of};
 use crate::flags::VmFlags;
+use crate::input::Uffd;
 use crate::mutation::Mutation;
 use crate::profile::Profile;
 use crate::vma::Vma;
+
+/// Tells whether a child's copy of a mapping stays write-protected by userfaultfd where the parent's is.
+///
+/// Linux: `mm/memory.c: copy_pte_marker`, `__copy_present_ptes`.
+pub(super) fn keeps_protection(vma: &Vma) -> bool {
+    let uffd = vma.extra.as_ref().and_then(|extra| extra.uffd);
+    vma.flags.contains(VmFlags::UFFD_WP) && uffd.is_some_and(|uffd| uffd.has(Uffd::EVENT_FORK))
+}
 
 /// Copies the page tables of a mapping for a child.
 ///
@@ -26,6 +36,7 @@ pub(super) fn copy<F: Frames>(
 ) {
     let shared = vma.flags.contains(VmFlags::SHARED);
     let write_stays = shared || profile.mutated(Mutation::ForkKeepsWrite);
+    let keeps_protection = keeps_protection(vma) || profile.mutated(Mutation::ProtectionForks);
     parent.tlb.flush();
     let Table { tree, .. } = parent;
     child.tree.reach_as(tree, pages_of(vma.range));
@@ -37,8 +48,8 @@ pub(super) fn copy<F: Frames>(
         let copies = child.tree.leaf(first);
         let offset = (first % PageTable::LEAF_PAGES) as usize;
         for (pte, copy) in ptes.iter_mut().zip(&mut copies[offset..]) {
-            if pte.is_none() || pte.is_poisoned() {
-                *copy = *pte;
+            if pte.is_none() || pte.is_mark() {
+                *copy = if keeps_protection || pte.is_poisoned() { *pte } else { Pte::NONE };
                 continue;
             }
             if pte.is_swapped() {
@@ -63,7 +74,8 @@ pub(super) fn copy<F: Frames>(
             // The child's entry of a shared page begins clean.
             let dirty = if shared { false } else { pte.is_dirty() };
             let copied = pte.clean().old();
-            *copy = if dirty { copied.dirty() } else { copied };
+            let copied = if dirty { copied.dirty() } else { copied };
+            *copy = if keeps_protection { copied } else { copied.without_uffd_wp() };
         }
     });
 }

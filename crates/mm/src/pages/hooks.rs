@@ -10,7 +10,8 @@ use super::blocks::Blocks;
 use super::cache::IoError;
 use super::frames::{Frames, Pool};
 use super::lock::Keeps;
-use super::userfault::Answered;
+use super::userfault::{Answered, Then};
+use super::zap::Marks;
 use super::{NoPages, Pages, Table};
 use crate::access::{Access, Signal};
 use crate::file::{Backing, MapFile, ObjectId};
@@ -25,8 +26,7 @@ use crate::vma::Vma;
 use crate::why::Refusal;
 
 /// Mappings whose page tables are copied by fork although faults could fill them. Linux: `VM_COPY_ON_FORK`.
-const COPIED: VmFlags =
-    VmFlags(VmFlags::PFNMAP.0 | VmFlags::MIXEDMAP.0 | VmFlags::UFFD_WP.0 | VmFlags::MAYBE_GUARD.0);
+const COPIED: VmFlags = VmFlags(VmFlags::PFNMAP.0 | VmFlags::MIXEDMAP.0 | VmFlags::MAYBE_GUARD.0);
 
 /// What happens to pages when something happens to mappings.
 pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
@@ -163,11 +163,27 @@ pub(crate) trait Hooks: Clone + fmt::Debug + Sized + 'static {
         _vma: &Vma,
         _at: VirtAddr,
         _with: Answered,
+        _then: Then,
     ) -> Option<Result<(), Refusal>>
     where
         Self: super::Memory,
     {
         None
+    }
+
+    /// A page is to be written: a userfaultfd may have to be told before anything else is done.
+    fn refused(_op: &mut Op<'_, Self>, _vma: VirtAddr, _addr: VirtAddr) -> Result<(), Signal>
+    where
+        Self: super::Memory,
+    {
+        Ok(())
+    }
+
+    /// The pages of a part of a mapping are write-protected for a userfaultfd, or no longer.
+    fn write_protected(_op: &mut Op<'_, Self>, _range: AddrRange, _then: Then)
+    where
+        Self: super::Memory,
+    {
     }
 
     /// Asks which pages of a range of one mapping are in memory.
@@ -301,7 +317,7 @@ impl Hooks for NoPages {
 ///
 /// Linux: `mm/memory.c: vma_needs_copy`.
 fn is_copied(vma: &Vma) -> bool {
-    let follows = vma.anon.is_some() || vma.flags.intersects(COPIED);
+    let follows = vma.anon.is_some() || vma.flags.intersects(COPIED) || super::fork::keeps_protection(vma);
     follows && !vma.flags.contains(VmFlags::WIPEONFORK)
 }
 
@@ -332,14 +348,16 @@ impl<F: Frames> Hooks for Pages<F> {
     }
 
     fn unmapped(op: &mut Op<'_, Self>, range: AddrRange, backing: &Backing) {
-        op.zap(range);
+        op.zap(range, Marks::Go);
         op.free_tables(range);
         op.forget_nameless(backing);
     }
 
     fn dropped(op: &mut Op<'_, Self>, range: AddrRange) {
-        op.zap(range);
-        op.reclaim_tables(range);
+        let vma = op.space.vmas.find(range.start);
+        let marks = vma.map_or(Marks::Go, Marks::of);
+        op.zap(range, marks);
+        op.reclaim_tables(range, marks);
     }
 
     fn freed(op: &mut Op<'_, Self>, range: AddrRange) {
@@ -386,8 +404,17 @@ impl<F: Frames> Hooks for Pages<F> {
         vma: &Vma,
         at: VirtAddr,
         with: Answered,
+        then: Then,
     ) -> Option<Result<(), Refusal>> {
-        Some(op.answer_page(vma, at, with))
+        Some(op.answer_page(vma, at, with, then))
+    }
+
+    fn refused(op: &mut Op<'_, Self>, vma: VirtAddr, addr: VirtAddr) -> Result<(), Signal> {
+        op.refuse_write(vma, addr)
+    }
+
+    fn write_protected(op: &mut Op<'_, Self>, range: AddrRange, then: Then) {
+        op.write_protect_pages(range, then);
     }
 
     fn collapsed(op: &mut Op<'_, Self>, piece: &Piece, blocks: AddrRange) -> Option<Result<(), Refusal>> {

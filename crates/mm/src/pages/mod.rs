@@ -55,7 +55,7 @@ pub use self::huge::HugeSupply;
 pub(crate) use self::lock::Keeps;
 pub(crate) use self::table::PageTable;
 pub use self::usage::{Share, Usage};
-pub(crate) use self::userfault::Answered;
+pub(crate) use self::userfault::{Answered, Then};
 pub use self::validate::PageInconsistency;
 pub use self::view::{PageKind, PageSize, PageView, Writable};
 

@@ -8,8 +8,8 @@ use super::frames::FrameId;
 /// bits.
 ///
 /// ```text
-/// 63      62     61     60     59       58     57        31 .. 0
-/// present write  dirty  young  swapped  huge   poisoned  frame
+/// 63      62     61     60     59       58     57        56       31 .. 0
+/// present write  dirty  young  swapped  huge   poisoned  uffd-wp  frame
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Pte(u64);
@@ -25,6 +25,9 @@ impl Pte {
     const HUGE: u64 = 1 << 58;
     /// Nothing is there, and an access raises `SIGBUS`. Linux: `PTE_MARKER_POISONED`.
     pub(crate) const POISONED: Self = Self(1 << 57);
+    const UFFD_WP: u64 = 1 << 56;
+    /// Nothing is there, and what comes is write-protected by userfaultfd. Linux: `PTE_MARKER_UFFD_WP`.
+    pub(crate) const UFFD_WP_MARK: Self = Self(Self::UFFD_WP);
 
     /// Makes a present entry, accessed just now.
     pub(crate) const fn of(frame: FrameId) -> Self {
@@ -52,9 +55,19 @@ impl Pte {
         self.0 & Self::SWAPPED != 0
     }
 
-    /// Tells whether it is a mark and no page.
+    /// Tells whether it is the mark of a broken page.
     pub(crate) const fn is_poisoned(self) -> bool {
         self.0 & Self::POISONED.0 != 0
+    }
+
+    /// Tells whether a userfaultfd keeps it from being written.
+    pub(crate) const fn is_uffd_wp(self) -> bool {
+        self.0 & Self::UFFD_WP != 0
+    }
+
+    /// Tells whether it is a mark and no page, neither here nor in swap.
+    pub(crate) const fn is_mark(self) -> bool {
+        !self.is_none() && self.0 & (Self::PRESENT | Self::SWAPPED) == 0
     }
 
     pub(crate) const fn is_writable(self) -> bool {
@@ -100,6 +113,15 @@ impl Pte {
         Self(self.0 & !Self::WRITE)
     }
 
+    /// Makes a userfaultfd keep it from being written.
+    pub(crate) const fn uffd_wp(self) -> Self {
+        Self(self.0 & !Self::WRITE | Self::UFFD_WP)
+    }
+
+    pub(crate) const fn without_uffd_wp(self) -> Self {
+        Self(self.0 & !Self::UFFD_WP)
+    }
+
     pub(crate) const fn dirty(self) -> Self {
         Self(self.0 | Self::DIRTY)
     }
@@ -127,6 +149,7 @@ impl fmt::Debug for Pte {
             (Self::SWAPPED, 's'),
             (Self::HUGE, 'h'),
             (Self::POISONED.0, '!'),
+            (Self::UFFD_WP, 'u'),
         ] {
             if self.0 & bit != 0 {
                 write!(f, "{letter}")?;

@@ -18,7 +18,8 @@ use super::folio::FolioId;
 use super::frames::{FrameId, Frames, Holds, Pool};
 use super::pte::Pte;
 use super::table::pages_of;
-use super::{Pages, Table, zap};
+use super::zap::{self, Marks};
+use super::{Pages, Table};
 use crate::file::MapFile;
 use crate::flags::VmFlags;
 use crate::op::Op;
@@ -86,7 +87,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                         if !dirty {
                             clean.push(page);
                         }
-                        zap::clear(pte, rss, *mm, pool);
+                        zap::drop_page(pte, rss, *mm, pool, Marks::of(vma));
                     }
                     Holds::Anon | Holds::Nothing | Holds::Device => {}
                 }

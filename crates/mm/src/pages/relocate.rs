@@ -9,6 +9,7 @@ use super::Pages;
 use super::frames::Frames;
 use super::pte::Pte;
 use super::table::{PageTable, pages_of};
+use crate::input::Uffd;
 use crate::op::Op;
 
 const LEAF: u64 = PageTable::LEAF_PAGES;
@@ -21,6 +22,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let pages = pages_of(from);
         let delta = (to.0 >> PAGE_SHIFT).wrapping_sub(pages.start);
         let mut at = pages.start;
+        let forgets = self.forgets_protection(from.start);
         if delta.is_multiple_of(LEAF) {
             self.split_huge_edges(from);
             if self.may_begin_at_table(from, to) {
@@ -32,15 +34,24 @@ impl<F: Frames> Op<'_, Pages<F>> {
         while at < pages.end {
             let target = at.wrapping_add(delta);
             let next = ((at | (LEAF - 1)) + 1).min(pages.end).min(at + LEAF - target % LEAF);
-            self.move_part(at..next, target);
+            self.move_part(at..next, target, forgets);
             at = next;
         }
         self.space.pages.tlb.flush();
     }
 
-    /// Moves what lies in one table before and after. A whole table is moved as such.
-    fn move_part(&mut self, pages: Range<u64>, to: u64) {
-        let whole = pages.end - pages.start == LEAF;
+    /// Tells whether what moves loses its write protection by userfaultfd: the registration stays behind.
+    ///
+    /// Linux: `mm/mremap.c: move_ptes`.
+    fn forgets_protection(&self, at: VirtAddr) -> bool {
+        let uffd = self.space.vmas.find(at).and_then(|vma| vma.extra.as_ref()?.uffd);
+        uffd.is_some_and(|uffd| !uffd.has(Uffd::EVENT_REMAP))
+    }
+
+    /// Moves what lies in one table before and after. A whole table is moved as such, unless its entries change.
+    fn move_part(&mut self, pages: Range<u64>, to: u64, forgets: bool) {
+        let is_huge = self.space.pages.tree.get(pages.start).is_huge();
+        let whole = pages.end - pages.start == LEAF && (is_huge || !forgets);
         let tree = &mut self.space.pages.tree;
         let mut moving = Vec::new();
         let mut found = false;
@@ -51,6 +62,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
         });
         if !found {
             return;
+        }
+        if forgets {
+            moving.iter_mut().for_each(|pte| *pte = pte.without_uffd_wp());
         }
         // The table is made even where nothing moves into it.
         let first = (to % LEAF) as usize;

@@ -134,7 +134,7 @@ impl Usage {
     ///
     /// Linux: `fs/proc/task_mmu.c: smaps_pte_entry`, `smaps_account`.
     fn count<F: Frames>(&mut self, pte: Pte, pool: &Pool<F>, locked: bool) {
-        if pte.is_none() || pte.is_zero_page() || pte.is_poisoned() {
+        if pte.is_none() || pte.is_zero_page() || pte.is_mark() {
             return;
         }
         let meta = pool.meta(pte.frame());

@@ -5,6 +5,8 @@
 //!                 Signal::BusAdrErr      with UFFD_FEATURE_SIGBUS
 //! ```
 
+use alloc::sync::Arc;
+
 use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::Pages;
@@ -12,6 +14,7 @@ use super::cache;
 use super::frames::{Fill, Frames, Holds};
 use super::pte::Pte;
 use crate::access::{Access, Signal, UserfaultReason};
+use crate::file::MapFile;
 use crate::flags::VmFlags;
 use crate::input::Uffd;
 use crate::mutation::Mutation;
@@ -31,6 +34,15 @@ pub(crate) enum Answered {
     Continue,
     /// A mark that it is broken (`UFFDIO_POISON`).
     Poison,
+}
+
+/// Whether a page may be written once it is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Then {
+    /// As its mapping allows.
+    Open,
+    /// Not before a userfaultfd is told.
+    Protected,
 }
 
 impl<F: Frames> Op<'_, Pages<F>> {
@@ -85,13 +97,15 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let asked = match reason {
             UserfaultReason::Missing => VmFlags::UFFD_MISSING,
             UserfaultReason::Minor => VmFlags::UFFD_MINOR,
+            UserfaultReason::WriteProtected => VmFlags::UFFD_WP,
         };
         let Some(uffd) =
             vma.extra.as_ref().and_then(|extra| extra.uffd).filter(|_| vma.flags.contains(asked))
         else {
             return Ok(());
         };
-        if self.sys.profile.mutated(Mutation::MissingUntold) {
+        let is_missing = reason != UserfaultReason::WriteProtected;
+        if is_missing && self.sys.profile.mutated(Mutation::MissingUntold) {
             return Ok(());
         }
         if uffd.has(Uffd::SIGBUS) {
@@ -104,10 +118,62 @@ impl<F: Frames> Op<'_, Pages<F>> {
         }
     }
 
+    /// Tells whether a mapping is registered for write protection.
+    pub(super) fn heeds_protection(&self, start: VirtAddr) -> bool {
+        self.space.vmas.find(start).is_some_and(|vma| vma.flags.contains(VmFlags::UFFD_WP))
+    }
+
+    /// A page is to be written that may be write-protected: then a userfaultfd is told before anything else is done.
+    ///
+    /// Linux: `mm/memory.c: do_wp_page`.
+    pub(crate) fn refuse_write(&mut self, start: VirtAddr, addr: VirtAddr) -> Result<(), Signal> {
+        let pte = self.space.pages.tree.get(addr.0 >> PAGE_SHIFT);
+        if !pte.is_present() || !pte.is_uffd_wp() || self.is_async(start) {
+            return Ok(());
+        }
+        self.tell(start, UserfaultReason::WriteProtected, Access::Write)
+    }
+
+    fn is_async(&self, start: VirtAddr) -> bool {
+        let uffd = self.space.vmas.find(start).and_then(|vma| vma.extra.as_ref()?.uffd);
+        uffd.is_some_and(|uffd| uffd.has(Uffd::WP_ASYNC))
+    }
+
+    /// A page that may not be written is to be: where a userfaultfd protects it, it is told, or the protection just ends.
+    ///
+    /// Linux: `mm/memory.c: do_wp_page`, `wp_huge_pmd`.
+    pub(super) fn without_protection(&mut self, start: VirtAddr, page: u64, pte: Pte) -> Result<Pte, Signal> {
+        if !pte.is_uffd_wp() || !self.heeds_protection(start) {
+            return Ok(pte);
+        }
+        self.refuse_write(start, VirtAddr(page << PAGE_SHIFT))?;
+        if pte.is_huge() {
+            self.split_huge(page);
+        }
+        let open = self.space.pages.tree.get(page).without_uffd_wp();
+        self.install(page, open);
+        Ok(open)
+    }
+
+    /// What came where a mark was is protected as the mark said; a write finds it so.
+    ///
+    /// Linux: `mm/memory.c: vmf_orig_pte_uffd_wp`.
+    pub(super) fn protect_again(&mut self, start: VirtAddr, page: u64, access: Access) -> Result<(), Signal> {
+        let pte = self.space.pages.tree.get(page).uffd_wp();
+        self.install(page, pte);
+        if access == Access::Write { self.write_protected(start, page, pte) } else { Ok(()) }
+    }
+
     /// Puts a page where one is missing.
     ///
     /// Linux: `mm/userfaultfd.c: mfill_atomic`, `mfill_atomic_install_pte`.
-    pub(crate) fn answer_page(&mut self, vma: &Vma, at: VirtAddr, with: Answered) -> Result<(), Refusal> {
+    pub(crate) fn answer_page(
+        &mut self,
+        vma: &Vma,
+        at: VirtAddr,
+        with: Answered,
+        then: Then,
+    ) -> Result<(), Refusal> {
         let page = at.0 >> PAGE_SHIFT;
         if self.space.pages.tree.get(page).is_huge() {
             return Err(Refusal::UffdThere);
@@ -122,12 +188,13 @@ impl<F: Frames> Op<'_, Pages<F>> {
         let pte = self.space.pages.tree.get(page);
         let is_guarded = self.space.guards.contains(at);
         if with == Answered::Poison {
+            self.noted_file(vma);
             return self.poison_page(page, past_end, !pte.is_none() || is_guarded);
         }
         // A mark is in nobody's way but of what is no page either.
-        let is_marked = pte.is_poisoned() || is_guarded;
-        let is_there = !pte.is_none() && !pte.is_poisoned();
-        match vma.backing.file().filter(|_| !vma.is_anonymous()).cloned() {
+        let is_marked = pte.is_mark() || is_guarded;
+        let is_there = pte.is_present() || pte.is_swapped();
+        match self.noted_file(vma) {
             Some(file) if shared || with == Answered::Continue => {
                 let offset = vma.pgoff_at(at).0;
                 let cached = self.sys.pool.cached(file.object, offset).is_some();
@@ -142,7 +209,6 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 }
                 let found = self.sys.pool.page_of(file.object, offset, cache::holds(file.kind));
                 let (frame, _) = found.map_err(|_| Refusal::UffdNothing)?;
-                self.sys.pool.note_mapped(file.object);
                 let holds = self.sys.pool.meta(frame).holds;
                 self.sys.pool.meta_mut(frame).maps += 1;
                 self.space.pages.rss.add(holds);
@@ -162,10 +228,22 @@ impl<F: Frames> Op<'_, Pages<F>> {
                 self.fill_frame(frame, bytes.as_deref());
             }
         }
+        if then == Then::Protected {
+            let pte = self.space.pages.tree.get(page);
+            self.install(page, pte.uffd_wp());
+        }
         if is_guarded {
             self.space.guards.remove(AddrRange { start: at, end: VirtAddr(at.0 + PAGE_SIZE) });
         }
         Ok(())
+    }
+
+    /// Returns the file of a mapping; what happens to its pages is followed from now on, as also what is no page of its goes
+    /// when it is truncated.
+    fn noted_file(&mut self, vma: &Vma) -> Option<Arc<MapFile>> {
+        let file = vma.backing.file().filter(|_| !vma.is_anonymous())?;
+        self.sys.pool.note_mapped(file.object);
+        Some(Arc::clone(file))
     }
 
     /// Linux: `mm/userfaultfd.c: mfill_atomic_pte_poison`.

@@ -58,7 +58,7 @@ impl<F: Frames> System<Pages<F>> {
                     }
                 }
                 for (page, pte) in (first..).zip(ptes).filter(|(_, pte)| !pte.is_none()) {
-                    if pte.is_poisoned() {
+                    if pte.is_mark() {
                         continue;
                     }
                     let (present, swapped) = maps.entry(pte.frame().0).or_default();

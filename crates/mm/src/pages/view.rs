@@ -18,6 +18,8 @@ pub enum PageKind {
     Guard,
     /// A mark that the page is broken.
     Poisoned,
+    /// A mark that what comes there is write-protected by userfaultfd.
+    Protected,
     /// The shared zero page.
     Zero,
     /// An anonymous page.
@@ -66,6 +68,8 @@ pub struct PageView {
     pub dirty: bool,
     /// Whether it was accessed since it was mapped or copied.
     pub young: bool,
+    /// Whether a userfaultfd keeps it from being written.
+    pub uffd_protected: bool,
     /// How much is mapped by the entry that it is a part of.
     pub size: PageSize,
 }
@@ -78,30 +82,35 @@ impl PageView {
         writable: Writable::AfterFault,
         dirty: false,
         young: false,
+        uffd_protected: false,
         size: PageSize::Small,
     };
 
     /// Tells whether it is present in memory (`PM_PRESENT`).
     pub const fn is_present(&self) -> bool {
-        !matches!(self.kind, PageKind::None | PageKind::Guard | PageKind::Poisoned | PageKind::Swapped)
+        use PageKind::{Guard, None, Poisoned, Protected, Swapped};
+        !matches!(self.kind, None | Guard | Poisoned | Protected | Swapped)
     }
 
     fn of<F: Frames>(pte: Pte, pool: &Pool<F>) -> Self {
         if pte.is_none() {
             return Self::NONE;
         }
-        if pte.is_poisoned() {
-            return Self { kind: PageKind::Poisoned, ..Self::NONE };
+        let uffd_protected = pte.is_uffd_wp();
+        if pte.is_mark() {
+            let kind = if pte.is_poisoned() { PageKind::Poisoned } else { PageKind::Protected };
+            return Self { kind, uffd_protected, ..Self::NONE };
         }
         let writable = if pte.is_writable() { Writable::Now } else { Writable::AfterFault };
         let size = if pte.is_huge() { PageSize::Huge } else { PageSize::Small };
         if pte.is_zero_page() {
-            return Self { kind: PageKind::Zero, young: pte.is_young(), writable, size, ..Self::NONE };
+            let young = pte.is_young();
+            return Self { kind: PageKind::Zero, young, writable, size, uffd_protected, ..Self::NONE };
         }
         let meta = pool.meta(pte.frame());
         if pte.is_swapped() {
             let exclusive = meta.exclusive;
-            return Self { kind: PageKind::Swapped, exclusive, ..Self::NONE };
+            return Self { kind: PageKind::Swapped, exclusive, uffd_protected, ..Self::NONE };
         }
         let kind = match meta.holds {
             Holds::Anon => PageKind::Anon,
@@ -116,6 +125,7 @@ impl PageView {
             writable,
             dirty: pool.is_dirty(pte.frame()) || pte.is_dirty(),
             young: pte.is_young(),
+            uffd_protected,
             size,
         }
     }

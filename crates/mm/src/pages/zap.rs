@@ -14,6 +14,7 @@ use super::table::{PageTable, pages_of};
 use super::{Pages, Rss, Table};
 use crate::file::{MapFile, ObjectId};
 use crate::flags::VmFlags;
+use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::set::VmaSet;
 use crate::vma::Vma;
@@ -58,6 +59,44 @@ pub(super) fn clear<F: Frames>(pte: &mut Pte, rss: &mut Rss, mm: MmId, pool: &mu
     }
 }
 
+/// Which write protection by userfaultfd stays as a mark when pages go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Marks {
+    /// That of pages too: what comes from the file again is protected.
+    All,
+    /// That of marks, which are left from another registration.
+    Old,
+    /// None.
+    Go,
+}
+
+impl Marks {
+    /// Linux: `mm/memory.c: zap_nonpresent_ptes`, `zap_install_uffd_wp_if_needed`.
+    pub(super) fn of(vma: &Vma) -> Self {
+        if vma.is_anonymous() { Self::Go } else { Self::of_file(vma.flags) }
+    }
+
+    /// Which stays in a mapping that has something behind it.
+    pub(super) fn of_file(flags: VmFlags) -> Self {
+        if flags.contains(VmFlags::UFFD_WP) { Self::All } else { Self::Old }
+    }
+}
+
+/// As [`clear`], but a page's protection by userfaultfd may stay.
+///
+/// Linux: `include/linux/mm_inline.h: pte_install_uffd_wp_if_needed`.
+pub(super) fn drop_page<F: Frames>(pte: &mut Pte, rss: &mut Rss, mm: MmId, pool: &mut Pool<F>, marks: Marks) {
+    let stays = match marks {
+        Marks::All => pte.is_uffd_wp(),
+        Marks::Old => *pte == Pte::UFFD_WP_MARK,
+        Marks::Go => false,
+    };
+    clear(pte, rss, mm, pool);
+    if stays {
+        *pte = Pte::UFFD_WP_MARK;
+    }
+}
+
 /// Ends the memory of a process.
 pub(super) fn end<F: Frames>(table: Table, vmas: VmaSet<Vma>, pool: &mut Pool<F>) {
     for vma in vmas.iter().filter(|vma| vma.flags.contains(VmFlags::LOCKED)) {
@@ -87,7 +126,9 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Drops the pages of a range. The tables are the caller's to free, that behind a huge page with them.
     ///
     /// Linux: `mm/memory.c: zap_pmd_range`, `zap_pte_range`.
-    pub(crate) fn zap(&mut self, range: AddrRange) {
+    pub(crate) fn zap(&mut self, range: AddrRange, marks: Marks) {
+        let lost = self.sys.profile.mutated(Mutation::ProtectionDropped);
+        let marks = if lost { Marks::Go } else { marks };
         self.split_huge_edges(range);
         let Table { tree, rss, tlb, huge, mm, .. } = &mut self.space.pages;
         let pool = &mut self.sys.pool;
@@ -95,7 +136,8 @@ impl<F: Frames> Op<'_, Pages<F>> {
             if ptes[0].is_huge() {
                 huge::clear(ptes, Sums { rss, huge, mm: *mm }, pool);
             } else {
-                ptes.iter_mut().filter(|pte| !pte.is_none()).for_each(|pte| clear(pte, rss, *mm, pool));
+                let there = ptes.iter_mut().filter(|pte| !pte.is_none());
+                there.for_each(|pte| drop_page(pte, rss, *mm, pool, marks));
             }
         });
         tlb.forget_range(range);
@@ -116,10 +158,19 @@ impl<F: Frames> Op<'_, Pages<F>> {
     /// Frees the tables of 2 MiB that lie in a range as a whole and hold nothing.
     ///
     /// Linux: `mm/pt_reclaim.c: try_to_free_pte` (since 6.14).
-    pub(crate) fn reclaim_tables(&mut self, range: AddrRange) {
+    pub(crate) fn reclaim_tables(&mut self, range: AddrRange, marks: Marks) {
         let pages = pages_of(range);
         let guards = &self.space.guards;
+        let mut marked = Vec::new();
+        self.space.pages.tree.walk(pages.clone(), |first, ptes| {
+            if marks != Marks::Go && ptes.iter().any(|pte| !pte.is_none()) {
+                marked.push(first);
+            }
+        });
         self.space.pages.tree.prune(pages.clone(), |span| {
+            if marked.iter().any(|first| span.contains(first)) {
+                return true;
+            }
             let whole = pages.start <= span.start && span.end <= pages.end;
             let start = VirtAddr(span.start << PAGE_SHIFT);
             let end = VirtAddr(span.end << PAGE_SHIFT);
@@ -133,7 +184,8 @@ impl<F: Frames> Op<'_, Pages<F>> {
     ///
     /// Linux: `mm/madvise.c: madvise_guard_install`.
     pub(crate) fn guard_pages(&mut self, range: AddrRange) {
-        self.zap(range);
+        // Marks of a file's pages that stay would keep the kernel trying for ever.
+        self.zap(range, Marks::Go);
         let mut page = range.start.0 >> PAGE_SHIFT;
         while page < range.end.0 >> PAGE_SHIFT {
             self.space.pages.tree.leaf(page);

@@ -8,6 +8,7 @@ use proc_twin::Names;
 
 use super::counters::Counters;
 use super::expect;
+use super::uffd;
 use super::world::{Space, Sys, World};
 use crate::fuzz::course::{self, Course, Running};
 use crate::fuzz::divergence::What;
@@ -177,6 +178,10 @@ impl<'w> Run<'w> {
     }
 
     pub(super) fn call_with(&mut self, who: usize, call: Call, mut input: Input) -> Result<(), Stop> {
+        if uffd::never_ends(self, who, call) {
+            self.course.lines.pop();
+            return Ok(());
+        }
         if let Call::Mmap { fd, .. } = call {
             input.file = self.file_input(fd);
         }

@@ -2,7 +2,7 @@
 //!
 //! Nobody answers: with `UFFD_FEATURE_SIGBUS` an access that would wait raises `SIGBUS`, and a call that would is refused.
 
-use abi::{AddrRange, Call, Fd, PAGE_SIZE, VirtAddr};
+use abi::{AddrRange, Advice, Call, Fd, PAGE_SIZE, VirtAddr};
 use live::Step;
 use mm::{Input, Uffd, VmFlags, Vma};
 
@@ -19,16 +19,21 @@ const UNREGISTER: u64 = 0x8010_aa01;
 const COPY: u64 = 0xc028_aa03;
 const ZEROPAGE: u64 = 0xc020_aa04;
 const CONTINUE: u64 = 0xc020_aa07;
+const WRITEPROTECT: u64 = 0xc018_aa06;
 const POISON: u64 = 0xc020_aa08;
 /// `UFFDIO_REGISTER_MODE_*`.
 const MISSING: u64 = 1;
+const WP: u64 = 2;
 const MINOR: u64 = 4;
 
 /// Makes a line of a userfaultfd's: the first makes it.
 pub(super) fn act(rng: &mut Rng, actor: &Actor, window: AddrRange) -> Option<Act> {
     if actor.uffds.is_empty() {
-        return Some(Act::Uffd { features: Uffd::SIGBUS });
+        let features = Uffd::SIGBUS | rng.pick(&[0, 0, Uffd::WP_UNPOPULATED]);
+        return Some(Act::Uffd { features });
     }
+    // Either all registrations are for write protection or none: none leaves another's marks behind.
+    let wp = if actor.uffds[0].1.id.is_multiple_of(3) { 0 } else { WP };
     let all: Vec<&Vma> = actor.space.vmas_in(window).collect();
     let armed: Vec<&Vma> = all.iter().copied().filter(|vma| vma.uffd().is_some()).collect();
     let registers = armed.is_empty() || rng.percent(15);
@@ -36,20 +41,23 @@ pub(super) fn act(rng: &mut Rng, actor: &Actor, window: AddrRange) -> Option<Act
     let range = part(rng, of, window, pages_max)?;
     let (start, len) = (range.start.0, range.len());
     let no_wake = u64::from(rng.percent(30));
+    let mode = no_wake | if rng.percent(30) { WP } else { 0 };
     let (request, words) = if registers {
         match rng.below(10) {
             0 => (UNREGISTER, vec![start, len]),
-            1 => (REGISTER, vec![start, len, rng.pick(&[0, 8, MINOR]), 0]),
-            2..4 => (REGISTER, vec![start, len, MISSING | MINOR, 0]),
-            _ => (REGISTER, vec![start, len, MISSING, 0]),
+            1 => (REGISTER, vec![start, len, rng.pick(&[wp, 8, MINOR | wp]), 0]),
+            2..4 => (REGISTER, vec![start, len, MISSING | MINOR | wp, 0]),
+            4..7 if wp != 0 => (REGISTER, vec![start, len, wp, 0]),
+            _ => (REGISTER, vec![start, len, MISSING | wp, 0]),
         }
     } else {
-        match rng.below(12) {
+        match rng.below(if wp == 0 { 12 } else { 20 }) {
             0 => (UNREGISTER, vec![start, len]),
-            1..6 => (COPY, vec![start, source(rng, &all, window), len, no_wake, 0]),
+            1..6 => (COPY, vec![start, source(rng, &all, window), len, mode, 0]),
             6..8 => (ZEROPAGE, vec![start, len, no_wake, 0]),
-            8..10 => (CONTINUE, vec![start, len, no_wake, 0]),
-            _ => (POISON, vec![start, len, no_wake, 0]),
+            8..10 => (CONTINUE, vec![start, len, mode, 0]),
+            10..12 => (POISON, vec![start, len, no_wake, 0]),
+            _ => (WRITEPROTECT, vec![start, len, rng.pick(&[1, 1, 1, 1, 1, 1, 0, 0, 2, 3])]),
         }
     };
     let arg = place(rng, &all, window)?;
@@ -88,6 +96,22 @@ fn place(rng: &mut Rng, all: &[&Vma], window: AddrRange) -> Option<VirtAddr> {
     let inside = rng.pick(&open).range.intersection(window)?;
     let at = inside.start.0 + rng.below(inside.pages()) * PAGE_SIZE;
     Some(VirtAddr(at + 8 * rng.below(PAGE_SIZE / 8 - 5)))
+}
+
+/// Tells whether the kernel would try a call for ever: guard markers where dropped pages of files leave marks that what
+/// comes there is write-protected.
+///
+/// Linux: `mm/madvise.c: madvise_guard_install`.
+pub(super) fn never_ends(run: &Run<'_>, who: usize, call: Call) -> bool {
+    let Call::Madvise { addr, len, advice: Advice::GUARD_INSTALL } = call else { return false };
+    let Some(range) = AddrRange::from_len(addr, len) else { return false };
+    let Some(Some(actor)) = run.course.actors.get(who) else { return false };
+    let mut found = false;
+    let files = actor.space.vmas_in(range).filter(|vma| !vma.is_anonymous());
+    for part in files.filter_map(|vma| vma.range.intersection(range)) {
+        actor.space.pages(&run.system, part, |_, view| found |= view.uffd_protected);
+    }
+    found
 }
 
 impl Run<'_> {

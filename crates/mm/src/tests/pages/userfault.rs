@@ -12,8 +12,13 @@ const COPY: u64 = 0xc028_aa03;
 const ZEROPAGE: u64 = 0xc020_aa04;
 const CONTINUE: u64 = 0xc020_aa07;
 const POISON: u64 = 0xc020_aa08;
+const WRITEPROTECT: u64 = 0xc018_aa06;
+const UNREGISTER: u64 = 0x8010_aa01;
 const MISSING: u64 = 1;
+const WP: u64 = 2;
 const MINOR: u64 = 4;
+/// `UFFDIO_WRITEPROTECT_MODE_WP`.
+const PROTECT: u64 = 1;
 
 /// Pages 0 to 8 are the program's; those from 8 on are registered.
 fn world(features: u64, mode: u64, flags: MapFlags) -> (World, Uffd) {
@@ -135,6 +140,75 @@ fn a_broken_page_raises_a_signal_here_and_in_a_child() {
     let missing = Err(Fault { addr: page(10), signal: Signal::BusAdrErr });
     assert_eq!((world.kind(0, 10), world.load(0, page(10)).map(drop)), (PageKind::None, missing));
     assert_eq!(world.kind(1, 10), PageKind::Poisoned);
+}
+
+fn is_protected(world: &World, who: usize, at: u64) -> bool {
+    world.spaces[who].page(&world.sys, page(at)).uffd_protected
+}
+
+#[test]
+fn a_write_to_a_protected_page_waits_until_it_is_open() {
+    let (mut world, uffd) = world(0, WP, MapFlags::PRIVATE);
+    let range = |mode| [page(8).0, 4 * PAGE_SIZE, mode];
+    world.store(0, page(8), 5).expect("writable");
+    assert_eq!(world.load(0, page(9)), Ok(0), "the page of zeroes");
+    assert_eq!(ask(&mut world, uffd, WRITEPROTECT, &range(PROTECT)), Ok(0));
+    let protected = |at| Err(waits(at, UserfaultReason::WriteProtected, Access::Write));
+    assert_eq!((world.store(0, page(8), 6), world.store(0, page(9), 6)), (protected(8), protected(9)));
+    world.store(0, page(10), 6).expect("missing pages have no marks without WP_UNPOPULATED");
+    assert_eq!(world.load(0, page(8)), Ok(5));
+    let child = world.fork(0);
+    assert!(is_protected(&world, 0, 8) && !is_protected(&world, child, 8));
+    world.store(child, page(8), 7).expect("the child is not registered");
+    assert_eq!(ask(&mut world, uffd, WRITEPROTECT, &range(0)), Ok(0));
+    world.store(0, page(8), 6).expect("open");
+    assert_eq!((world.load(0, page(8)), world.load(child, page(8))), (Ok(6), Ok(7)));
+    for (words, errno) in [
+        ([page(8).0, PAGE_SIZE, 3], Errno::EINVAL),
+        ([page(8).0, PAGE_SIZE, 4], Errno::EINVAL),
+        ([page(2).0, PAGE_SIZE, PROTECT], Errno::ENOENT),
+        ([page(40).0, PAGE_SIZE, PROTECT], Errno::ENOENT),
+    ] {
+        assert_eq!(ask(&mut world, uffd, WRITEPROTECT, &words), Err(errno), "{words:x?}");
+    }
+}
+
+#[test]
+fn marks_protect_what_comes_and_stay_where_pages_of_a_file_go() {
+    let (mut world, uffd) = world(Uffd::SIGBUS, WP, MapFlags::SHARED);
+    let bus = |at| Err(Fault { addr: page(at), signal: Signal::BusAdrErr });
+    assert_eq!(ask(&mut world, uffd, WRITEPROTECT, &[page(8).0, 2 * PAGE_SIZE, PROTECT]), Ok(0));
+    assert_eq!((world.kind(0, 8), world.kind(0, 10)), (PageKind::Protected, PageKind::None));
+    assert_eq!((world.load(0, page(8)), world.store(0, page(9), 1)), (Ok(0), bus(9)));
+    assert!(is_protected(&world, 0, 8) && is_protected(&world, 0, 9));
+    world.call(0, Call::Madvise { addr: page(8), len: PAGE_SIZE, advice: abi::Advice::DONTNEED });
+    assert_eq!((world.kind(0, 8), world.store(0, page(8), 1)), (PageKind::Protected, bus(8)));
+    assert_eq!(ask(&mut world, uffd, UNREGISTER, &[page(8).0, 8 * PAGE_SIZE]), Ok(0));
+    world.store(0, page(8), 1).expect("nobody protects it");
+}
+
+#[test]
+fn a_page_is_copied_protected_and_moves_without_its_protection() {
+    let (mut world, uffd) = world(Uffd::SIGBUS | Uffd::WP_UNPOPULATED, WP | MISSING, MapFlags::PRIVATE);
+    assert_eq!(ask(&mut world, uffd, COPY, &[page(8).0, page(0).0, PAGE_SIZE, 2]), Ok(0));
+    assert_eq!(ask(&mut world, uffd, WRITEPROTECT, &[page(9).0, PAGE_SIZE, PROTECT]), Ok(0));
+    assert_eq!((is_protected(&world, 0, 8), world.kind(0, 9)), (true, PageKind::Protected));
+    let flags = abi::RemapFlags::MAYMOVE | abi::RemapFlags::FIXED;
+    let len = 2 * PAGE_SIZE;
+    world.call(0, Call::Mremap { addr: page(8), old_len: len, new_len: len, flags, new_addr: page(20) });
+    assert_eq!((is_protected(&world, 0, 20), world.kind(0, 21)), (false, PageKind::None));
+    world.store(0, page(20), 1).expect("no longer protected");
+}
+
+#[test]
+fn asynchronous_protection_ends_with_the_first_write() {
+    let (mut world, uffd) = world(Uffd::WP_ASYNC, WP, MapFlags::PRIVATE);
+    world.store(0, page(8), 5).expect("writable");
+    assert_eq!(ask(&mut world, uffd, WRITEPROTECT, &[page(8).0, 2 * PAGE_SIZE, PROTECT]), Ok(0));
+    assert!(is_protected(&world, 0, 8) && is_protected(&world, 0, 9));
+    world.store(0, page(8), 6).expect("nobody is asked");
+    world.store(0, page(9), 6).expect("nobody is asked");
+    assert!(!is_protected(&world, 0, 8) && !is_protected(&world, 0, 9));
 }
 
 #[test]
