@@ -3,7 +3,7 @@
 use abi::{AddrRange, Fd, VirtAddr};
 use mm::{FileKind, Mutation};
 
-use super::chance::{Chance, looks_sampled, looks_written_back};
+use super::chance::{Chance, looks_held, looks_sampled, looks_written_back};
 use super::generate::Generator;
 use super::run::Run;
 use super::world::{WIDE, WINDOW, World};
@@ -68,7 +68,9 @@ impl Runner for Worlds {
             end = undisturbed(world, *mutation, &program).unwrap_or(Ok(Counted::default()));
         }
         if let Err(Stop::Diverged(found)) = &end
-            && (looks_sampled(found) || looks_written_back(found, |fd| is_of_disk(world.as_ref(), fd)))
+            && (looks_sampled(found)
+                || looks_held(found)
+                || looks_written_back(found, |fd| is_of_disk(world.as_ref(), fd)))
             && (0..TRIES).any(|_| once(world, *mutation, &program).is_ok())
         {
             counted.asked += 1;

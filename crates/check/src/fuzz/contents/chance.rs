@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Call, Fd};
+use abi::{AddrRange, Advice, Call, Fd};
 
 use super::world::WIDE;
 use crate::fuzz::divergence::{Divergence, What};
@@ -118,6 +118,15 @@ pub(super) fn looks_written_back(divergence: &Divergence, is_of_disk: impl Fn(Fd
         _ => false,
     };
     of_pages && divergence.lines.iter().any(maps_disk)
+}
+
+/// Tells whether a divergence is such as one page makes that somebody held at that moment: the kernel says that joining pages may
+/// succeed if it is tried again (`mm/khugepaged.c: madvise_collapse_errno`). One that a rule makes comes each time.
+pub(super) fn looks_held(divergence: &Divergence) -> bool {
+    let joins = |line: &Line| matches!(line.act, Act::Call(Call::Madvise { advice: Advice::COLLAPSE, .. }));
+    divergence.what == What::Answer
+        && divergence.kernel.contains("EAGAIN")
+        && divergence.lines.get(divergence.at).is_some_and(joins)
 }
 
 fn number(text: &str) -> u64 {
