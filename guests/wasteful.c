@@ -1,10 +1,11 @@
 // Wastes memory in every way that a report tells of: mappings made and unmapped again, growth that stays, pages given up
-// and taken again, mappings cut in pieces, a storm of faults.
+// and taken again, mappings cut in pieces, a storm of faults. The storm pauses: who records each of its faults must keep up.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define PAGE 4096UL
 #define PROT (PROT_READ | PROT_WRITE)
@@ -44,8 +45,11 @@ __attribute__((noinline)) static void cuts(char *at) {
 
 __attribute__((noinline)) static void storms(char *at, size_t size) {
     madvise(at, size, MADV_NOHUGEPAGE);
-    for (size_t offset = 0; offset < size; offset += PAGE)
+    for (size_t offset = 0; offset < size; offset += PAGE) {
+        if (offset % (256 * PAGE) == 0)
+            usleep(10000);
         at[offset] = 1;
+    }
 }
 
 int main(void) {
