@@ -54,18 +54,20 @@ impl<M: Memory> AddressSpace<M> {
         outcome
     }
 
-    /// Does a call and writes the answer where it stays.
+    /// Does a call and writes the answer where it stays. Neither the call nor the answer is copied: what was just written in
+    /// pieces is slow to read.
+    #[inline(never)]
     fn answer(&mut self, sys: &mut System<M>, call: &Call, input: &Input, outcome: &mut Outcome) {
         let mut op = Op::new(self, sys, input, &mut outcome.why);
-        let answer = op.dispatch(*call, input);
+        let answer = op.dispatch(call, input);
         (outcome.result, outcome.basis) = op.finish(answer);
         debug_assert_eq!(self.validate(), Ok(()), "after {call}");
     }
 }
 
 impl<M: Memory> Op<'_, M> {
-    fn dispatch(&mut self, call: Call, input: &Input) -> Answer {
-        match call {
+    fn dispatch(&mut self, call: &Call, input: &Input) -> Answer {
+        match *call {
             Call::Mmap { addr, len, prot, flags, fd: _, offset } => {
                 let pgoff = PageOff(offset >> PAGE_SHIFT);
                 let request = Request { file: None, addr, len, prot, flags, pgoff };
@@ -83,8 +85,8 @@ impl<M: Memory> Op<'_, M> {
     }
 
     /// The calls that change what is mapped already.
-    fn dispatch_existing(&mut self, call: Call, input: &Input) -> Answer {
-        match call {
+    fn dispatch_existing(&mut self, call: &Call, input: &Input) -> Answer {
+        match *call {
             Call::Mremap { addr, old_len, new_len, flags, new_addr } => {
                 self.mremap(Remap { addr, old_len, new_len, flags, new_addr })
             }
@@ -112,8 +114,8 @@ impl<M: Memory> Op<'_, M> {
     }
 
     /// The calls that map in their own way or change settings.
-    fn dispatch_rest(&mut self, call: Call, input: &Input) -> Answer {
-        match call {
+    fn dispatch_rest(&mut self, call: &Call, input: &Input) -> Answer {
+        match *call {
             Call::RemapFilePages { addr, size, prot, pgoff, flags } => {
                 self.remap_file_pages(addr, size, prot, pgoff, flags)
             }
