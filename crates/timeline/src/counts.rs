@@ -34,8 +34,8 @@ pub struct Faults {
     pub estimated: u64,
     /// Whether any time only one in several was recorded.
     pub is_sampled: bool,
-    /// One in so many is recorded now.
-    period: u64,
+    /// One in so many is recorded now; 0: none.
+    pub(crate) period: u64,
 }
 
 impl Default for Faults {
@@ -56,8 +56,8 @@ impl Faults {
         self.period == 1
     }
 
-    pub(crate) fn set_period(&mut self, period: u32) {
-        self.period = u64::from(period);
+    pub(crate) fn set_period(&mut self, period: u64) {
+        self.period = period;
         self.is_sampled |= period != 1;
     }
 }

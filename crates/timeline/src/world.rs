@@ -199,7 +199,7 @@ impl World {
                 self.has_gaps_from_here();
             }
             Body::FaultPeriod { period } => {
-                self.counts.faults.set_period(*period);
+                self.counts.faults.set_period(u64::from(*period));
                 self.has_gaps_from_here();
             }
             Body::ThreadName(name) => self.processes.name(*tid, name),

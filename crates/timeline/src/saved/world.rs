@@ -17,7 +17,7 @@ use crate::twin::Shared;
 use crate::world::World;
 
 /// Raised when anything of what follows changes: states of another version are passed over.
-const VERSION: u64 = 10;
+const VERSION: u64 = 11;
 
 /// The state of all processes after some event.
 struct WorldState {
@@ -25,6 +25,8 @@ struct WorldState {
     events: u64,
     now: TimeNs,
     is_lossy: bool,
+    /// One fault in so many is recorded.
+    fault_period: u64,
     shared: SystemState,
     limits: Vec<(Resource, Rlimit)>,
     objects: usize,
@@ -51,7 +53,7 @@ pub(crate) struct Table {
 }
 
 saved! {
-    WorldState { version, events, now, is_lossy, shared, limits, objects, processes, memories }
+    WorldState { version, events, now, is_lossy, fault_period, shared, limits, objects, processes, memories }
     Table { version, first, moments, events, peak, processes, objects, execs, touchers }
 }
 
@@ -65,6 +67,7 @@ impl World {
             events: self.counts.events,
             now: self.now,
             is_lossy: self.is_lossy,
+            fault_period: self.counts.faults.period,
             shared: self.shared.state(),
             limits,
             objects: self.objects.len(),
@@ -87,8 +90,18 @@ impl World {
     ) -> Option<Self> {
         let mut input = In::new(bytes);
         let state = WorldState::get(&mut input).filter(|state| state.version == VERSION)?;
-        let WorldState { version: _, events, now, is_lossy, shared, limits, objects, processes, memories } =
-            state;
+        let WorldState {
+            version: _,
+            events,
+            now,
+            is_lossy,
+            fault_period,
+            shared,
+            limits,
+            objects,
+            processes,
+            memories,
+        } = state;
         // In the order in which they stand in the file.
         let mut told: Vec<u64> = memories.iter().filter_map(|memory| memory.pages_event).collect();
         told.sort_unstable();
@@ -124,6 +137,7 @@ impl World {
         world.counts.events = events;
         world.now = now;
         world.is_lossy = is_lossy;
+        world.counts.faults.set_period(fault_period);
         world.limits = HashMap::from_iter(limits);
         world.objects = table.objects.get(..objects)?.to_vec();
         world.processes = Processes::of_state(processes, &table.processes)?;

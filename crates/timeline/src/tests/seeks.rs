@@ -60,7 +60,7 @@ impl Story {
         let len = (1 + u64::from(b) % 6) * PAGE_SIZE;
         let prot = [Prot::RW, Prot::READ, Prot::NONE][usize::from(b) % 3];
         let range = AddrRange::new(addr, VirtAddr(addr.0 + len));
-        match what % 20 {
+        match what % 22 {
             0..4 => {
                 let fixed = if a.is_multiple_of(3) { MapFlags::FIXED } else { MapFlags::NONE };
                 let flags = MapFlags::PRIVATE | MapFlags::ANONYMOUS | fixed;
@@ -104,6 +104,8 @@ impl Story {
             }
             17 => self.push(actor, Body::Lost { source: LossSource::Faults, count: 1 }),
             18 => self.push(actor, Body::ThreadName(name("worker"))),
+            19 => self.push(actor, Body::FaultPeriod { period: u32::from(b) % 3 }),
+            20 => self.push(actor, Body::Reading),
             _ => {
                 let mapped = MappedEvent {
                     range,
@@ -189,6 +191,8 @@ fn shown(world: &World) -> String {
             let _infallible = writeln!(out, "  {row:?}");
         }
         let still = world.still(memory.id).expect("it lives");
+        let still = world.with_pages_now(still);
+        let _infallible = writeln!(out, "{:?}", still.page_runs());
         let _infallible = writeln!(out, "{:?}", still.snapshot(world.objects()).threads);
     }
     for (no, process) in world.processes().all().iter().enumerate() {
