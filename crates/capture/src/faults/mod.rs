@@ -51,11 +51,40 @@ pub struct FaultWatch {
     round_ns: u64,
     zero_ns: u64,
     held: Vec<Held>,
+    /// By lane.
+    told: Vec<Option<Told>>,
     chain: Vec<VirtAddr>,
     /// Where registers and stacks go, if they are copied.
     copies: Option<StackCopies>,
     names: HashSet<Bytes>,
     lost: u64,
+}
+
+/// The last fault of which a ring told: the next record may tell of it once more.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    /// The event that told of it; `None` if several did.
+    event: Option<u64>,
+    /// Its place among those held; `None` if it has been handed on.
+    at: Option<usize>,
+    tid: Tid,
+    /// The time of the first record of it.
+    monotonic_ns: u64,
+}
+
+impl Told {
+    /// Whether a record may tell of it once more: one of another event. Of a software event all that tell of one fault have the
+    /// number and the time of the first of them: they share what is filled in once (`kernel/events/core.c: do_perf_sw_event`,
+    /// `perf_prepare_sample`).
+    fn is_once_more(self, event: u64, monotonic_ns: u64) -> bool {
+        self.event.is_some_and(|told| told != event) || self.monotonic_ns == monotonic_ns
+    }
+
+    /// It in the next round of reading: those held stand in order of time now, and some have been handed on.
+    fn among(self, held: &[Held]) -> Self {
+        let is_it = |known: &Held| known.monotonic_ns == self.monotonic_ns && known.tid == self.tid;
+        Self { at: held.iter().rposition(is_it), ..self }
+    }
 }
 
 impl FaultWatch {
@@ -68,6 +97,7 @@ impl FaultWatch {
         let now = sys::clock::monotonic_ns();
         let governor = Governor::new(wanted, start, now);
         let first = governor.density();
+        let told = vec![None; lanes.len()];
         let mut watch = Self {
             lanes,
             source,
@@ -80,6 +110,7 @@ impl FaultWatch {
             round_ns: 0,
             zero_ns,
             held: Vec::new(),
+            told,
             chain: Vec::new(),
             copies: None,
             names: HashSet::new(),
@@ -150,15 +181,17 @@ impl FaultWatch {
 
     /// Reads all rings; returns how many records the processor with most of them had.
     fn read(&mut self, stacks: &mut StackTable) -> u64 {
-        let Self { lanes, held, chain, copies, names, lost, density, density_before, since_ns, .. } = self;
+        let Self { lanes, held, told, chain, copies, names, lost, density, density_before, since_ns, .. } =
+            self;
         let mut most = 0;
-        for lane in lanes {
+        for told in told.iter_mut().flatten() {
+            *told = told.among(held);
+        }
+        for (lane, last) in lanes.iter_mut().zip(told) {
             let now = lane.ids(*density);
             let before = lane.ids(*density_before);
             let bare = lane.bare_ids();
             let mut records = 0;
-            // The event and the place of the last fault, which the next record may tell once more.
-            let mut last: Option<(u64, usize)> = None;
             let in_force = |stamp: Stamp| {
                 let in_force = if stamp.monotonic_ns >= *since_ns { now } else { before };
                 in_force.contains(&Some(stamp.id))
@@ -166,7 +199,7 @@ impl FaultWatch {
             lane.ring().drain(|record| match record {
                 Record::Sample(sample) => {
                     // At a change of density one event tells of a fault before the other is in force.
-                    let Stamp { monotonic_ns, id, pid: _, tid: _ } = sample.stamp;
+                    let Stamp { monotonic_ns, id, pid: _, tid } = sample.stamp;
                     let at_border = monotonic_ns.abs_diff(*since_ns) < BORDER_NS;
                     let is_either = at_border && now.iter().chain(&before).any(|known| *known == Some(id));
                     if !is_either && !in_force(sample.stamp) {
@@ -178,14 +211,15 @@ impl FaultWatch {
                     } else {
                         Held::fault(&sample, stacks, copies.as_ref(), chain)
                     };
-                    let told = last.take().filter(|(event, _)| *event != id);
-                    match told.and_then(|(_, at)| held.get_mut(at)) {
-                        Some(told) if told.is_same_fault(&fault) => {
-                            told.take_in(fault, copies.as_ref());
+                    let again = last.take().filter(|told| told.is_once_more(id, monotonic_ns));
+                    match again.and_then(|told| Some((told, held.get_mut(told.at?)?))) {
+                        Some((told, known)) if known.is_same_fault(&fault) => {
+                            known.take_in(fault, copies.as_ref());
+                            *last = Some(Told { event: told.event.filter(|event| *event == id), ..told });
                         }
                         _ => {
                             records += 1;
-                            last = Some((id, held.len()));
+                            *last = Some(Told { event: Some(id), at: Some(held.len()), tid, monotonic_ns });
                             held.push(fault);
                         }
                     }

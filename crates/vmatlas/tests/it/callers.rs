@@ -1,11 +1,13 @@
 //! The chains of recorded calls and faults equal what the guests' sources say, in every way of finding them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::guest::{Build, guest};
 use crate::recording::Report;
-use crate::run::{Run, has, vmatlas};
+use crate::run::{Run, has, users, vmatlas};
 use crate::scratch::Scratch;
 
 /// Builds a guest of `guests/chains` that maps and touches memory at the end of its chain; `None`, said as skipped,
@@ -255,5 +257,26 @@ fn stacks_of_real_programs_reach_the_threads_first_functions() {
             let shares = shares_of(name, user, words);
             assert!(shares.iter().all(|share| *share > REACH_MIN), "{name} {user:?}: {shares:?}");
         }
+    }
+}
+
+/// Events that carry more or less of a stack run beside each other, and each tells of a fault.
+#[test]
+fn no_fault_is_told_twice() {
+    let Some(program) = guest("churn", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("told");
+        let run = Run::new(&scratch, [program.as_os_str(), "20000".as_ref()]).user(*user);
+        let ran = run.recorded();
+        assert_eq!(ran.shell_status(), 0, "as {user:?}: {}", ran.stderr);
+        let mut reader = recording::Reader::open(run.recording()).expect("it was just written");
+        let mut told = HashSet::new();
+        while let Some(event) = reader.next_event().expect("it is whole") {
+            if let recording::Body::Fault(fault) = event.body {
+                let is_new = told.insert((event.time, event.tid, fault.addr));
+                assert!(is_new, "as {user:?}: {:?} at {:?} twice", fault.addr, event.time);
+            }
+        }
+        assert!(told.len() > 1000, "as {user:?}: {} faults", told.len());
     }
 }
