@@ -41,6 +41,11 @@ impl Outside {
         Self { counted: ranges.filter_map(shares).collect(), bounds: Bounds::default(), pages: [0; 3] }
     }
 
+    /// Whether the same pages are shared with as many others as at another moment.
+    pub(super) fn is_held_as(&self, other: &Self) -> bool {
+        self.counted == other.counted
+    }
+
     /// Adds a mapping.
     pub(super) fn add(&mut self, row: &SmapsRow<'_>) {
         let of = |field: Option<u64>| field.unwrap_or(0);

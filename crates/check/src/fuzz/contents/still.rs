@@ -3,7 +3,8 @@
 //!
 //! Smaps is read in pieces and its rollup by itself. khugepaged may join pages between two of them, or in the midst of a
 //! rollup: that lets go of the lock wherever a writer waits (`fs/proc/task_mmu.c: show_smaps_rollup`). So the rollup is read on
-//! both sides of smaps: where both are the same, what lies between is of the same memory.
+//! both sides of smaps: where both are the same, what lies between is of the same memory. And who shares the pages outside the
+//! window is counted on both sides of the texts: others map the memory that these come through when they touch it.
 
 use abi::{Advice, Call, PAGE_SIZE};
 use live::{Live, Step, Text, Ticket};
@@ -38,6 +39,8 @@ impl Run<'_> {
         for _ in 0..READINGS_MAX {
             self.world.live.recycle(process);
             self.drain(who)?;
+            let Some(actor) = &self.course.actors[who] else { return Ok(None) };
+            let held = Outside::count(actor.pid, &actor.space, self.window);
             let mut read = |text, bytes_max| self.world.live.push(process, Step::Read { text, bytes_max });
             let (before, status) = (read(Text::Rollup, TEXT_MAX)?, read(Text::Status, TEXT_MAX)?);
             let (smaps, rollup) = (read(Text::Smaps, SMAPS_MAX)?, read(Text::Rollup, TEXT_MAX)?);
@@ -47,7 +50,7 @@ impl Run<'_> {
             self.compare()?;
             let (before, status) = (self.text(before)?, self.text(status)?);
             let (smaps, rollup) = (self.text(smaps)?, self.text(rollup)?);
-            if before == rollup {
+            if before == rollup && outside.is_held_as(&held) {
                 return Ok(Some(Texts { status, smaps, rollup, outside }));
             }
             last = (before, rollup);
