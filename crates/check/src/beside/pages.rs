@@ -19,8 +19,6 @@ pub(super) struct Pages {
     pagemap: File,
     scanner: Scanner,
     runs: Vec<PageRun>,
-    /// When the kernel was asked last.
-    last: TimeNs,
 }
 
 /// When pages are looked at.
@@ -40,7 +38,7 @@ impl Pages {
     /// # Errors
     /// Whatever the operating system says.
     pub(super) fn adopt(pid: Pid, now: TimeNs) -> io::Result<Self> {
-        let mut pages = Self::of(pid, Ledger::default(), now)?;
+        let mut pages = Self::of(pid, Ledger::default())?;
         pages.scan()?;
         pages.ledger = Ledger::adopt(&pages.runs, touch(pid, now));
         Ok(pages)
@@ -50,13 +48,13 @@ impl Pages {
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub(super) fn fork(&self, child: Pid, space: &AddressSpace, now: TimeNs) -> io::Result<Self> {
-        Self::of(child, self.ledger.fork(space), now)
+    pub(super) fn fork(&self, child: Pid, space: &AddressSpace) -> io::Result<Self> {
+        Self::of(child, self.ledger.fork(space))
     }
 
-    fn of(pid: Pid, ledger: Ledger, now: TimeNs) -> io::Result<Self> {
+    fn of(pid: Pid, ledger: Ledger) -> io::Result<Self> {
         let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
-        Ok(Self { ledger, pagemap, scanner: Scanner::default(), runs: Vec::new(), last: now })
+        Ok(Self { ledger, pagemap, scanner: Scanner::default(), runs: Vec::new() })
     }
 
     /// The program touched a page.
@@ -84,29 +82,34 @@ impl Pages {
         self.ledger.call(space, touch, Done { call, result: Errno::from_raw(result), brk, ranges, thp });
     }
 
-    /// Holds what is known against the kernel's word.
+    /// Asks the kernel. Where the memory has other threads, the faults that were told meanwhile are to be taken in before what
+    /// it said is held against what is known: they came before what was read, or after it.
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub(super) fn look(
+    pub(super) fn ask(&mut self, company: Company) -> io::Result<()> {
+        if company == Company::Others {
+            self.ledger.begin_reading();
+        }
+        self.scan()
+    }
+
+    /// Holds what is known against the kernel's word, as it was asked last.
+    pub(super) fn hold(
         &mut self,
         space: &AddressSpace,
         found: &mut Found,
         look: Look<'_>,
         after: Option<Call>,
-    ) -> io::Result<()> {
-        self.scan()?;
+    ) {
         let moving = match look.company {
-            Company::Alone if !look.open.is_empty() => Moving::Told(look.open),
-            Company::Alone => Moving::Still,
-            Company::Others => Moving::Since(self.last, look.open),
+            Company::Alone if look.open.is_empty() => Moving::Still,
+            Company::Alone | Company::Others => Moving::Told(look.open),
         };
         let at = touch(look.pid, look.now);
         let how = Asked { sight: look.sight, moving, taken_over: &[], raced: &[], stacks: &[] };
         let held = self.ledger.hold(space, (EVERYWHERE, &self.runs), at, how);
-        self.last = look.now;
         note(found, look.pid, &held, after);
-        Ok(())
     }
 
     fn scan(&mut self) -> io::Result<()> {

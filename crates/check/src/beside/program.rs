@@ -126,12 +126,12 @@ impl Program {
     }
 
     /// Holds the pages of a memory against the kernel's; `after` is the call that was just done.
-    fn look(&mut self, caller: Caller, mm: MmId, sight: Sight, after: Option<abi::Call>) -> io::Result<()> {
+    fn look(&mut self, caller: Caller, mm: MmId, after: Option<abi::Call>) -> io::Result<()> {
         let open = match self.memories.get(&mm) {
             Some(beside) => beside.open_pages(&self.shared, beside.under_way.values()),
             None => Vec::new(),
         };
-        self.look_but_for(caller, mm, sight, after, &open)
+        self.look_but_for(caller, mm, after, &open)
     }
 
     /// The same, leaving out what calls that are not over are about.
@@ -139,18 +139,24 @@ impl Program {
         &mut self,
         caller: Caller,
         mm: MmId,
-        sight: Sight,
         after: Option<abi::Call>,
         open: &[AddrRange],
     ) -> io::Result<()> {
-        let now = self.now();
+        let Some(pages) = self.pages_of(mm) else { return Ok(()) };
+        pages.ask(caller.company)?;
+        self.take_faults();
+        let (now, sight) = (self.now(), self.sight());
         let look = Look { pid: caller.pid, now, company: caller.company, sight, open };
         let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory) else { return Ok(()) };
         let Some(mut pages) = memory.pages.take() else { return Ok(()) };
-        let looked = pages.look(memory.space(), &mut self.found, look, after);
+        pages.hold(memory.space(), &mut self.found, look, after);
         memory.pages = Some(pages);
         self.has_gaps = false;
-        looked
+        Ok(())
+    }
+
+    fn pages_of(&mut self, mm: MmId) -> Option<&mut Pages> {
+        self.memories.get_mut(&mm)?.memory.pages.as_mut()
     }
 
     /// Applies a call to the pages, and looks at what it did.
@@ -176,8 +182,7 @@ impl Program {
             memory.pages = Some(pages);
         }
         // The caller stood still but for the call itself, in which the kernel may touch its memory.
-        let sight = self.sight();
-        self.look(caller, mm, sight, Some(done.call))
+        self.look(caller, mm, Some(done.call))
     }
 
     fn threads_in(&self, mm: MmId) -> usize {
@@ -227,7 +232,6 @@ impl Program {
         }
         let caller = self.caller(spawn.child_pid, spawn.child, spawn.child_mm);
         self.take_faults();
-        let now = self.now();
         let Some(parent) = self.memories.get_mut(&mm) else { return Ok(()) };
         parent.memory.enter(&mut self.shared, &mut self.found)?;
         let fork = parent.memory.fork(&mut self.shared, spawn.child_mm, spawn.child_pid)?;
@@ -242,10 +246,10 @@ impl Program {
         let open = OpenCalls::UnderWay(&parent.under_way);
         child.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
         if let Some(pages) = &parent.memory.pages {
-            child.memory.pages = Some(pages.fork(spawn.child_pid, child.memory.space(), now)?);
+            child.memory.pages = Some(pages.fork(spawn.child_pid, child.memory.space())?);
         }
         self.memories.insert(spawn.child_mm, child);
-        self.look(caller, spawn.child_mm, self.sight(), None)
+        self.look(caller, spawn.child_mm, None)
     }
 
     /// The last thread of a memory ends: what is there now is the last that can be compared.
@@ -259,7 +263,7 @@ impl Program {
         let open = OpenCalls::CutOff(&cut_off);
         beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
         let still = Caller { company: Company::Alone, ..caller };
-        self.look_but_for(still, mm, self.sight(), None, &ranges)
+        self.look_but_for(still, mm, None, &ranges)
     }
 
     fn exit(&mut self, tid: Tid) {
@@ -312,7 +316,7 @@ impl Program {
         }
         beside.descriptions.let_go(beside.memory.gone_after(event.call));
         // Its own pages are as they were before it.
-        let looked = self.look(self.caller(at.pid, at.tid, at.mm), at.mm, self.sight(), None);
+        let looked = self.look(self.caller(at.pid, at.tid, at.mm), at.mm, None);
         if let Some(beside) = self.memories.get_mut(&at.mm) {
             beside.under_way.insert(at.tid, UnderWay { call: event.call, input, early: None });
         }

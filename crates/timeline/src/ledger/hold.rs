@@ -289,9 +289,13 @@ fn unmapped(space: &AddressSpace, kernel: &[PageRun], changed: &[AddrRange]) -> 
 fn is_moving(piece: &Piece, told: May, moving: Moving<'_>) -> bool {
     match moving {
         Moving::Still | Moving::Told(_) => false,
-        // What is there by the kernel alone may have been dropped by a call since; what is there by the ledger alone
-        // may have come after it was read.
-        Moving::Since(since, _) => piece.ours == May::ABSENT && told != May::ABSENT || piece.last >= since,
+        // What is there by the kernel alone may have been dropped by a call since, or come before it was told, as a page
+        // of its own where zeros or a file's were; what is there by the ledger alone may have come after it was read.
+        Moving::Since(since, _) => {
+            let comes = piece.ours == May::ABSENT && told != May::ABSENT;
+            let written = told == May::ANON && matches!(piece.ours, May::ZERO | May::FILE);
+            comes || written || piece.last >= since
+        }
     }
 }
 
