@@ -1,6 +1,6 @@
 //! Copies of what unwinding needs, on their way from the tracer to the thread that unwinds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Deref};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -106,7 +106,7 @@ pub struct StackCopies(Arc<Mutex<Shared>>);
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    raw: QuickMap<(Tid, TimeNs), RawStack>,
+    raw: BTreeMap<(Tid, TimeNs), RawStack>,
     faults: QuickMap<StackId, RawFault>,
     faults_begun: u32,
     /// Those of them with large pieces.
@@ -246,14 +246,27 @@ impl StackCopies {
         self.with(|shared| shared.remove_fault(id))
     }
 
+    /// Faults whose copies wait.
+    #[cfg(test)]
+    pub(crate) fn faults_waiting(&self) -> usize {
+        self.with(|shared| shared.faults.len())
+    }
+
+    /// Drops what belongs to a fault that is told of no more.
+    pub(crate) fn drop_fault(&self, id: StackId) {
+        if let Some(fault) = self.take_fault(id) {
+            self.take_back(fault.raw);
+        }
+    }
+
     /// Of two copies of one fault the larger; the other is dropped.
-    pub(crate) fn larger(&self, one: StackId, other: StackId) -> Option<StackId> {
-        self.with(|shared| {
+    pub(crate) fn larger(&self, one: StackId, other: StackId) -> StackId {
+        let (kept, dropped) = self.with(|shared| {
             let bytes = |id| shared.faults.get(&id).map(|fault: &RawFault| fault.raw.len());
-            let (kept, dropped) = if bytes(one) >= bytes(other) { (one, other) } else { (other, one) };
-            shared.remove_fault(dropped);
-            Some(kept)
-        })
+            if bytes(one) >= bytes(other) { (one, other) } else { (other, one) }
+        });
+        self.drop_fault(dropped);
+        kept
     }
 
     /// A piece of memory for a copy.
@@ -281,10 +294,8 @@ impl StackCopies {
         but: Option<TimeNs>,
     ) -> Option<(TimeNs, Option<RawStack>)> {
         self.with(|shared| {
-            let of_thread = shared.raw.keys().filter(|(of, time)| *of == tid && *time >= from);
-            let time = of_thread.map(|(_, time)| *time).min()?;
-            let raw = if but == Some(time) { None } else { shared.raw.get(&(tid, time)) };
-            Some((time, raw.map(RawStack::again)))
+            let (&(_, time), raw) = shared.raw.range((tid, from)..=(tid, TimeNs(u64::MAX))).next()?;
+            Some((time, (but != Some(time)).then(|| raw.again())))
         })
     }
 
@@ -442,7 +453,7 @@ mod tests {
         assert_eq!(found(second, None), None);
         waiting.take_fault(first);
         assert_eq!(found(top, None), Some((second, Some(large))));
-        assert_eq!(waiting.larger(top, second), Some(second));
+        assert_eq!(waiting.larger(top, second), second);
         waiting.take_fault(second);
         assert_eq!(found(top, None), None);
         assert!(waiting.take_fault(other).is_some());

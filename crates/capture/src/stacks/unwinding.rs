@@ -80,6 +80,19 @@ impl<T: Copy> Ahead<T> {
         }
         self.0.get(&tid).map_or(&[], |(_, frames)| frames)
     }
+
+    /// Joins a chain to what comes next of its thread; tells whether it could.
+    fn join(
+        &mut self,
+        tid: Tid,
+        next: Option<(T, Option<RawStack>)>,
+        (unwinder, code): (&mut Unwinder, &CodeMap),
+        wholes: &Wholes,
+        chain: &mut Chain,
+    ) -> bool {
+        let ahead = self.see(tid, next, unwinder, code);
+        wholes.join_to(tid, ahead, chain, |one, other| unwinder.is_same_function(code, one, other))
+    }
 }
 
 /// Gives events their chains.
@@ -206,15 +219,11 @@ impl Unwinding {
         let mut joined = self.wholes.join(tid, &mut chain, same);
         if matches!(chain.end, End::Cut { .. }) {
             let next = self.waiting.next_call(tid, time, self.calls_ahead.known(tid));
-            let ahead = self.calls_ahead.see(tid, next, unwinder, code);
-            let same = |one, other| unwinder.is_same_function(code, one, other);
-            joined = self.wholes.join_to(tid, ahead, &mut chain, same);
+            joined = self.calls_ahead.join(tid, next, (unwinder, code), &self.wholes, &mut chain);
         }
         if matches!(chain.end, End::Cut { .. }) {
             let next = self.waiting.next_large(tid, id, self.faults_ahead.known(tid));
-            let ahead = self.faults_ahead.see(tid, next, unwinder, code);
-            let same = |one, other| unwinder.is_same_function(code, one, other);
-            joined = self.wholes.join_to(tid, ahead, &mut chain, same);
+            joined = self.faults_ahead.join(tid, next, (unwinder, code), &self.wholes, &mut chain);
         }
         if matches!(chain.end, End::Cut { .. }) {
             let led = lead_on(unwinder, code, &mut chain, &of_kernel);
