@@ -8,6 +8,7 @@ mod open;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
@@ -23,6 +24,7 @@ use governor::{Density, Governor};
 use open::{Lane, Opened};
 pub(crate) use open::{STACK_BYTES_BRIEF, STACK_BYTES_MAX};
 use seen::{Held, What};
+use told::{Tells, Told};
 
 pub use open::{AccessWanted, Begin, Budget, FaultStacks, FaultsDenied, FaultsWanted};
 pub use seen::{Memory, Seen};
@@ -58,33 +60,6 @@ pub struct FaultWatch {
     copies: Option<StackCopies>,
     names: HashSet<Bytes>,
     lost: u64,
-}
-
-/// The last fault of which a ring told: the next record may tell of it once more.
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    /// The event that told of it; `None` if several did.
-    event: Option<u64>,
-    /// Its place among those held; `None` if it has been handed on.
-    at: Option<usize>,
-    tid: Tid,
-    /// The time of the first record of it.
-    monotonic_ns: u64,
-}
-
-impl Told {
-    /// Whether a record may tell of it once more: one of another event. Of a software event all that tell of one fault have the
-    /// number and the time of the first of them: they share what is filled in once (`kernel/events/core.c: do_perf_sw_event`,
-    /// `perf_prepare_sample`).
-    fn is_once_more(self, event: u64, monotonic_ns: u64) -> bool {
-        self.event.is_some_and(|told| told != event) || self.monotonic_ns == monotonic_ns
-    }
-
-    /// It in the next round of reading: those held stand in order of time now, and some have been handed on.
-    fn among(self, held: &[Held]) -> Self {
-        let is_it = |known: &Held| known.monotonic_ns == self.monotonic_ns && known.tid == self.tid;
-        Self { at: held.iter().rposition(is_it), ..self }
-    }
 }
 
 impl FaultWatch {
@@ -199,7 +174,7 @@ impl FaultWatch {
             lane.ring().drain(|record| match record {
                 Record::Sample(sample) => {
                     // At a change of density one event tells of a fault before the other is in force.
-                    let Stamp { monotonic_ns, id, pid: _, tid } = sample.stamp;
+                    let Stamp { monotonic_ns, id, .. } = sample.stamp;
                     let at_border = monotonic_ns.abs_diff(*since_ns) < BORDER_NS;
                     let is_either = at_border && now.iter().chain(&before).any(|known| *known == Some(id));
                     if !is_either && !in_force(sample.stamp) {
@@ -211,18 +186,8 @@ impl FaultWatch {
                     } else {
                         Held::fault(&sample, stacks, copies.as_ref(), chain)
                     };
-                    let again = last.take().filter(|told| told.is_once_more(id, monotonic_ns));
-                    match again.and_then(|told| Some((told, held.get_mut(told.at?)?))) {
-                        Some((told, known)) if known.is_same_fault(&fault) => {
-                            known.take_in(fault, copies.as_ref());
-                            *last = Some(Told { event: told.event.filter(|event| *event == id), ..told });
-                        }
-                        _ => {
-                            records += 1;
-                            *last = Some(Told { event: Some(id), at: Some(held.len()), tid, monotonic_ns });
-                            held.push(fault);
-                        }
-                    }
+                    let tells = Told::note(last, held, (id, fault), copies.as_ref());
+                    records += u64::from(tells == Tells::New);
                 }
                 Record::Mapping(mapping) if in_force(mapping.stamp) => {
                     held.push(Held::mapped(&mapping, names))

@@ -35,9 +35,6 @@ pub enum Memory {
     New,
 }
 
-/// Records of one fault lie no further apart.
-const ONCE_MORE_NS: u64 = 200_000;
-
 /// A small form of [`Seen`], to be sorted.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -92,14 +89,6 @@ impl Held {
         Self::new(sample.stamp, What::Fault(fault))
     }
 
-    /// Tells whether this is the record before once more: two events that are on at the same time tell of a fault one
-    /// right after the other.
-    pub(super) fn is_same_fault(&self, other: &Self) -> bool {
-        let (What::Fault(one), What::Fault(two)) = (&self.what, &other.what) else { return false };
-        let is_near = other.monotonic_ns.abs_diff(self.monotonic_ns) < ONCE_MORE_NS;
-        is_near && self.tid == other.tid && (one.addr, one.ip, one.mode) == (two.addr, two.ip, two.mode)
-    }
-
     /// Takes over what another record of the same fault tells of its stack.
     pub(super) fn take_in(&mut self, other: Self, copies: Option<&StackCopies>) {
         let (What::Fault(own), What::Fault(other)) = (&mut self.what, other.what) else { return };
@@ -108,9 +97,16 @@ impl Held {
             (None, Some(id)) => own.stack = Some(id),
             // One tells how many faults there are, the other carries more of the stack.
             (Some(one), Some(other)) => {
-                own.stack = copies.map_or(Some(one), |copies| copies.larger(one, other));
+                own.stack = Some(copies.map_or(one, |copies| copies.larger(one, other)));
             }
             (_, None) => {}
+        }
+    }
+
+    /// Drops what was copied of a fault's stack.
+    pub(super) fn drop_copy(self, copies: Option<&StackCopies>) {
+        if let (What::Fault(FaultEvent { stack: Some(id), .. }), Some(copies)) = (self.what, copies) {
+            copies.drop_fault(id);
         }
     }
 
