@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse_from(cli::with_default_verb(std::env::args_os()));
+    let cli = cli::Cli::parse_from(cli::as_meant(std::env::args_os()));
     match act::act(cli) {
         Ok(code) => code,
         Err(error) if exit::is_broken_pipe(&error) => ExitCode::SUCCESS,

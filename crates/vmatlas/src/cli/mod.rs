@@ -121,15 +121,18 @@ pub(crate) struct ManArgs {
     pub(crate) directory: std::path::PathBuf,
 }
 
-/// The arguments with the verb that is meant where none is given: `vmatlas 4242` is `vmatlas map 4242`,
-/// `vmatlas -- CMD` is `vmatlas record -- CMD`.
-pub(crate) fn with_default_verb(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+/// The arguments as they are meant: `vmatlas 4242` is `vmatlas map 4242`, `vmatlas -- CMD` is `vmatlas record -- CMD`, and
+/// `vmatlas help VERB`, as other tools have it, `vmatlas VERB --help`.
+pub(crate) fn as_meant(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     let is_pid = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.parse::<u32>().is_ok());
     if args.get(1).is_some_and(is_pid) {
         args.insert(1, "map".into());
     } else if args.get(1).is_some_and(|arg| arg == "--") {
         args.insert(1, "record".into());
+    } else if args.get(1).is_some_and(|arg| arg == "help") {
+        args.remove(1);
+        args.push("--help".into());
     }
     args
 }
@@ -147,9 +150,17 @@ mod tests {
 
     #[test]
     fn a_number_alone_is_a_process_to_show() {
-        let args = |text: &str| with_default_verb(text.split(' ').map(OsString::from));
+        let args = |text: &str| as_meant(text.split(' ').map(OsString::from));
         assert_eq!(args("vmatlas 42 --json"), ["vmatlas", "map", "42", "--json"]);
         assert_eq!(args("vmatlas report 42"), ["vmatlas", "report", "42"]);
         assert_eq!(args("vmatlas -- 42 -x"), ["vmatlas", "record", "--", "42", "-x"]);
+    }
+
+    #[test]
+    fn help_is_a_verb_for_who_expects_it() {
+        let args = |text: &str| as_meant(text.split(' ').map(OsString::from));
+        assert_eq!(args("vmatlas help"), ["vmatlas", "--help"]);
+        assert_eq!(args("vmatlas help map"), ["vmatlas", "map", "--help"]);
+        assert_eq!(args("vmatlas record help"), ["vmatlas", "record", "help"]);
     }
 }
