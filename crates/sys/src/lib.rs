@@ -9,6 +9,7 @@ pub mod clock;
 pub mod descriptors;
 pub mod files;
 pub mod filter;
+pub mod left;
 pub mod look;
 pub mod memfd;
 pub mod memory;

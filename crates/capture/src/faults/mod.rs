@@ -255,3 +255,9 @@ impl FaultWatch {
         self.held.drain(..ready).for_each(|held| each(held.into_seen(zero_ns)));
     }
 }
+
+impl Drop for FaultWatch {
+    fn drop(&mut self) {
+        open::close(std::mem::take(&mut self.lanes));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use abi::{Errno, Tid};
 use recording::FaultSource;
@@ -217,6 +217,21 @@ pub(super) struct Opened {
     pub(super) start: governor::Start,
 }
 
+/// Closes the events of all processors, without waiting for it: the last one of each tracepoint takes long.
+pub(super) fn close(lanes: Vec<Lane>) {
+    let mut last: Vec<Event> = Vec::new();
+    for Lane { ring, events } in lanes {
+        drop(ring);
+        for (_, event) in events {
+            let tracepoint = event.settings().tracepoint;
+            if tracepoint.is_some() && !last.iter().any(|one| one.settings().tracepoint == tracepoint) {
+                last.push(event);
+            }
+        }
+    }
+    sys::left::close_behind(last.into_iter().map(OwnedFd::from).collect());
+}
+
 /// Opens the events of every processor. Where a ring is too small for a start with large pieces of stacks, all begin anew
 /// without.
 pub(super) fn open(thread: Tid, wanted: FaultsWanted, begin: Begin) -> Result<Opened, FaultsDenied> {
@@ -224,7 +239,7 @@ pub(super) fn open(thread: Tid, wanted: FaultsWanted, begin: Begin) -> Result<Op
     if !wanted.may_be_thin() || !opened.lanes.iter().any(Lane::is_small) {
         return Ok(opened);
     }
-    drop(opened);
+    close(opened.lanes);
     open_all(thread, wanted, begin, governor::Start::Thin)
 }
 
