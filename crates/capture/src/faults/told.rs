@@ -56,7 +56,10 @@ impl Told {
 
     /// It in the next round of reading: those held stand in order of time now, and some have been handed on.
     pub(super) fn among(self, held: &[Held]) -> Self {
-        let is_it = |known: &Held| known.monotonic_ns == self.monotonic_ns && known.tid == self.tid;
+        let is_it = |known: &Held| {
+            let is_fault = matches!(known.what, What::Fault(_));
+            is_fault && (known.monotonic_ns, known.tid) == (self.monotonic_ns, self.tid)
+        };
         Self { at: held.iter().rposition(is_it), ..self }
     }
 

@@ -318,8 +318,9 @@ impl StackCopies {
     /// A call that was to be an event of one time is one of another.
     pub(crate) fn put_off(&self, tid: Tid, from: TimeNs, to: TimeNs) {
         self.with(|shared| {
-            if let Some(raw) = shared.raw.remove(&(tid, from)) {
-                shared.raw.insert((tid, to), raw);
+            let raw = shared.raw.remove(&(tid, from));
+            if let Some(old) = raw.and_then(|raw| shared.raw.insert((tid, to), raw)) {
+                shared.waiting_bytes -= old.len();
             }
         });
     }
