@@ -132,7 +132,8 @@ pub(crate) fn as_meant(args: impl IntoIterator<Item = OsString>) -> Vec<OsString
         args.insert(1, "record".into());
     } else if args.get(1).is_some_and(|arg| arg == "help") {
         args.remove(1);
-        args.push("--help".into());
+        // Behind the verb, before what that may run.
+        args.insert(args.len().min(2), "--help".into());
     }
     args
 }
@@ -161,6 +162,7 @@ mod tests {
         let args = |text: &str| as_meant(text.split(' ').map(OsString::from));
         assert_eq!(args("vmatlas help"), ["vmatlas", "--help"]);
         assert_eq!(args("vmatlas help map"), ["vmatlas", "map", "--help"]);
+        assert_eq!(args("vmatlas help record -- ls"), ["vmatlas", "record", "--help", "--", "ls"]);
         assert_eq!(args("vmatlas record help"), ["vmatlas", "record", "help"]);
     }
 }
