@@ -88,7 +88,7 @@ impl World {
                 let moving = moving(checkpoint, place.time, ledger, &flying);
                 let stacks: Vec<AddrRange> = memory.stack_areas.iter().map(|area| area.range).collect();
                 let raced = std::mem::take(&mut memory.raced_at_fork);
-                let how = Asked { sight, moving, taken_over, stacks: &stacks, raced: &raced };
+                let how = Asked { sight, moving, taken_over, stacks: &stacks, raced: &raced, touched: &[] };
                 let held = ledger.hold(twin.space(), (EVERYWHERE, runs), touch, how);
                 let beside = |counters: &Counters| match ledger.totals().beside(counters) {
                     // What changed meanwhile is not taken over: what was read counts.

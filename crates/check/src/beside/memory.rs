@@ -277,7 +277,7 @@ impl Memory {
         done: &UnderWay,
         kernel: i64,
     ) -> Option<Answered> {
-        let UnderWay { call, input, early } = done;
+        let UnderWay { call, input, early, .. } = done;
         if let Some(Early { predicted, ranges }) = early {
             let agrees = raw(predicted) == kernel;
             return Some(Answered { predicted: *predicted, ranges: *ranges, agrees });

@@ -82,7 +82,7 @@ impl Memory {
     /// Of calls that are the same it is not seen which of them came first: one whose end tells another's answer takes that
     /// one's place.
     pub(super) fn tell_apart(ending: &mut Ending<'_>) {
-        let UnderWay { call, input, early } = &ending.done;
+        let UnderWay { call, input, early, .. } = &ending.done;
         if early.as_ref().is_some_and(|early| raw(&early.predicted) == ending.kernel) {
             return;
         }
@@ -109,7 +109,7 @@ impl Memory {
     ) -> Option<Vec<(Tid, Early)>> {
         let mut done = Vec::new();
         for tid in tids {
-            let UnderWay { call, input, early: _ } = ending.others.get(tid)?;
+            let UnderWay { call, input, .. } = ending.others.get(tid)?;
             let brk = self.twin.brk();
             let predicted = self.twin.call(shared, *call, input, Told::Nothing)?;
             if predicted.input.is_some() {
@@ -147,7 +147,7 @@ impl Memory {
         shared: &Shared,
         calls: impl Iterator<Item = &'a UnderWay>,
     ) -> Vec<AddrRange> {
-        let ranges = |UnderWay { call, input, early }: &UnderWay| {
+        let ranges = |UnderWay { call, input, early, .. }: &UnderWay| {
             if let Some(early) = early {
                 return early.ranges;
             }

@@ -6,12 +6,12 @@ use std::io;
 use abi::{AddrRange, Call, Errno, Pid, Tid, VirtAddr};
 use capture::checkpoint::page_run;
 use mm::{AddressSpace, Thp};
-use recording::{FaultEvent, PageRun, TimeNs};
+use recording::{FaultEvent, FaultSource, PageRun, TimeNs};
 use sys::pagemap::Scanner;
 use timeline::ledger::{Asked, Done, EVERYWHERE, Held, Huge, Ledger, Moving, Sight, Touch};
 
 use super::found::{Found, PagesDiffer};
-use super::under_way::Company;
+use super::under_way::{Caller, Company};
 
 /// The pages of one memory.
 pub(super) struct Pages {
@@ -19,17 +19,32 @@ pub(super) struct Pages {
     pagemap: File,
     scanner: Scanner,
     runs: Vec<PageRun>,
+    /// What was touched while a call that is over changed it, until the kernel's word on it is sure.
+    touched: Vec<AddrRange>,
+    /// What was coming in when the kernel was asked.
+    coming: Vec<AddrRange>,
+    /// Faults were lost since the last look.
+    has_gaps: bool,
 }
 
 /// When pages are looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Look<'a> {
-    pub(super) pid: Pid,
+    pub(super) caller: Caller,
     pub(super) now: TimeNs,
-    pub(super) company: Company,
-    pub(super) sight: Sight,
+    /// What is seen of faults.
+    pub(super) source: FaultSource,
     /// The ranges of calls under way and of those that were cut off: each may have changed some of its pages.
     pub(super) open: &'a [AddrRange],
+}
+
+/// Of which threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Whose {
+    /// The one named.
+    Own,
+    /// All others.
+    Others,
 }
 
 impl Pages {
@@ -49,24 +64,48 @@ impl Pages {
     /// # Errors
     /// Whatever the operating system says.
     pub(super) fn fork(&self, child: Pid, space: &AddressSpace) -> io::Result<Self> {
-        Self::of(child, self.ledger.fork(space))
+        let pages = Self::of(child, self.ledger.fork(space))?;
+        Ok(Self { touched: self.touched.clone(), has_gaps: self.has_gaps, ..pages })
     }
 
     fn of(pid: Pid, ledger: Ledger) -> io::Result<Self> {
         let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
-        Ok(Self { ledger, pagemap, scanner: Scanner::default(), runs: Vec::new() })
+        let (scanner, runs, touched, coming) = Default::default();
+        Ok(Self { ledger, pagemap, scanner, runs, touched, coming, has_gaps: false })
     }
 
-    /// The program touched a page.
+    /// The program touched a page; returns what comes with it.
     pub(super) fn fault(
         &mut self,
         space: &AddressSpace,
         huge: Huge,
         (tid, time): (Tid, TimeNs),
         fault: &FaultEvent,
-    ) {
+    ) -> Option<AddrRange> {
         let touch = Touch { time, tid, stack: None };
         self.ledger.fault(space, touch, (fault.addr, fault.access.into()), huge);
+        self.faulting(tid, Whose::Own).next()
+    }
+
+    /// What the last fault of a thread brings in, or the last of each other thread.
+    pub(super) fn faulting(&self, tid: Tid, whose: Whose) -> impl Iterator<Item = AddrRange> {
+        let is_wanted = move |of: Tid| (of == tid) == (whose == Whose::Own);
+        self.ledger.faulting().filter(move |(of, _)| is_wanted(*of)).map(|(_, range)| range)
+    }
+
+    /// A thread has ended, or stands where its last fault is over.
+    pub(super) fn forget_thread(&mut self, tid: Tid) {
+        self.ledger.forget_thread(tid);
+    }
+
+    /// Faults were lost.
+    pub(super) const fn note_gap(&mut self) {
+        self.has_gaps = true;
+    }
+
+    /// These were touched before or after a call changed them.
+    pub(super) fn note_touched(&mut self, touched: impl Iterator<Item = AddrRange>) {
+        self.touched.extend(touched);
     }
 
     /// A call was done; `space` are the mappings after it.
@@ -87,11 +126,14 @@ impl Pages {
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub(super) fn ask(&mut self, company: Company) -> io::Result<()> {
-        if company == Company::Others {
+    pub(super) fn ask(&mut self, caller: Caller) -> io::Result<()> {
+        if caller.company == Company::Others {
+            // It stands at its call.
+            self.ledger.forget_thread(caller.tid);
             self.ledger.begin_reading();
         }
-        self.scan()
+        self.coming = self.faulting(caller.tid, Whose::Others).collect();
+        self.scan().inspect_err(|_| self.ledger.end_reading())
     }
 
     /// Holds what is known against the kernel's word, as it was asked last.
@@ -102,14 +144,24 @@ impl Pages {
         look: Look<'_>,
         after: Option<Call>,
     ) {
-        let moving = match look.company {
+        let Caller { pid, tid, company } = look.caller;
+        let moving = match company {
             Company::Alone if look.open.is_empty() => Moving::Still,
             Company::Alone | Company::Others => Moving::Told(look.open),
         };
-        let at = touch(look.pid, look.now);
-        let how = Asked { sight: look.sight, moving, taken_over: &[], raced: &[], stacks: &[] };
+        let sight = match look.source {
+            FaultSource::All if !self.has_gaps => Sight::Whole,
+            _ => Sight::Gaps,
+        };
+        let at = touch(pid, look.now);
+        let how = Asked { sight, moving, taken_over: &[], raced: &[], stacks: &[], touched: &self.touched };
         let held = self.ledger.hold(space, (EVERYWHERE, &self.runs), at, how);
-        note(found, look.pid, &held, after);
+        self.has_gaps = false;
+        // What comes in or goes is not settled by this look.
+        let coming: Vec<AddrRange> = self.faulting(tid, Whose::Others).collect();
+        let unsure = [&self.coming, &coming[..], look.open].concat();
+        self.touched.retain(|range| unsure.iter().any(|unsure| unsure.overlaps(*range)));
+        note(found, pid, &held, after);
     }
 
     fn scan(&mut self) -> io::Result<()> {

@@ -1,24 +1,23 @@
 //! The processes of a program, each memory with its twin beside it: what watches a traced run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use abi::{AddrRange, Errno, Pid, Resource, Tid, VirtAddr};
-use capture::faults::FaultWatch;
+use capture::faults::{FaultWatch, Memory as MemorySeen};
 use capture::stack_table::StackTable;
 use capture::{At, Observer, Order};
 use recording::{
-    Body, CallEvent, CallInput, CallResult, Event, ExecEvent, FaultSource, Header, MmId, Reason, SpawnEvent,
-    SpawnKind, TimeNs, UnmodelledEvent, UnmodelledWhy,
+    Body, CallEvent, CallInput, CallResult, Event, ExecEvent, FaultEvent, FaultSource, Header, MmId, Reason,
+    SpawnEvent, SpawnKind, TimeNs, UnmodelledEvent, UnmodelledWhy,
 };
-use timeline::ledger::Sight;
-use timeline::pages_of;
 use timeline::twin::Shared;
+use timeline::{pages_of, touched};
 
 use super::descriptions::Descriptions;
 use super::found::{Divergence, Found};
 use super::memory::{Every, Known, Memory};
-use super::pages::{Look, Pages};
+use super::pages::{Look, Pages, Whose};
 use super::under_way::{Caller, Company, Ending, OpenCalls, UnderWay};
 
 /// Watches a program: its memories with their twins.
@@ -34,9 +33,9 @@ pub struct Program {
     pages: PagesWanted,
     /// Tells the program's faults, where they can be seen.
     watch: Option<FaultWatch>,
+    /// Processes inside an exec: their faults are in a memory that has no number yet.
+    executing: HashSet<Pid>,
     zero_ns: u64,
-    /// Faults were lost since the last look.
-    has_gaps: bool,
 }
 
 /// Whether page states are compared too.
@@ -80,8 +79,8 @@ impl Program {
             kernel: header.machine.kernel.clone(),
             pages: PagesWanted::No,
             watch: None,
+            executing: HashSet::new(),
             zero_ns: 0,
-            has_gaps: false,
         }
     }
 
@@ -97,32 +96,43 @@ impl Program {
 
     /// Takes in the faults that were told since the last time.
     fn take_faults(&mut self) {
+        self.take_faults_telling(|_, _, _| {});
+    }
+
+    /// The same, telling what each brings in, of whose memory.
+    fn take_faults_telling(&mut self, mut each: impl FnMut(Tid, MmId, AddrRange)) {
         let Some(watch) = &mut self.watch else { return };
         let mut seen = Vec::new();
         watch.finish(&mut StackTable::default(), |one| seen.push(one));
         for one in seen {
+            if one.memory == MemorySeen::New {
+                self.executing.insert(one.pid);
+            }
             match one.body {
-                Body::Fault(fault) => {
-                    let mm = self.threads.get(&one.tid).map(|(_, mm)| *mm);
-                    let beside = mm.and_then(|mm| self.memories.get_mut(&mm));
-                    if let Some(memory) = beside.map(|beside| &mut beside.memory)
-                        && let Some(mut pages) = memory.pages.take()
-                    {
-                        let huge = memory.asks_huge(&self.shared, fault.addr);
-                        pages.fault(memory.space(), huge, (one.tid, one.time), &fault);
-                        memory.pages = Some(pages);
+                Body::Fault(fault) if !self.executing.contains(&one.pid) => {
+                    if let Some((mm, comes)) = self.take_fault(one.tid, one.time, &fault) {
+                        each(one.tid, mm, comes);
                     }
                 }
-                Body::Lost { .. } | Body::FaultPeriod { .. } => self.has_gaps = true,
+                Body::Lost { .. } | Body::FaultPeriod { .. } => {
+                    let all = self.memories.values_mut().filter_map(|beside| beside.memory.pages.as_mut());
+                    all.for_each(Pages::note_gap);
+                }
                 _ => {}
             }
         }
     }
 
-    /// What was seen of the faults since the last look.
-    fn sight(&self) -> Sight {
-        let sees_all = self.watch.as_ref().is_some_and(|watch| watch.source() == FaultSource::All);
-        if sees_all && !self.has_gaps { Sight::Whole } else { Sight::Gaps }
+    fn take_fault(&mut self, tid: Tid, time: TimeNs, fault: &FaultEvent) -> Option<(MmId, AddrRange)> {
+        let (_, mm) = *self.threads.get(&tid)?;
+        let Beside { memory, under_way, .. } = self.memories.get_mut(&mm)?;
+        let mut pages = memory.pages.take()?;
+        let huge = memory.asks_huge(&self.shared, fault.addr);
+        let comes = pages.fault(memory.space(), huge, (tid, time), fault);
+        memory.pages = Some(pages);
+        let comes = comes?;
+        under_way.iter_mut().filter(|(of, _)| **of != tid).for_each(|(_, call)| call.touch(comes));
+        Some((mm, comes))
     }
 
     /// Holds the pages of a memory against the kernel's; `after` is the call that was just done.
@@ -143,15 +153,14 @@ impl Program {
         open: &[AddrRange],
     ) -> io::Result<()> {
         let Some(pages) = self.pages_of(mm) else { return Ok(()) };
-        pages.ask(caller.company)?;
+        pages.ask(caller)?;
         self.take_faults();
-        let (now, sight) = (self.now(), self.sight());
-        let look = Look { pid: caller.pid, now, company: caller.company, sight, open };
+        let source = self.watch.as_ref().map_or(FaultSource::Off, FaultWatch::source);
+        let look = Look { caller, now: self.now(), source, open };
         let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory) else { return Ok(()) };
         let Some(mut pages) = memory.pages.take() else { return Ok(()) };
         pages.hold(memory.space(), &mut self.found, look, after);
         memory.pages = Some(pages);
-        self.has_gaps = false;
         Ok(())
     }
 
@@ -164,11 +173,15 @@ impl Program {
         &mut self,
         caller: Caller,
         mm: MmId,
-        done: &UnderWay,
+        mut done: UnderWay,
         kernel: i64,
         brk: VirtAddr,
     ) -> io::Result<()> {
-        self.take_faults();
+        self.take_faults_telling(|tid, of, comes| {
+            if of == mm && tid != caller.tid {
+                done.touch(comes);
+            }
+        });
         let now = self.now();
         let ranges = match &done.input {
             CallInput::Ranges { target, ranges } if *target == Some(mm) => &ranges[..],
@@ -178,6 +191,9 @@ impl Program {
         if let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory)
             && let Some(mut pages) = memory.pages.take()
         {
+            let changed = pages_of(done.call, &touched(done.call, u64::try_from(kernel).ok(), brk));
+            let touched = done.touched.iter().filter(|range| changed.iter().any(|of| of.overlaps(**range)));
+            pages.note_touched(touched.copied());
             pages.call(memory.space(), caller.tid, now, (done.call, kernel, brk), (ranges, thp));
             memory.pages = Some(pages);
         }
@@ -198,7 +214,11 @@ impl Program {
         let is_new = !self.threads.values().any(|(pid, _)| *pid == exec.pid);
         self.found.processes += u64::from(is_new);
         self.found.threads += u64::from(is_new);
-        self.threads.retain(|_, (pid, _)| *pid != exec.pid);
+        self.take_faults();
+        self.executing.remove(&exec.pid);
+        let ended: Vec<Tid> =
+            self.threads.iter().filter(|(_, (pid, _))| *pid == exec.pid).map(|(tid, _)| *tid).collect();
+        ended.into_iter().for_each(|tid| self.forget(tid));
         self.threads.insert(tid, (exec.pid, mm));
         self.drop_unused(exec.former_mm);
         if exec.foreign_arch {
@@ -210,7 +230,6 @@ impl Program {
             .collect();
         let mut memory = Memory::adopt(&mut self.shared, &mut self.found, mm, exec, &limits)?;
         if self.pages == PagesWanted::Yes {
-            self.take_faults();
             memory.pages = Some(Pages::adopt(exec.pid, self.now())?);
         }
         for name in ["layout bases", "start of brk", "stack top"] {
@@ -267,8 +286,19 @@ impl Program {
     }
 
     fn exit(&mut self, tid: Tid) {
-        if let Some((_, mm)) = self.threads.remove(&tid) {
-            self.drop_unused(mm);
+        self.take_faults();
+        self.executing.remove(&Pid(tid.0));
+        let mm = self.threads.get(&tid).map(|(_, mm)| *mm);
+        self.forget(tid);
+        mm.into_iter().for_each(|mm| self.drop_unused(mm));
+    }
+
+    /// A thread is no more, all of whose faults were taken in.
+    fn forget(&mut self, tid: Tid) {
+        if let Some((_, mm)) = self.threads.remove(&tid)
+            && let Some(pages) = self.pages_of(mm)
+        {
+            pages.forget_thread(tid);
         }
     }
 
@@ -318,7 +348,10 @@ impl Program {
         // Its own pages are as they were before it.
         let looked = self.look(self.caller(at.pid, at.tid, at.mm), at.mm, None);
         if let Some(beside) = self.memories.get_mut(&at.mm) {
-            beside.under_way.insert(at.tid, UnderWay { call: event.call, input, early: None });
+            let pages = beside.memory.pages.as_ref();
+            let faulting = pages.map(|pages| pages.faulting(at.tid, Whose::Others).collect());
+            let touched = faulting.unwrap_or_default();
+            beside.under_way.insert(at.tid, UnderWay { call: event.call, input, early: None, touched });
         }
         looked
     }
@@ -334,7 +367,7 @@ impl Program {
         let brk = beside.memory.brk();
         let ending = Ending { caller, done: done.clone(), kernel, others: &mut beside.under_way };
         beside.memory.leave(&mut self.shared, &mut self.found, ending, self.every)?;
-        self.look_after(caller, at.mm, &done, kernel, brk)
+        self.look_after(caller, at.mm, done, kernel, brk)
     }
 
     /// A process that vanishes while it is looked at says so by an error; that is no difference. After any other error

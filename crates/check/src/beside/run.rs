@@ -54,7 +54,8 @@ fn watch(start: &Start) -> Option<FaultWatch> {
     let wanted = FaultsWanted {
         chain_frames_max: 0,
         stacks: FaultStacks::NotCopied,
-        mapped: Mappings::NotTold,
+        // An exec is told among them.
+        mapped: Mappings::Told,
         budget: Budget::Unlimited,
         access: AccessWanted::Yes,
     };

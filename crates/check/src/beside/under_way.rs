@@ -6,6 +6,9 @@ use abi::{AddrRange, Call, Pid, Tid};
 use recording::CallInput;
 use timeline::twin::Predicted;
 
+/// Touches noted during one call; beyond, pages are held against the kernel's as if nobody had touched them.
+const TOUCHED_MAX: usize = 1 << 20;
+
 /// Whether other threads may touch pages, or make calls, while a call is under way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Company {
@@ -35,6 +38,17 @@ pub struct UnderWay {
     pub input: CallInput,
     /// What the twin answered where the call's effect was seen before its end was; the twin has done it then.
     pub early: Option<Early>,
+    /// What other threads have touched since its beginning, where it may change pages: before that, or after.
+    pub touched: Vec<AddrRange>,
+}
+
+impl UnderWay {
+    /// Another thread touches pages.
+    pub(super) fn touch(&mut self, range: AddrRange) {
+        if self.touched.last() != Some(&range) && self.touched.len() < TOUCHED_MAX {
+            self.touched.push(range);
+        }
+    }
 }
 
 /// The twin's word on a call whose effect was seen before its end.

@@ -7,7 +7,7 @@ use abi::{AddrRange, VirtAddr};
 use mm::{AddressSpace, VmFlags};
 use recording::{PageRun, PageState, TimeNs};
 
-use super::reading::{Within, cut};
+use super::reading::{Within, cut, united};
 use super::{How, Kind, Ledger, May, Touch};
 
 /// What was found: every number counts pages that are there by the kernel or by the ledger.
@@ -104,6 +104,8 @@ pub struct Asked<'a> {
     pub stacks: &'a [AddrRange],
     /// What other threads' calls changed at the same time as a fork copied the memory.
     pub raced: &'a [AddrRange],
+    /// What threads touched while a call that is over changed it: before that, or after. The kernel's word decides.
+    pub touched: &'a [AddrRange],
 }
 
 impl Held {
@@ -189,16 +191,20 @@ impl Ledger {
         };
         self.reading.end(&[]);
         held.changing = unmapped(space, kernel, &changed);
+        let touched = united(how.touched.to_vec());
         let mut taken: Vec<(AddrRange, May)> = Vec::new();
         for vma in space.vmas_in(range) {
             let Some(part) = vma.range.intersection(range) else { continue };
             let kind = Kind::of(vma);
             let in_stack = vma.flags.contains(VmFlags::GROWSDOWN)
                 || how.stacks.iter().any(|stack| stack.overlaps(vma.range));
-            let parts = cut(part, &changed).into_iter();
-            for (piece, is_changed) in parts.flat_map(|(part, is_changed)| {
-                self.pieces(part, kernel, in_stack).into_iter().map(move |piece| (piece, is_changed))
-            }) {
+            for (piece, is_changed, is_touched) in
+                parts(part, &changed, &touched).flat_map(|(part, changed, touched)| {
+                    self.pieces(part, kernel, in_stack)
+                        .into_iter()
+                        .map(move |piece| (piece, changed, touched))
+                })
+            {
                 let told = May::told(piece.kernel);
                 let pages = piece.range.pages();
                 held.changing += if is_changed == Within::Yes { pages } else { 0 };
@@ -210,7 +216,8 @@ impl Ledger {
                         // The kernel's word may be the older one.
                         continue;
                     }
-                } else if piece.ours != told && is_moving(&piece, told, moving) {
+                } else if piece.ours != told && (is_touched == Within::Yes || is_moving(&piece, told, moving))
+                {
                     held.moving += pages;
                 } else {
                     let verdict = verdict(&piece, told, kind, how, self.is_hoped(piece.range));
@@ -271,6 +278,17 @@ impl Ledger {
     }
 }
 
+/// Cuts a range at the borders of what changed and of what was touched meanwhile.
+fn parts(
+    range: AddrRange,
+    changed: &[AddrRange],
+    touched: &[AddrRange],
+) -> impl Iterator<Item = (AddrRange, Within, Within)> {
+    cut(range, changed).into_iter().flat_map(move |(part, is_changed)| {
+        cut(part, touched).into_iter().map(move |(part, is_touched)| (part, is_changed, is_touched))
+    })
+}
+
 /// Counts the pages that the kernel still had of ranges which were unmapped while they were read.
 fn unmapped(space: &AddressSpace, kernel: &[PageRun], changed: &[AddrRange]) -> u64 {
     let mut pages = 0;
@@ -289,13 +307,9 @@ fn unmapped(space: &AddressSpace, kernel: &[PageRun], changed: &[AddrRange]) -> 
 fn is_moving(piece: &Piece, told: May, moving: Moving<'_>) -> bool {
     match moving {
         Moving::Still | Moving::Told(_) => false,
-        // What is there by the kernel alone may have been dropped by a call since, or come before it was told, as a page
-        // of its own where zeros or a file's were; what is there by the ledger alone may have come after it was read.
-        Moving::Since(since, _) => {
-            let comes = piece.ours == May::ABSENT && told != May::ABSENT;
-            let written = told == May::ANON && matches!(piece.ours, May::ZERO | May::FILE);
-            comes || written || piece.last >= since
-        }
+        // What is there by the kernel alone may have been dropped by a call since; what is there by the ledger alone
+        // may have come after it was read.
+        Moving::Since(since, _) => piece.ours == May::ABSENT && told != May::ABSENT || piece.last >= since,
     }
 }
 

@@ -200,7 +200,17 @@ impl Ledger {
         self.reading.changed.is_some()
     }
 
-    /// A thread has ended.
+    /// The kernel was not asked after all.
+    pub fn end_reading(&mut self) {
+        self.reading.changed = None;
+    }
+
+    /// What the last fault of each thread brings in: told before its page comes.
+    pub fn faulting(&self) -> impl Iterator<Item = (Tid, AddrRange)> {
+        self.reading.faulting.iter().map(|(tid, range)| (*tid, *range))
+    }
+
+    /// A thread has ended, or stands where its last fault is over.
     pub fn forget_thread(&mut self, tid: Tid) {
         self.reading.faulting.remove(&tid);
     }

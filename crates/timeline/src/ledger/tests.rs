@@ -14,8 +14,14 @@ use recording::{MmId, PageRun, PageState, StackId, TimeNs};
 
 use super::{Access, Asked, Done, How, Huge, Ledger, May, Moving, Reason, Sight, Split, Table, Touch};
 
-const STILL: Asked<'_> =
-    Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &[], stacks: &[], raced: &[] };
+const STILL: Asked<'_> = Asked {
+    sight: Sight::Whole,
+    moving: Moving::Still,
+    taken_over: &[],
+    stacks: &[],
+    raced: &[],
+    touched: &[],
+};
 const THP: Thp = Thp::Madvise;
 const BASE: u64 = 0x2_0000_0000;
 
@@ -269,15 +275,27 @@ fn what_changed_while_it_was_read_is_not_taken_over() {
     let run = |from, to| PageRun { range: range(from, to), state: PageState::PRESENT };
     let kernel = [run(1, 2), run(4, 5), run(6, 7)];
     let touch = world.touch();
-    let asked =
-        Asked { sight: Sight::Whole, moving: Moving::Told(&[]), taken_over: &[], stacks: &[], raced: &[] };
+    let asked = Asked {
+        sight: Sight::Whole,
+        moving: Moving::Told(&[]),
+        taken_over: &[],
+        stacks: &[],
+        raced: &[],
+        touched: &[],
+    };
     let held = world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, asked);
     assert_eq!((held.compared, held.predicted, held.differing, held.moving), (3, 1, 2, 2));
     assert_eq!(world.states(0, 8), "..A.A.A.");
     // Where the map was another, pages that come with it are no difference.
     let over = [range(3, 4)];
-    let asked =
-        Asked { sight: Sight::Whole, moving: Moving::Still, taken_over: &over, stacks: &[], raced: &[] };
+    let asked = Asked {
+        sight: Sight::Whole,
+        moving: Moving::Still,
+        taken_over: &over,
+        stacks: &[],
+        raced: &[],
+        touched: &[],
+    };
     let kernel = [run(2, 5), run(6, 7)];
     let held = world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, asked);
     assert_eq!((held.compared, held.predicted, held.resynced[&Reason::Mapping]), (4, 3, 1));
@@ -301,6 +319,25 @@ fn what_another_thread_changed_while_a_fork_copied_is_asked() {
         world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, Asked { raced: &raced, ..STILL });
     assert_eq!((held.predicted, held.resynced[&Reason::Raced], held.differing), (2, 2, 1));
     assert_eq!(world.states(0, 8), "AAAA..A.");
+}
+
+/// One thread gives up pages 1 to 3 while another touches 2 and 3: 2 before that, 3 after.
+#[test]
+fn what_is_touched_while_a_call_changes_it_is_as_the_kernel_says() {
+    let mut world = World::new();
+    world.map(0, 8, Prot::RW, MapFlags::NONE);
+    for at in [0, 1, 2, 3, 5] {
+        world.fault(at, Access::Write);
+    }
+    world.advise(1, 4, Advice::DONTNEED);
+    let run = |from, to| PageRun { range: range(from, to), state: PageState::PRESENT };
+    let kernel = [run(0, 2), run(3, 4), run(5, 6)];
+    let touched = [range(3, 4), range(2, 3)];
+    let touch = world.touch();
+    let asked = Asked { touched: &touched, ..STILL };
+    let held = world.ledger.hold(&world.space, (range(0, 8), &kernel), touch, asked);
+    assert_eq!((held.predicted, held.moving, held.differing), (2, 1, 1));
+    assert_eq!(world.states(0, 8), "AA.A.A..");
 }
 
 #[test]
