@@ -81,7 +81,14 @@ pub fn run(pid: Pid, start_monotonic_ns: u64, command: Option<Vec<Bytes>>, direc
         gid: id_of(&status, "Gid:"),
         capabilities: sys::process::memory_capabilities(abi::Tid(pid.0)).unwrap_or(0),
         limits: limits(pid),
+        settings: settings(),
     }
+}
+
+/// What the program inherits from here that steers its memory.
+fn settings() -> Vec<(String, String)> {
+    let pair = |(name, value): (&str, u64)| (name.to_owned(), value.to_string());
+    sys::process::memory_settings().into_iter().map(pair).collect()
 }
 
 /// Reads the limits of a process that steer memory.

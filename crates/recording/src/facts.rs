@@ -104,6 +104,7 @@ impl Facts {
             gid,
             capabilities,
             limits,
+            settings,
         } = run;
         self.add_number("run.start_unix_ns", *start_unix_ns);
         self.add_number("run.start_monotonic_ns", *start_monotonic_ns);
@@ -121,6 +122,7 @@ impl Facts {
         for (resource, limit) in limits {
             self.add(&format!("limit:{}", resource.0), format!("{} {}", limit.soft, limit.hard));
         }
+        self.add_pairs("setting:", settings);
     }
 
     fn add_sources(&mut self, sources: &Sources) {
@@ -207,6 +209,7 @@ impl Facts {
             gid: self.number("run.gid")?,
             capabilities: self.number("run.capabilities")?,
             limits: limits.collect::<Result<_, ReadError>>()?,
+            settings: self.pairs("setting:"),
         })
     }
 

@@ -64,6 +64,8 @@ pub struct Run {
     pub capabilities: u64,
     /// The limits in force.
     pub limits: Vec<(Resource, Rlimit)>,
+    /// What the first process inherits that steers its memory, by the name of the `prctl` that tells it; since 1.3.
+    pub settings: Vec<(String, String)>,
 }
 
 /// What the recorder could see, and why it could not see more.
@@ -141,6 +143,7 @@ pub fn example_header() -> Header {
             gid: 1000,
             capabilities: 0,
             limits: vec![(Resource::STACK, Rlimit { soft: 8 << 20, hard: Rlimit::INFINITY })],
+            settings: vec![(text("PR_GET_MDWE"), text("1"))],
         },
         sources: Sources {
             calls: CallSource::Notify,

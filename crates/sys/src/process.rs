@@ -112,6 +112,23 @@ pub fn forbid_core() {
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
 }
 
+/// What of this process steers its memory and is inherited by children and by programs executed, by the name of the
+/// operation that tells it; what this kernel does not have is left out.
+pub fn memory_settings() -> Vec<(&'static str, u64)> {
+    const MEMORY_MERGE: libc::c_int = 68;
+    const OPERATIONS: [(&str, libc::c_int); 3] = [
+        ("PR_GET_MDWE", libc::PR_GET_MDWE),
+        ("PR_GET_THP_DISABLE", libc::PR_GET_THP_DISABLE),
+        ("PR_GET_MEMORY_MERGE", MEMORY_MERGE),
+    ];
+    let told = |(name, operation)| {
+        // SAFETY: the operation takes numbers and changes nothing.
+        let value = unsafe { libc::prctl(operation, 0, 0, 0, 0) };
+        Some((name, u64::try_from(value).ok()?))
+    };
+    OPERATIONS.into_iter().filter_map(told).collect()
+}
+
 /// Names this thread, as `ps` shows it.
 pub fn name_thread(name: &CStr) {
     // SAFETY: `name` ends with a zero byte and is copied.

@@ -44,8 +44,8 @@ impl World {
                     mm,
                     memory.exec.as_deref(),
                     &memory.limits,
-                    kernel,
-                    &[],
+                    memory.inherited,
+                    (kernel, &[]),
                 ));
             }
             Some(twin) => {

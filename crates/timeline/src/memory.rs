@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
 use foldhash::HashMap as QuickMap;
+use mm::Settings;
 use recording::{CallInput, Counters, ExecEvent, HugeZeros, MapRow, MmId, PageRun, TimeNs};
 
 use crate::arguments::Arguments;
@@ -46,6 +47,8 @@ pub struct Memory {
     pub(crate) twin: Option<Twin>,
     /// Limits told before there is a twin.
     pub(crate) limits: HashMap<Resource, Rlimit>,
+    /// What the memory before it left to it.
+    pub(crate) inherited: Settings,
     /// Each thread's last call, as long as nothing tells that it has ended.
     pub(crate) under_way: QuickMap<Tid, UnderWay>,
     /// Something that is not modelled has passed since the last checkpoint.
@@ -168,6 +171,7 @@ impl Memory {
             stack_areas: Vec::new(),
             twin: None,
             limits,
+            inherited: Settings::default(),
             under_way: QuickMap::default(),
             is_unmodelled: false,
             is_raced: false,
@@ -180,6 +184,11 @@ impl Memory {
             grown: Grown::default(),
             raced_at_fork: Vec::new(),
         }
+    }
+
+    /// What a program that is executed inherits from it.
+    pub(crate) fn inherited(&self) -> Settings {
+        self.twin.as_ref().map_or(self.inherited.inherited(), Twin::inherited)
     }
 
     /// What is known of its pages between checkpoints; `None` until the first checkpoint with pages.

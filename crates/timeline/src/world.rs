@@ -250,12 +250,15 @@ impl World {
             self.processes.note(former);
         }
         self.processes.exec(place.tid, place.mm, exec, place.time);
+        let former = self.memories.get(&exec.former_mm);
+        let inherited = former.map_or(self.shared.inherited(), Memory::inherited);
         self.drop_unused(exec.former_mm);
         let limits = self.limits.clone();
         let exec = Arc::new(exec.clone());
         self.execs.push((place.event, exec.clone()));
         let mut memory = Memory::new(place.mm, Some(exec), limits);
         memory.exec_event = Some(place.event);
+        memory.inherited = inherited;
         self.memories.insert(place.mm, memory);
     }
 

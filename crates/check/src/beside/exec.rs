@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use abi::{AddrRange, Pid, Resource, Rlimit, VirtAddr};
-use mm::VmFlags;
+use mm::{Settings, VmFlags};
 use recording::{ExecEvent, MapRow, MmId};
 use timeline::twin::{ExecUnknown, Loaded, Shared, Twin};
 use timeline::{Difference, compare};
@@ -36,7 +36,7 @@ pub(super) fn predict(
     shared: &Shared,
     mm: MmId,
     exec: &ExecEvent,
-    limits: &HashMap<Resource, Rlimit>,
+    (limits, inherited): (&HashMap<Resource, Rlimit>, Settings),
     (rows, flags): (&[MapRow], &[VmFlags]),
 ) -> Predicted {
     let Ok(program) = loaded(format!("/proc/{}/exe", exec.pid), exec, AT_ENTRY, rows) else {
@@ -50,8 +50,14 @@ pub(super) fn predict(
         },
     };
     // What exec charges is charged to a copy.
-    let twin =
-        Twin::exec(&mut shared.clone(), mm, exec, limits, (rows, flags), (&program, interpreter.as_ref()));
+    let twin = Twin::exec(
+        &mut shared.clone(),
+        mm,
+        exec,
+        (limits, inherited),
+        (rows, flags),
+        (&program, interpreter.as_ref()),
+    );
     match twin {
         Ok(twin) => Predicted::Compared(differences(&twin, rows, flags)),
         Err(ExecUnknown::Refused(_)) => Predicted::Compared(compare(rows, &[], &[]).differences),

@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use abi::{AddrRange, Call, MapFlags, Pid, Resource, Rlimit, VirtAddr};
-use mm::DescriptionId;
+use mm::{DescriptionId, Settings};
 use recording::{ExecEvent, MapRow, MmId};
 use timeline::ledger::Huge;
 use timeline::twin::{Corrected, Shared, Told, Twin};
@@ -64,10 +64,11 @@ impl Memory {
         mm: MmId,
         exec: &ExecEvent,
         limits: &HashMap<Resource, Rlimit>,
+        inherited: Settings,
     ) -> io::Result<Self> {
         let mut kernel = KernelMap::open(exec.pid)?;
         let (rows, flags) = kernel.rows_with_flags()?;
-        match exec::predict(shared, mm, exec, limits, (&rows, &flags)) {
+        match exec::predict(shared, mm, exec, (limits, inherited), (&rows, &flags)) {
             exec::Predicted::Unknown => found.input("mappings made at exec", 1),
             exec::Predicted::Compared(maps) => {
                 found.maps_compared += 1;
@@ -78,7 +79,7 @@ impl Memory {
                 }
             }
         }
-        let twin = Twin::adopt(shared, mm, Some(exec), limits, &rows, &flags);
+        let twin = Twin::adopt(shared, mm, Some(exec), limits, inherited, (&rows, &flags));
         let mut memory = Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now(), pages: None };
         memory.learn_anonymous(shared)?;
         Ok(memory)
@@ -92,6 +93,11 @@ impl Memory {
         let Some(twin) = self.twin.fork(shared, mm) else { return Ok(None) };
         let kernel = KernelMap::open(child)?;
         Ok(Some(Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now(), pages: None }))
+    }
+
+    /// What a program that is executed inherits from it.
+    pub(super) fn inherited(&self) -> Settings {
+        self.twin.inherited()
     }
 
     /// Its mappings.

@@ -220,6 +220,8 @@ impl Program {
             self.threads.iter().filter(|(_, (pid, _))| *pid == exec.pid).map(|(tid, _)| *tid).collect();
         ended.into_iter().for_each(|tid| self.forget(tid));
         self.threads.insert(tid, (exec.pid, mm));
+        let former = self.memories.get(&exec.former_mm);
+        let inherited = former.map_or(self.shared.inherited(), |beside| beside.memory.inherited());
         self.drop_unused(exec.former_mm);
         if exec.foreign_arch {
             return Ok(());
@@ -228,7 +230,7 @@ impl Program {
             .into_iter()
             .filter_map(|resource| Some((resource, sys::process::limit(exec.pid, resource).ok()?)))
             .collect();
-        let mut memory = Memory::adopt(&mut self.shared, &mut self.found, mm, exec, &limits)?;
+        let mut memory = Memory::adopt(&mut self.shared, &mut self.found, mm, exec, &limits, inherited)?;
         if self.pages == PagesWanted::Yes {
             memory.pages = Some(Pages::adopt(exec.pid, self.now())?);
         }

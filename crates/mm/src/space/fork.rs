@@ -1,6 +1,6 @@
 //! Fork: a child's copy of the memory.
 
-use super::{AddressSpace, Counters, Settings};
+use super::{AddressSpace, Counters};
 use crate::flags::VmFlags;
 use crate::input::Input;
 use crate::input::Uffd;
@@ -30,7 +30,7 @@ impl<M: Memory> AddressSpace<M> {
             counters: Counters { locked_vm: 0, ..self.counters },
             limits: self.limits,
             def_flags: VmFlags::NONE,
-            settings: self.inherited_settings(),
+            settings: self.settings.inherited(),
             guards: self.guards.clone(),
             rings: alloc::vec::Vec::new(),
             pages: Default::default(),
@@ -61,15 +61,6 @@ impl<M: Memory> AddressSpace<M> {
             M::forked(&mut self.pages, &mut child.pages, &mut sys.pool, vma, &sys.profile);
         }
         Ok(child)
-    }
-
-    fn inherited_settings(&self) -> Settings {
-        let mut settings = self.settings;
-        if settings.mdwe_no_inherit {
-            settings.refuse_exec_gain = false;
-            settings.mdwe_no_inherit = false;
-        }
-        settings
     }
 }
 

@@ -110,6 +110,17 @@ pub struct Settings {
     pub only_key_taken: bool,
 }
 
+impl Settings {
+    /// Returns what a child inherits, and a program that is executed.
+    ///
+    /// Linux: `include/linux/mm_types.h: mmf_init_legacy_flags`.
+    #[must_use]
+    pub fn inherited(self) -> Self {
+        let ends = self.mdwe_no_inherit;
+        Self { refuse_exec_gain: self.refuse_exec_gain && !ends, mdwe_no_inherit: false, ..self }
+    }
+}
+
 impl<M: Memory> AddressSpace<M> {
     /// Returns all mappings in the order of their addresses.
     pub fn vmas(&self) -> crate::set::Iter<'_, Vma> {

@@ -1,6 +1,7 @@
 //! One memory at one event.
 
 use abi::{Resource, Rlimit, Tid};
+use mm::Settings;
 use recording::{Counters, HugeZeros, MmId, TimeNs};
 
 use super::codec::saved;
@@ -70,6 +71,7 @@ macro_rules! memory_state {
 
 memory_state! {
     exec_event: Option<u64>,
+    inherited: Settings,
     counters: Option<(TimeNs, Counters)>,
     stack: Option<StackGrowth>,
     largest: Largest,

@@ -19,15 +19,15 @@ pub(super) fn twin(
     mm: MmId,
     exec: Option<&ExecEvent>,
     limits: &HashMap<Resource, Rlimit>,
-    rows: &[MapRow],
-    flags: &[VmFlags],
+    inherited: Settings,
+    (rows, flags): (&[MapRow], &[VmFlags]),
 ) -> Twin {
     let of_memory = limits_of(limits);
     let layout = layout(exec, &of_memory, rows, shared.guard_bytes);
     let known = flags.iter().copied().map(Some).chain(std::iter::repeat(None));
     let adopted = rows.iter().zip(known).map(|(row, flags)| adopted(row, flags));
     let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, adopted);
-    space.set_settings(settings(exec));
+    space.set_settings(settings(exec, inherited));
     // Of a process that ran already, any free place may lie above its highest mapping.
     let base = if exec.is_some() { Base::Known } else { Base::ToBeLearned };
     Twin { mm, space, paths: Arc::new(paths(rows)), nameless: Arc::default(), base, uffds: BTreeMap::new() }
@@ -47,12 +47,14 @@ pub(super) fn limits_of(limits: &HashMap<Resource, Rlimit>) -> Limits {
     of_memory
 }
 
-pub(super) fn settings(exec: Option<&ExecEvent>) -> Settings {
+/// What a memory has from the one before it, and by its program.
+pub(super) fn settings(exec: Option<&ExecEvent>, inherited: Settings) -> Settings {
     let personality = Personality(exec.map_or(0, |exec| exec.personality));
     Settings {
         persona: personality.0 as u32,
         read_implies_exec: personality.contains(Personality::READ_IMPLIES_EXEC),
-        ..Settings::default()
+        only_key_taken: false,
+        ..inherited
     }
 }
 

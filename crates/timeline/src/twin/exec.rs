@@ -10,7 +10,7 @@ use abi::{FileId, PAGE_SIZE, Prot, Resource, Rlimit, VirtAddr};
 use elf::{LinkKind, SegmentKind};
 use mm::{
     AddressSpace, DescriptionId, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, Input, KernelPages,
-    MapFile, ObjectId, OpenMode, Refusal, VmFlags,
+    MapFile, ObjectId, OpenMode, Refusal, Settings, VmFlags,
 };
 use proc_twin::kernel_number;
 use recording::{Bytes, ExecEvent, MapRow, MmId};
@@ -54,7 +54,7 @@ impl Twin {
         shared: &mut Shared,
         mm: MmId,
         exec: &ExecEvent,
-        limits: &HashMap<Resource, Rlimit>,
+        (limits, inherited): (&HashMap<Resource, Rlimit>, Settings),
         (rows, flags): (&[MapRow], &[VmFlags]),
         (program, interpreter): (&Loaded, Option<&Loaded>),
     ) -> Result<Self, ExecUnknown> {
@@ -77,7 +77,7 @@ impl Twin {
             stack: ExecStack { range: stack.range, prot: stack_prot(&program.image) },
             kernel: kernel_pages(rows, flags),
             layout: layout(Some(exec), &limits, rows, shared.guard_bytes),
-            settings: settings(Some(exec)),
+            settings: settings(Some(exec), inherited),
         };
         let input = Input { caps: shared.caps, ..Input::default() };
         let space =

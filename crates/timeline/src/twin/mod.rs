@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use abi::{AddrRange, Call, Errno, Fd, FileId, Resource, Rlimit, VirtAddr};
-use mm::{Access, AddressSpace, Basis, Input, System, Thp, Touch, Uffd, VmFlags, Vma, Why};
+use mm::{Access, AddressSpace, Basis, Input, Settings, System, Thp, Touch, Uffd, VmFlags, Vma, Why};
 use recording::{Bytes, CallInput, ExecEvent, FaultAccess, Header, MapRow, MmId};
 
 use crate::grown::Grew;
@@ -39,6 +39,8 @@ pub struct Shared {
     /// The pages that all processes of the machine have charged, where that was told.
     committed: Option<u64>,
     guard_bytes: u64,
+    /// What the first process inherits.
+    inherited: Settings,
 }
 
 impl Shared {
@@ -61,7 +63,13 @@ impl Shared {
         let profile = profile::of(&header.machine);
         let guard_bytes = profile.guard_bytes();
         let caps = profile::caps(header.run.capabilities);
-        Self { sys: System::new(profile), caps, committed: None, guard_bytes }
+        let inherited = profile::inherited(&header.run.settings);
+        Self { sys: System::new(profile), caps, committed: None, guard_bytes, inherited }
+    }
+
+    /// What the first process of a recording inherits.
+    pub fn inherited(&self) -> Settings {
+        self.inherited
     }
 
     /// Says with which effective capabilities (as in `CapEff`) the next calls are made.
@@ -131,16 +139,21 @@ pub struct Predicted {
 impl Twin {
     /// Makes the twin from a kernel's map.
     ///
-    /// `flags` are those of each line (smaps' `VmFlags`) where they are known; empty: they are guessed.
+    /// `inherited` is what the memory before it left to it; `flags` are those of each line (smaps' `VmFlags`) where they are known; empty: they are guessed.
     pub fn adopt(
         shared: &mut Shared,
         mm: MmId,
         exec: Option<&ExecEvent>,
         limits: &HashMap<Resource, Rlimit>,
-        rows: &[MapRow],
-        flags: &[VmFlags],
+        inherited: Settings,
+        (rows, flags): (&[MapRow], &[VmFlags]),
     ) -> Self {
-        adopt::twin(shared, mm, exec, limits, rows, flags)
+        adopt::twin(shared, mm, exec, limits, inherited, (rows, flags))
+    }
+
+    /// What a program that is executed inherits from it.
+    pub fn inherited(&self) -> Settings {
+        self.space.settings().inherited()
     }
 
     /// The mappings themselves.

@@ -71,7 +71,8 @@ impl Shared {
         };
         let twins = twins.into_iter().map(&mut twin).collect::<Option<_>>()?;
         let caps = profile::caps(header.run.capabilities);
-        Some((Self { sys, caps, committed: None, guard_bytes }, twins))
+        let inherited = profile::inherited(&header.run.settings);
+        Some((Self { sys, caps, committed: None, guard_bytes, inherited }, twins))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The kernel that made a recording, as the twin's profile.
 
-use mm::{Caps, OvercommitMode, Profile, Thp};
+use mm::{Caps, OvercommitMode, Profile, Settings, Thp};
 use recording::Machine;
 
 /// Makes the profile: what the header does not tell is the pinned kernel's default.
@@ -86,6 +86,26 @@ fn setting(machine: &Machine, name: &str) -> Option<Thp> {
     }
 }
 
+/// What a process inherits, as the operations of `prctl` tell it of its parent.
+///
+/// Linux: `kernel/sys.c: prctl_get_mdwe`, `prctl_get_thp_disable`.
+pub(super) fn inherited(settings: &[(String, String)]) -> Settings {
+    let told = |name: &str| {
+        let value = settings.iter().find(|(of, _)| of == name).and_then(|(_, value)| value.parse().ok());
+        value.unwrap_or(0u64)
+    };
+    let (mdwe, thp) = (told("PR_GET_MDWE"), told("PR_GET_THP_DISABLE"));
+    let of_parent = Settings {
+        refuse_exec_gain: mdwe & 1 != 0,
+        mdwe_no_inherit: mdwe & 2 != 0,
+        merge_any: told("PR_GET_MEMORY_MERGE") != 0,
+        thp_disabled: thp & 1 != 0 && thp & 2 == 0,
+        thp_disabled_except_advised: thp & 1 != 0 && thp & 2 != 0,
+        ..Settings::default()
+    };
+    of_parent.inherited()
+}
+
 /// Reads `6.18.44-something`.
 fn version(release: &str) -> Option<(u16, u16)> {
     let mut numbers = release.split(['.', '-']).map(str::parse);
@@ -111,5 +131,16 @@ mod tests {
         assert_eq!((profile.version, profile.max_map_count), ((6, 18), 1000));
         assert_eq!((profile.overcommit.mode, profile.thp), (OvercommitMode::Never, Thp::Never));
         assert_eq!(profile.overcommit.limit, 1 << 17);
+    }
+
+    #[test]
+    fn what_is_inherited_is_read() {
+        let told = |name: &str, value: &str| inherited(&[(name.to_owned(), value.to_owned())]);
+        let none = Settings::default();
+        assert_eq!(told("PR_GET_MDWE", "1"), Settings { refuse_exec_gain: true, ..none });
+        assert_eq!(told("PR_GET_MDWE", "3"), none);
+        assert_eq!(told("PR_GET_THP_DISABLE", "1"), Settings { thp_disabled: true, ..none });
+        assert_eq!(told("PR_GET_THP_DISABLE", "3"), Settings { thp_disabled_except_advised: true, ..none });
+        assert_eq!(told("PR_GET_MEMORY_MERGE", "1"), Settings { merge_any: true, ..none });
     }
 }

@@ -15,6 +15,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::guest::{Build, guest};
+use crate::recording::Report;
 use crate::run::{Run, User, has, users, vmatlas};
 use crate::scratch::Scratch;
 
@@ -150,5 +152,36 @@ fn e24_what_compilers_link() {
         for user in users() {
             assert_eq!(predicted(&scratch, *user, &program), 1, "{flags:?} as {user:?}");
         }
+    }
+}
+
+/// What a process has set for its memory holds for the programs that it executes, and for those that whoever starts vmatlas
+/// has set it for: no right is gained, no huge page comes, mappings may be merged by KSM.
+#[test]
+fn what_steers_memory_is_inherited() {
+    let Some(inherits) = guest("inherits", Build::Dynamic) else { return };
+    for (user, outside) in users().iter().flat_map(|user| [(*user, false), (*user, true)]) {
+        let scratch = Scratch::new("inherits");
+        let first = if outside { [inherits.as_path(), vmatlas()].to_vec() } else { vec![vmatlas()] };
+        let last = if outside { vec![inherits.as_path()] } else { vec![inherits.as_path(); 2] };
+        let words = |verb: &[&'static str]| {
+            let verb = verb.iter().copied().map(Path::new);
+            first
+                .iter()
+                .copied()
+                .chain(verb)
+                .chain(last.iter().copied())
+                .chain([Path::new("--")])
+                .collect::<Vec<_>>()
+        };
+        let ran = Run::new(&scratch, words(&["check", "--pages", "--json", "--"])).user(user).alone();
+        assert_eq!(ran.stdout, "rights gained: 0 0\n", "{}", ran.stderr);
+        let report: Value = serde_json::from_str(&ran.stderr).expect("--json prints JSON");
+        assert_eq!(report["diverged"], 0, "{user:?}: {report:#}");
+        assert_eq!(report["pages_differing"], 0, "{user:?}: {report:#}");
+        let recorded = words(&["record", "-q", "-o", "recording.vmatlas", "--"]);
+        let ran = Run::new(&scratch, recorded).user(user).alone();
+        assert_eq!(ran.stdout, "rights gained: 0 0\n", "{}", ran.stderr);
+        Report::open(&scratch.path("recording.vmatlas")).assert_held();
     }
 }
