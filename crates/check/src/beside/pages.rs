@@ -1,5 +1,6 @@
 //! The page states of one memory beside the kernel's: what the program's faults bring in, what its calls change.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
@@ -9,6 +10,7 @@ use mm::{AddressSpace, Thp};
 use recording::{FaultEvent, FaultSource, PageRun, TimeNs};
 use sys::pagemap::Scanner;
 use timeline::ledger::{Asked, Done, EVERYWHERE, Held, Huge, Ledger, Moving, Sight, Touch};
+use timeline::{pages_of, touched};
 
 use super::found::{Found, PagesDiffer};
 use super::under_way::{Caller, Company};
@@ -21,10 +23,25 @@ pub(super) struct Pages {
     runs: Vec<PageRun>,
     /// What was touched while a call that is over changed it, until the kernel's word on it is sure.
     touched: Vec<AddrRange>,
+    /// What was touched or changed of late, in order.
+    recent: VecDeque<Recent>,
     /// What was coming in when the kernel was asked.
     coming: Vec<AddrRange>,
-    /// Faults were lost since the last look.
+    /// Faults were lost since the kernel was asked last, and before that.
     has_gaps: bool,
+    had_gaps: bool,
+}
+
+/// A fork takes no longer, from the copy of the page tables to the moment at which the child stands.
+const RECENT_NS: u64 = 200_000_000;
+const RECENT_MAX: usize = 1 << 16;
+
+/// Something that a thread touched or changed.
+#[derive(Clone, Copy)]
+struct Recent {
+    time: TimeNs,
+    tid: Tid,
+    range: AddrRange,
 }
 
 /// When pages are looked at.
@@ -36,15 +53,6 @@ pub(super) struct Look<'a> {
     pub(super) source: FaultSource,
     /// The ranges of calls under way and of those that were cut off: each may have changed some of its pages.
     pub(super) open: &'a [AddrRange],
-}
-
-/// Of which threads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Whose {
-    /// The one named.
-    Own,
-    /// All others.
-    Others,
 }
 
 impl Pages {
@@ -59,19 +67,32 @@ impl Pages {
         Ok(pages)
     }
 
-    /// Makes those of a forked child, from its mappings.
+    /// Makes those of a child that a thread has forked, from its mappings. What other threads touched or changed at about that
+    /// time, or are changing (`open`), it has as it was before or after.
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub(super) fn fork(&self, child: Pid, space: &AddressSpace) -> io::Result<Self> {
-        let pages = Self::of(child, self.ledger.fork(space))?;
-        Ok(Self { touched: self.touched.clone(), has_gaps: self.has_gaps, ..pages })
+    pub(super) fn fork(
+        &self,
+        (tid, child): (Tid, Pid),
+        space: &AddressSpace,
+        open: &[AddrRange],
+    ) -> io::Result<Self> {
+        let mut pages = Self::of(child, self.ledger.fork(space))?;
+        pages.touched.extend(&self.touched);
+        pages
+            .touched
+            .extend(self.recent.iter().filter(|recent| recent.tid != tid).map(|recent| recent.range));
+        pages.touched.extend(self.faulting_but(tid).chain(open.iter().copied()));
+        pages.has_gaps = self.has_gaps;
+        Ok(pages)
     }
 
     fn of(pid: Pid, ledger: Ledger) -> io::Result<Self> {
         let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
-        let (scanner, runs, touched, coming) = Default::default();
-        Ok(Self { ledger, pagemap, scanner, runs, touched, coming, has_gaps: false })
+        let (scanner, runs, touched, recent, coming) = Default::default();
+        let (has_gaps, had_gaps) = (false, false);
+        Ok(Self { ledger, pagemap, scanner, runs, touched, recent, coming, has_gaps, had_gaps })
     }
 
     /// The program touched a page; returns what comes with it.
@@ -84,18 +105,33 @@ impl Pages {
     ) -> Option<AddrRange> {
         let touch = Touch { time, tid, stack: None };
         self.ledger.fault(space, touch, (fault.addr, fault.access.into()), huge);
-        self.faulting(tid, Whose::Own).next()
+        let comes = self.ledger.faulting_of(tid)?;
+        self.note_recent(Recent { time, tid, range: comes });
+        Some(comes)
     }
 
-    /// What the last fault of a thread brings in, or the last of each other thread.
-    pub(super) fn faulting(&self, tid: Tid, whose: Whose) -> impl Iterator<Item = AddrRange> {
-        let is_wanted = move |of: Tid| (of == tid) == (whose == Whose::Own);
-        self.ledger.faulting().filter(move |(of, _)| is_wanted(*of)).map(|(_, range)| range)
+    fn note_recent(&mut self, recent: Recent) {
+        let is_old = |old: &mut Recent| recent.time.0.saturating_sub(old.time.0) > RECENT_NS;
+        while self.recent.len() >= RECENT_MAX || self.recent.front_mut().is_some_and(is_old) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(recent);
     }
 
-    /// A thread has ended, or stands where its last fault is over.
+    /// What the last fault of each other thread brings in.
+    pub(super) fn faulting_but(&self, tid: Tid) -> impl Iterator<Item = AddrRange> {
+        self.ledger.faulting().filter(move |(of, _)| *of != tid).map(|(_, range)| range)
+    }
+
+    /// A thread has ended, perhaps inside a fault that then brought nothing.
     pub(super) fn forget_thread(&mut self, tid: Tid) {
+        self.touched.extend(self.ledger.faulting_of(tid));
         self.ledger.forget_thread(tid);
+    }
+
+    /// All others end now.
+    pub(super) fn forget_others(&mut self, tid: Tid) {
+        self.touched.extend(self.ledger.faulting().filter(|(of, _)| *of != tid).map(|(_, range)| range));
     }
 
     /// Faults were lost.
@@ -104,8 +140,8 @@ impl Pages {
     }
 
     /// These were touched before or after a call changed them.
-    pub(super) fn note_touched(&mut self, touched: impl Iterator<Item = AddrRange>) {
-        self.touched.extend(touched);
+    pub(super) fn note_touched(&mut self, touched: &[AddrRange]) {
+        self.touched.extend_from_slice(touched);
     }
 
     /// A call was done; `space` are the mappings after it.
@@ -117,6 +153,9 @@ impl Pages {
         (call, result, brk): (Call, i64, VirtAddr),
         (ranges, thp): (&[AddrRange], Thp),
     ) {
+        for range in pages_of(call, &touched(call, u64::try_from(result).ok(), brk)) {
+            self.note_recent(Recent { time: now, tid, range });
+        }
         let touch = Touch { time: now, tid, stack: None };
         self.ledger.call(space, touch, Done { call, result: Errno::from_raw(result), brk, ranges, thp });
     }
@@ -127,12 +166,13 @@ impl Pages {
     /// # Errors
     /// Whatever the operating system says.
     pub(super) fn ask(&mut self, caller: Caller) -> io::Result<()> {
+        // It stands where its last fault is over.
+        self.ledger.forget_thread(caller.tid);
         if caller.company == Company::Others {
-            // It stands at its call.
-            self.ledger.forget_thread(caller.tid);
             self.ledger.begin_reading();
         }
-        self.coming = self.faulting(caller.tid, Whose::Others).collect();
+        self.coming = self.faulting_but(caller.tid).collect();
+        self.had_gaps = std::mem::take(&mut self.has_gaps);
         self.scan().inspect_err(|_| self.ledger.end_reading())
     }
 
@@ -150,17 +190,18 @@ impl Pages {
             Company::Alone | Company::Others => Moving::Told(look.open),
         };
         let sight = match look.source {
-            FaultSource::All if !self.has_gaps => Sight::Whole,
+            FaultSource::All if !self.has_gaps && !self.had_gaps => Sight::Whole,
             _ => Sight::Gaps,
         };
         let at = touch(pid, look.now);
         let how = Asked { sight, moving, taken_over: &[], raced: &[], stacks: &[], touched: &self.touched };
         let held = self.ledger.hold(space, (EVERYWHERE, &self.runs), at, how);
-        self.has_gaps = false;
         // What comes in or goes is not settled by this look.
-        let coming: Vec<AddrRange> = self.faulting(tid, Whose::Others).collect();
+        let coming: Vec<AddrRange> = self.faulting_but(tid).collect();
         let unsure = [&self.coming, &coming[..], look.open].concat();
         self.touched.retain(|range| unsure.iter().any(|unsure| unsure.overlaps(*range)));
+        self.touched.sort_unstable_by_key(|range| (range.start, range.end));
+        self.touched.dedup();
         note(found, pid, &held, after);
     }
 

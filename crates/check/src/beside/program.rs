@@ -17,7 +17,7 @@ use timeline::{pages_of, touched};
 use super::descriptions::Descriptions;
 use super::found::{Divergence, Found};
 use super::memory::{Every, Known, Memory};
-use super::pages::{Look, Pages, Whose};
+use super::pages::{Look, Pages};
 use super::under_way::{Caller, Company, Ending, OpenCalls, UnderWay};
 
 /// Watches a program: its memories with their twins.
@@ -191,11 +191,15 @@ impl Program {
         if let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory)
             && let Some(mut pages) = memory.pages.take()
         {
-            let changed = pages_of(done.call, &touched(done.call, u64::try_from(kernel).ok(), brk));
-            let touched = done.touched.iter().filter(|range| changed.iter().any(|of| of.overlaps(**range)));
-            pages.note_touched(touched.copied());
+            pages.note_touched(&done.touched);
             pages.call(memory.space(), caller.tid, now, (done.call, kernel, brk), (ranges, thp));
             memory.pages = Some(pages);
+        }
+        // Calls that are still under way there did their work before it, or do it after it.
+        let changed = pages_of(done.call, &touched(done.call, u64::try_from(kernel).ok(), brk));
+        let beside = self.memories.get_mut(&mm);
+        for call in beside.into_iter().flat_map(|beside| beside.under_way.values_mut()) {
+            changed.iter().for_each(|range| call.touch(*range));
         }
         // The caller stood still but for the call itself, in which the kernel may touch its memory.
         self.look(caller, mm, Some(done.call))
@@ -267,7 +271,8 @@ impl Program {
         let open = OpenCalls::UnderWay(&parent.under_way);
         child.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
         if let Some(pages) = &parent.memory.pages {
-            child.memory.pages = Some(pages.fork(spawn.child_pid, child.memory.space())?);
+            let open = parent.open_pages(&self.shared, parent.under_way.values());
+            child.memory.pages = Some(pages.fork((tid, spawn.child_pid), child.memory.space(), &open)?);
         }
         self.memories.insert(spawn.child_mm, child);
         self.look(caller, spawn.child_mm, None)
@@ -283,6 +288,9 @@ impl Program {
         let ranges = beside.open_pages(&self.shared, cut_off.values());
         let open = OpenCalls::CutOff(&cut_off);
         beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
+        if let Some(pages) = self.pages_of(mm) {
+            pages.forget_others(tid);
+        }
         let still = Caller { company: Company::Alone, ..caller };
         self.look_but_for(still, mm, None, &ranges)
     }
@@ -350,10 +358,13 @@ impl Program {
         // Its own pages are as they were before it.
         let looked = self.look(self.caller(at.pid, at.tid, at.mm), at.mm, None);
         if let Some(beside) = self.memories.get_mut(&at.mm) {
+            let changes = pages_of(event.call, &touched(event.call, None, beside.memory.brk()));
+            let (call, early, touched) = (event.call, None, Vec::new());
+            let mut under_way = UnderWay { call, input, early, changes, touched };
             let pages = beside.memory.pages.as_ref();
-            let faulting = pages.map(|pages| pages.faulting(at.tid, Whose::Others).collect());
-            let touched = faulting.unwrap_or_default();
-            beside.under_way.insert(at.tid, UnderWay { call: event.call, input, early: None, touched });
+            let faulting = pages.into_iter().flat_map(|pages| pages.faulting_but(at.tid));
+            faulting.for_each(|range| under_way.touch(range));
+            beside.under_way.insert(at.tid, under_way);
         }
         looked
     }

@@ -38,14 +38,17 @@ pub struct UnderWay {
     pub input: CallInput,
     /// What the twin answered where the call's effect was seen before its end was; the twin has done it then.
     pub early: Option<Early>,
-    /// What other threads have touched since its beginning, where it may change pages: before that, or after.
+    /// Where it may change pages, as far as that is known at its beginning: nobody touches a place that it is yet to find.
+    pub changes: Vec<AddrRange>,
+    /// What other threads have touched there since its beginning: before it did its work, or after.
     pub touched: Vec<AddrRange>,
 }
 
 impl UnderWay {
-    /// Another thread touches pages.
+    /// Another thread touches pages, or changes them by a call of its own.
     pub(super) fn touch(&mut self, range: AddrRange) {
-        if self.touched.last() != Some(&range) && self.touched.len() < TOUCHED_MAX {
+        let is_there = self.changes.iter().any(|of| of.overlaps(range));
+        if is_there && self.touched.last() != Some(&range) && self.touched.len() < TOUCHED_MAX {
             self.touched.push(range);
         }
     }

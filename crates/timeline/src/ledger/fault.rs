@@ -44,15 +44,12 @@ impl Ledger {
         huge: Huge,
     ) -> Option<MmId> {
         let page = addr.page_down();
-        // A stack that grows to reach the page may not be told to have grown yet.
-        let growing = || {
-            let above = space.first_ending_after(page);
-            above.filter(|vma| vma.flags.contains(VmFlags::GROWSDOWN))
-        };
-        let vma = space.find(page).or_else(growing)?;
-        if !vma.flags.intersects(VmFlags::ACCESS) {
+        let here = AddrRange::new(page, VirtAddr(page.0 + PAGE_SIZE));
+        let Some(vma) = touched(space, page) else {
+            // The mapping may be gone by now, or closed, and the page have come before.
+            self.reading.fault(touch.tid, here);
             return None;
-        }
+        };
         let writable = vma.flags.contains(VmFlags::WRITE);
         let access = if writable || access == Access::Write { access } else { Access::Read };
         let kind = Kind::of(vma);
@@ -65,7 +62,6 @@ impl Ledger {
             && access != Access::Write
             && was.contains(May::ABSENT)
             && !races;
-        let here = AddrRange::new(page, VirtAddr(page.0 + PAGE_SIZE));
         let comes = if around { window(vma, page) } else { asked.unwrap_or(here) };
         self.reading.fault(touch.tid, comes);
         let into = after(kind, access);
@@ -106,6 +102,16 @@ impl Ledger {
         }
         shared.filter(|_| access != Access::Read)?.forked
     }
+}
+
+/// The mapping in which a page can be touched.
+fn touched(space: &AddressSpace, page: VirtAddr) -> Option<&Vma> {
+    // A stack that grows to reach the page may not be told to have grown yet.
+    let growing = || {
+        let above = space.first_ending_after(page);
+        above.filter(|vma| vma.flags.contains(VmFlags::GROWSDOWN))
+    };
+    space.find(page).or_else(growing).filter(|vma| vma.flags.intersects(VmFlags::ACCESS))
 }
 
 /// Two threads that touch a page at the same time both fault: within so much time the second need not have written,

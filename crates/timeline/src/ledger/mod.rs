@@ -200,6 +200,11 @@ impl Ledger {
         self.reading.changed.is_some()
     }
 
+    /// What the last fault of a thread brings in.
+    pub fn faulting_of(&self, tid: Tid) -> Option<AddrRange> {
+        self.reading.faulting.get(&tid).copied()
+    }
+
     /// The kernel was not asked after all.
     pub fn end_reading(&mut self) {
         self.reading.changed = None;

@@ -99,11 +99,13 @@ fn check_predicts_the_pages_of_real_programs() {
 }
 
 /// What other threads touch while the kernel is asked may be in its word, or come after it; what they touch while a call
-/// gives pages up is there after it, or not.
+/// gives pages up, or a fork copies them, is there after it, or not.
 #[test]
 fn check_tells_what_another_thread_touches_meanwhile_from_a_difference() {
     let Some(touching) = guest("touching", Build::Dynamic) else { return };
-    for (user, how) in users().iter().flat_map(|user| ["zeros", "dropped", "ended"].map(|how| (*user, how))) {
+    for (user, how) in
+        users().iter().flat_map(|user| ["zeros", "dropped", "ended", "forked"].map(|how| (*user, how)))
+    {
         let scratch = Scratch::new("touching");
         let words = ["check", "--pages", "--json", "--report", "check.json", "--"].map(Path::new);
         let all = [vmatlas()].into_iter().chain(words).chain([touching.as_path(), Path::new(how)]);
