@@ -60,6 +60,8 @@ pub struct FaultWatch {
     copies: Option<StackCopies>,
     names: HashSet<Bytes>,
     lost: u64,
+    /// Of these, told by the counters before their record came.
+    lost_ahead: u64,
 }
 
 impl FaultWatch {
@@ -90,6 +92,7 @@ impl FaultWatch {
             copies: None,
             names: HashSet::new(),
             lost: 0,
+            lost_ahead: 0,
         };
         if let Budget::OneIn(period) = wanted.budget {
             watch.since_ns = now;
@@ -147,8 +150,9 @@ impl FaultWatch {
         let counted: u64 = self.lanes.iter().map(Lane::lost).sum();
         let untold = counted.saturating_sub(self.lost);
         if untold > 0 {
-            // A ring that stayed full to the end has no record of its losses.
+            // A ring that stayed full to the end has no record of its losses; else it comes with the next one that fits.
             self.lost = counted;
+            self.lost_ahead += untold;
             self.hold_own(What::Lost(untold));
         }
         self.hand_on(u64::MAX, each);
@@ -156,8 +160,20 @@ impl FaultWatch {
 
     /// Reads all rings; returns how many records the processor with most of them had.
     fn read(&mut self, stacks: &mut StackTable) -> u64 {
-        let Self { lanes, held, told, chain, copies, names, lost, density, density_before, since_ns, .. } =
-            self;
+        let Self {
+            lanes,
+            held,
+            told,
+            chain,
+            copies,
+            names,
+            lost,
+            lost_ahead,
+            density,
+            density_before,
+            since_ns,
+            ..
+        } = self;
         let mut most = 0;
         for told in told.iter_mut().flatten() {
             *told = told.among(held);
@@ -196,8 +212,12 @@ impl FaultWatch {
                 Record::Mapping(_) | Record::Name(_) => {}
                 Record::Lost { stamp, count } => {
                     records += count;
-                    *lost += count;
-                    held.push(Held::new(stamp, What::Lost(count)));
+                    let known = count.min(*lost_ahead);
+                    *lost_ahead -= known;
+                    *lost += count - known;
+                    if count > known {
+                        held.push(Held::new(stamp, What::Lost(count - known)));
+                    }
                 }
             });
             most = most.max(records);
