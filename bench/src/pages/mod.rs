@@ -15,6 +15,8 @@ const ROUNDS: usize = 9;
 /// Pages faulted in one after the other: few enough that they and their copies stay in a processor's second cache, so that
 /// zeroing them is not a test of the memory.
 const FAULTS: u64 = 128;
+/// The same where frames are new: so many that they come straight from the host.
+const FRESH: u64 = 4096;
 /// Resident pages of a process that forks.
 const FORKED: u64 = 100_000;
 

@@ -1,12 +1,13 @@
 //! The twin's side.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::ops::Range;
 
 use abi::{Advice, Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
 use mm::{AddressSpace, Contents, Input, Layout, Limits, Pages, Profile, System};
 
-use super::{FAULTS, FORKED, timed};
+use super::{FAULTS, FORKED, FRESH, timed};
 
 /// Where the pages are.
 const BASE: VirtAddr = VirtAddr(0x7000_0000_0000);
@@ -142,15 +143,25 @@ pub enum Frames {
 
 /// Measures the first store to a page.
 pub fn demand_zero(frames: Frames) -> f64 {
-    let prepare = || {
-        let mut twin = Twin::with(FAULTS);
-        if frames == Frames::Resident {
-            twin.touch(FAULTS);
-            twin.drop_pages(0..FAULTS);
+    match frames {
+        Frames::Resident => {
+            let prepare = || {
+                let mut twin = Twin::with(FAULTS);
+                twin.touch(FAULTS);
+                twin.drop_pages(0..FAULTS);
+                twin
+            };
+            timed(FAULTS, prepare, |twin| twin.touch(FAULTS))
         }
-        twin
-    };
-    timed(FAULTS, prepare, |twin| twin.touch(FAULTS))
+        Frames::Fresh => {
+            // None is given back before the end: the allocator would hand its memory out again.
+            let kept = RefCell::new(Vec::new());
+            let prepare = || kept.borrow_mut().push(Twin::with(FRESH));
+            timed(FRESH, prepare, |()| {
+                kept.borrow_mut().last_mut().into_iter().for_each(|twin| twin.touch(FRESH))
+            })
+        }
+    }
 }
 
 /// Measures the first store after a fork.
