@@ -1,10 +1,10 @@
 //! Calls, the kernel's word on them, and faults: what moves the twin between checkpoints.
 
 use abi::{AddrRange, Call, Errno, MapFlags, Pid, VirtAddr};
-use recording::{CallEvent, CallInput, CallResult, FaultEvent, FaultMode, MappedEvent, MmId};
+use recording::{CallEvent, CallInput, CallResult, FaultEvent, FaultMode, FaultSource, MappedEvent, MmId};
 
 use crate::changed::{Changed, What};
-use crate::forks::Copier;
+use crate::forks::{Copier, Other, Unshared};
 use crate::grown::Grew;
 use crate::growth::Growth;
 use crate::ledger::Touch;
@@ -186,13 +186,11 @@ impl World {
         let Some(twin) = memory.twin.as_mut() else { return };
         let huge = twin.asks_huge(&self.shared, fault.addr);
         let grew = twin.touch(&mut self.shared, fault.addr, fault.access);
-        if let Some(ledger) = memory.ledger.as_mut() {
-            let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
-            let fork = ledger.fault(twin.space(), touch, (fault.addr, fault.access.into()), huge);
-            if let Some(child) = fork {
-                self.forks.copied(child, Copier { mm: place.mm, tid: place.tid, stack: fault.stack });
-            }
-        }
+        let touch = Touch { time: place.time, tid: place.tid, stack: fault.stack };
+        let fork = memory
+            .ledger
+            .as_mut()
+            .and_then(|ledger| ledger.fault(twin.space(), touch, (fault.addr, fault.access.into()), huge));
         memory.grown.fault(place.tid, grew);
         if let (Some(stack), Some(range)) = (memory.stack.as_mut(), twin.stack()) {
             stack.see(range, place.time);
@@ -200,6 +198,27 @@ impl World {
         if let Some(Grew { range, .. }) = grew {
             self.changed.push(Changed { mm: place.mm, what: What::Ranges([Some(range), None]) });
         }
+        if let Some(child) = fork {
+            self.unshared = self.unshared_by(place.mm, fault.addr, child);
+            self.forks.copied(child, Copier { mm: place.mm, tid: place.tid, stack: fault.stack });
+        }
+    }
+
+    /// A memory wrote to a page that the fork of `child` had left in two memories.
+    fn unshared_by(&self, mm: MmId, addr: VirtAddr, child: MmId) -> Option<Unshared> {
+        let fork = self.forks.of(child)?;
+        let sees_all = self.header.sources.faults == FaultSource::All
+            && !self.counts.faults.is_sampled
+            && self.counts.lost.is_empty();
+        let other = self.memories.get(if mm == child { &fork.parent } else { &child });
+        let ledger =
+            other.filter(|memory| sees_all && !memory.has_gaps).and_then(|memory| memory.ledger.as_ref());
+        let page = ledger.and_then(|ledger| ledger.at(addr));
+        let had_it = page.is_some_and(|page| {
+            page.is_anonymous() && page.is_shared_by_fork() && page.forked == Some(child)
+        });
+        let other = if had_it { Other::Had } else { Other::Unknown };
+        Some(Unshared { child: fork.child_pid, other })
     }
 }
 

@@ -42,6 +42,25 @@ pub struct Copier {
     pub stack: Option<StackId>,
 }
 
+/// A write that made a page one memory's own again, which a fork had left in two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unshared {
+    /// The process that the fork made.
+    pub child: Pid,
+    /// What is known of the other memory of that fork.
+    pub other: Other,
+}
+
+/// Whether the other memory of a fork still had the page when one wrote to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Other {
+    /// It had: the page was copied.
+    Had,
+    /// It wrote to it first, gave it up or ended, or not all its faults were seen: the page was copied, or taken over where
+    /// nobody had it any longer.
+    Unknown,
+}
+
 impl Fork {
     /// Bytes that one of the two memories wrote to since.
     pub fn copied_in(&self, mm: MmId) -> u64 {
@@ -56,6 +75,11 @@ pub(crate) struct Forks(BTreeMap<MmId, Fork>);
 impl Forks {
     pub(crate) fn begin(&mut self, fork: Fork) {
         self.0.insert(fork.child, fork);
+    }
+
+    /// The fork that made a memory.
+    pub(crate) fn of(&self, child: MmId) -> Option<&Fork> {
+        self.0.get(&child)
     }
 
     /// The memory that was forked, by the one that it made.

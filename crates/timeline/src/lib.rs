@@ -79,7 +79,7 @@ pub use compare::{Comparison, Difference, compare};
 pub use counts::{Counts, Faults};
 pub use crash::{Crash, crash};
 pub use curve::{BUCKETS_MAX, Curve, Sample};
-pub use forks::{Copier, Fork};
+pub use forks::{Copier, Fork, Other, Unshared};
 pub use growth::{GROWTHS_MAX, Growth, Growths, StackGrowth};
 pub use keeper::Keeper;
 pub use ledgers::MemorySums;

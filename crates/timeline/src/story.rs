@@ -3,10 +3,15 @@
 use std::collections::HashMap;
 use std::io::{Read, Seek};
 
-use abi::{AddrRange, Advice, Call, PAGE_SIZE, Tid, VirtAddr};
-use recording::{Body, Event, MapRow, MmId, ReadError, SpawnKind, StackId, TimeNs};
+use abi::{AddrRange, Advice, Call, Errno, PAGE_SIZE, Tid, VirtAddr};
+use recording::{
+    Body, CallEvent, CallInput, CallResult, Event, FaultAccess, FaultEvent, MapRow, MmId, ReadError,
+    SpawnKind, StackId, TimeNs,
+};
 
 use crate::changed::What;
+use crate::forks::Unshared;
+use crate::ledger::May;
 use crate::processes::ProcessNo;
 use crate::replay::Replay;
 use crate::touched::touched;
@@ -68,10 +73,32 @@ pub enum Happened {
         /// The call.
         call: Option<Call>,
     },
-    /// Its page was touched for the first time since it was mapped, dropped or copied.
+    /// A guard was put there: what it held is gone, and each access ends in a signal until the guard is taken away.
+    Guarded {
+        /// The call.
+        call: Call,
+    },
+    /// A guard was taken away.
+    Unguarded {
+        /// The call.
+        call: Call,
+    },
+    /// Its page was touched for the first time since it was mapped, dropped or shared by a fork.
     Touched {
         /// The instruction.
         ip: VirtAddr,
+        /// Whether it read or wrote, where that is told.
+        access: FaultAccess,
+        /// The process whose fork left pages in two memories since the last touch, if there was one: where it is not told
+        /// whether it read or wrote, it may have made the page its own.
+        forked: Option<Tid>,
+    },
+    /// It was written to, so that the page is this memory's own again, which a fork had left in two.
+    CopiedOnWrite {
+        /// The instruction.
+        ip: VirtAddr,
+        /// The fork, and what is known of the other memory.
+        unshared: Unshared,
     },
     /// Its page was touched again so often.
     TouchedAgain {
@@ -80,6 +107,11 @@ pub enum Happened {
     },
     /// Something touched it while nothing was mapped there.
     Missed {
+        /// The instruction.
+        ip: VirtAddr,
+    },
+    /// Something touched it while a guard was there.
+    Barred {
         /// The instruction.
         ip: VirtAddr,
     },
@@ -106,6 +138,8 @@ struct Life {
     steps: Vec<Step>,
     row: Option<MapRow>,
     is_touched: bool,
+    /// The child of the last fork, until the page is touched or another comes.
+    forked: Option<Tid>,
 }
 
 impl Story {
@@ -149,14 +183,15 @@ impl Story {
             self.look(changed.mm, world, (call, range), |what| step(what, stack));
         }
         match body {
-            Body::Call(call) => self.advised(*mm, call.call, |what| step(what, stack)),
+            Body::Call(call) => self.advised(*mm, call, world, |what| step(what, stack)),
             Body::Fault(fault) if fault.addr.page_down() == self.addr.page_down() => {
-                self.touched(*mm, fault.ip, |what| step(what, fault.stack));
+                self.touched(*mm, fault, world, |what| step(what, fault.stack));
             }
             Body::Spawn(spawn) if spawn.kind == SpawnKind::Fork => {
                 if let Some(life) = self.memories.get_mut(mm).filter(|life| life.row.is_some()) {
                     life.push(step(Happened::Copied { child: spawn.child }, None));
-                    life.is_touched = false;
+                    life.await_touch();
+                    life.forked = Some(spawn.child);
                     let child = life.clone();
                     self.memories.insert(spawn.child_mm, child);
                 }
@@ -203,32 +238,54 @@ impl Story {
             }
         };
         if !matches!(what, Happened::Protected { .. }) {
-            life.is_touched = false;
+            life.await_touch();
         }
         life.row = now;
         life.push(step(what));
     }
 
-    fn advised(&mut self, mm: MmId, call: Call, step: impl Fn(Happened) -> Step) {
-        let Call::Madvise { advice, .. } = call else { return };
-        let drops =
-            [Advice::DONTNEED, Advice::FREE, Advice::REMOVE, Advice::DONTNEED_LOCKED].contains(&advice);
+    fn advised(&mut self, caller: MmId, event: &CallEvent, world: &World, step: impl Fn(Happened) -> Step) {
+        let call = event.call;
+        let (mm, advice, covers) = match (call, &event.input) {
+            (Call::Madvise { advice, .. }, _) => (caller, advice, covers(call, self.addr)),
+            (Call::ProcessMadvise { advice, .. }, CallInput::Ranges { target: Some(mm), ranges }) => {
+                (*mm, advice, part_done(ranges, event.result).any(|range| overlaps(range, self.addr)))
+            }
+            _ => return,
+        };
+        let what = match advice {
+            Advice::DONTNEED | Advice::FREE | Advice::REMOVE | Advice::DONTNEED_LOCKED => {
+                Happened::Dropped { call }
+            }
+            Advice::GUARD_INSTALL if page_of(world, mm, self.addr).is_none_or(|may| may == May::GUARD) => {
+                Happened::Guarded { call }
+            }
+            Advice::GUARD_REMOVE => Happened::Unguarded { call },
+            _ => return,
+        };
         if let Some(life) = self.memories.get_mut(&mm).filter(|life| life.row.is_some())
-            && drops
-            && covers(call, self.addr)
+            && covers
+            && is_done(event.result)
         {
-            life.push(step(Happened::Dropped { call }));
-            life.is_touched = false;
+            life.push(step(what));
+            life.await_touch();
         }
     }
 
-    fn touched(&mut self, mm: MmId, ip: VirtAddr, step: impl Fn(Happened) -> Step) {
+    fn touched(&mut self, mm: MmId, fault: &FaultEvent, world: &World, step: impl Fn(Happened) -> Step) {
+        let FaultEvent { ip, access, .. } = *fault;
         let life = self.memories.entry(mm).or_default();
+        let forked = life.forked.take();
         if life.row.is_none() {
             life.push(step(Happened::Missed { ip }));
+        } else if page_of(world, mm, self.addr) == Some(May::GUARD) {
+            life.push(step(Happened::Barred { ip }));
+        } else if let Some(unshared) = world.unshared() {
+            life.is_touched = true;
+            life.push(step(Happened::CopiedOnWrite { ip, unshared }));
         } else if !life.is_touched {
             life.is_touched = true;
-            life.push(step(Happened::Touched { ip }));
+            life.push(step(Happened::Touched { ip, access, forked }));
         } else if let Some(Step { what: Happened::TouchedAgain { count }, .. }) = life.steps.last_mut() {
             *count += 1;
         } else {
@@ -238,6 +295,12 @@ impl Story {
 }
 
 impl Life {
+    /// The next touch is the first of what is there now.
+    fn await_touch(&mut self) {
+        self.is_touched = false;
+        self.forked = None;
+    }
+
     fn push(&mut self, step: Step) {
         if self.steps.len() == STEPS_MAX {
             self.steps.remove(1);
@@ -246,9 +309,39 @@ impl Life {
     }
 }
 
+/// What a page may be after the last event, where that is known.
+fn page_of(world: &World, mm: MmId, addr: VirtAddr) -> Option<May> {
+    let ledger = world.memory(mm)?.ledger.as_ref()?;
+    Some(ledger.at(addr).map_or(May::ABSENT, |page| page.may))
+}
+
 /// Whether a call's own range, as its arguments tell it, holds the address.
 fn covers(call: Call, addr: VirtAddr) -> bool {
-    let page =
-        AddrRange { start: addr.page_down(), end: VirtAddr(addr.page_down().0.saturating_add(PAGE_SIZE)) };
-    touched(call, None, VirtAddr::NULL).iter().flatten().any(|range| range.overlaps(page))
+    touched(call, None, VirtAddr::NULL).iter().flatten().any(|range| overlaps(*range, addr))
+}
+
+/// Whether a range reaches into the page of an address.
+fn overlaps(range: AddrRange, addr: VirtAddr) -> bool {
+    let page = addr.page_down();
+    range.overlaps(AddrRange { start: page, end: VirtAddr(page.0.saturating_add(PAGE_SIZE)) })
+}
+
+/// Whether advice was taken: a hole stops nothing but is told at the end (`mm/madvise.c: madvise_walk_vmas`); of a call whose
+/// result was not seen nothing else is known.
+fn is_done(result: CallResult) -> bool {
+    let CallResult::Seen(raw) = result else { return true };
+    matches!(Errno::from_raw(raw), Ok(_) | Err(Errno::ENOMEM))
+}
+
+/// Those ranges of a vector call that it came to: it answers how many bytes it advised.
+fn part_done(ranges: &[AddrRange], result: CallResult) -> impl Iterator<Item = AddrRange> {
+    let mut left = match result {
+        CallResult::Seen(raw) => Errno::from_raw(raw).unwrap_or(0),
+        CallResult::Unseen => u64::MAX,
+    };
+    ranges.iter().map_while(move |range| {
+        let part = range.len().min(left);
+        left -= part;
+        (part > 0).then(|| AddrRange { start: range.start, end: VirtAddr(range.start.0 + part) })
+    })
 }

@@ -9,7 +9,7 @@ use recording::{Body, Event, ExecEvent, Header, MmId, ObjectEvent, SpawnEvent, S
 use crate::changed::{Changed, What};
 use crate::counts::Counts;
 use crate::curve::{Curve, Sample};
-use crate::forks::{Fork, Forks};
+use crate::forks::{Fork, Forks, Unshared};
 use crate::growth::Growths;
 use crate::ledger::{Ledger, Touchers};
 use crate::ledgers::MemorySums;
@@ -43,6 +43,8 @@ pub struct World {
     pub(crate) changed: Vec<Changed>,
     /// Why the last event's call came out as it did.
     pub(crate) why: Option<mm::Why>,
+    /// The sharing that the last event's fault ended.
+    pub(crate) unshared: Option<Unshared>,
     /// Events were lost since the last checkpoint.
     pub(crate) is_lossy: bool,
     pub(crate) limits: HashMap<Resource, Rlimit>,
@@ -73,6 +75,7 @@ impl World {
             now: TimeNs(0),
             changed: Vec::new(),
             why: None,
+            unshared: None,
             is_lossy: false,
             page_sums: Vec::new(),
             forks: Forks::default(),
@@ -148,10 +151,16 @@ impl World {
         self.why.as_ref()
     }
 
+    /// The sharing by fork that the last event ended, if it was a fault of which it is known that it wrote to such a page.
+    pub fn unshared(&self) -> Option<Unshared> {
+        self.unshared
+    }
+
     /// Takes the next event in.
     pub(crate) fn apply(&mut self, no: u64, event: &Event) {
         self.changed.clear();
         self.why = None;
+        self.unshared = None;
         let Event { time, tid, mm, body } = event;
         self.now = self.now.max(*time);
         self.counts.events += 1;

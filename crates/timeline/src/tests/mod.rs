@@ -2,5 +2,6 @@
 
 mod peaks;
 mod seeks;
+mod stories;
 mod tape;
 mod twin;

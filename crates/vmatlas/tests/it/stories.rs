@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::guest::{Build, guest};
-use crate::run::{Run, has, vmatlas};
+use crate::run::{Ran, Run, User, has, is_root, users, vmatlas};
 use crate::scratch::Scratch;
 
 /// Runs `vmatlas` with these words; returns its status as a shell shows it, its output and its errors.
@@ -17,20 +17,26 @@ fn run(scratch: &Scratch, words: &[&str]) -> (i32, String, String) {
 
 /// Records a guest; the folder then holds `f.vmatlas`.
 fn recorded(name: &str, args: &[&str]) -> Option<(Scratch, i32, String)> {
+    let (scratch, ran) = recorded_by(User::Same, name, args)?;
+    Some((scratch, ran.shell_status(), ran.stderr))
+}
+
+fn recorded_by(user: User, name: &str, args: &[&str]) -> Option<(Scratch, Ran)> {
     let program = guest(name, Build::Dynamic)?;
     let scratch = Scratch::new(name);
     let program = program.to_str().expect("a plain path");
-    let mut words = vec!["record", "--force", "--faults", "1", "-o", "f.vmatlas", "--", program];
+    let vmatlas = vmatlas().to_str().expect("a plain path");
+    let mut words = vec![vmatlas, "record", "--force", "--faults", "1", "-o", "f.vmatlas", "--", program];
     words.extend_from_slice(args);
-    let (mut status, _, mut report) = run(&scratch, &words);
+    let mut ran = Run::new(&scratch, &words).user(user).alone();
     // On a machine that lets the tracer wait, the kernel drops faults and the report says so: of those nobody is told.
     for _ in 0..5 {
-        if !report.contains("they came faster than they could be read") {
+        if !ran.stderr.contains("they came faster than they could be read") {
             break;
         }
-        (status, _, report) = run(&scratch, &words);
+        ran = Run::new(&scratch, &words).user(user).alone();
     }
-    Some((scratch, status, report))
+    Some((scratch, ran))
 }
 
 #[test]
@@ -53,6 +59,47 @@ fn a_crash_leaves_the_life_of_its_address() {
     let (status, explained, errors) = run(&scratch, &["explain", "f.vmatlas@peak", address]);
     assert_eq!(status, 0, "{errors}");
     assert!(explained.contains("mapped by mmap") && explained.contains("drop_buffer"), "{explained}");
+}
+
+#[test]
+fn a_crash_tells_what_took_the_right_away() {
+    for (how, status, signal, verdict, last) in [
+        ("truncate", 135, "SIGBUS at", "or lies past the end of the file", &["write_again"][..]),
+        (
+            "protect",
+            139,
+            "SIGSEGV at",
+            "its protection became PROT_READ",
+            &["protected as PROT_READ by mprotect", "take_away", "write_again"],
+        ),
+        (
+            "guard",
+            139,
+            "SIGSEGV at",
+            "a guard: it was put there",
+            &[
+                "made a guard, contents dropped, by madvise",
+                "take_away",
+                "while a guard was there",
+                "write_again",
+            ],
+        ),
+    ] {
+        let Some((_scratch, ended, report)) = recorded("bad_access", &[how]) else { return };
+        if ended == 2 {
+            println!("SKIPPED: a crash at {how}, this kernel does not know the call");
+            continue;
+        }
+        assert_eq!(ended, status, "the program's own end: {report}");
+        let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        let crash = report.find(signal).map(|at| &report[at..]).expect("the report ends with the crash");
+        let order = ["write_again", verdict, "mapped by mmap", "main", "page first touched"];
+        let mut rest = crash;
+        for words in order.iter().chain(last) {
+            let at = rest.find(words).unwrap_or_else(|| panic!("{words} is missing in:\n{crash}"));
+            rest = &rest[at + words.len()..];
+        }
+    }
 }
 
 #[test]
@@ -411,6 +458,80 @@ fn two_moments_and_two_builds_are_compared_by_call_site() {
     let (status, text, errors) = run(&scratch, &["diff", "f.vmatlas", "g.vmatlas", "--by", "stack"]);
     assert_eq!(status, 0, "{errors}");
     assert!(text.contains("CHANGE") && text.contains("from f.vmatlas") && text.contains("total"), "{text}");
+}
+
+/// What `explain` says of a page in a process of a recording, each step with its functions.
+fn life(scratch: &Scratch, address: u64, pid: &str) -> Vec<(String, Vec<String>)> {
+    let address = format!("{address:#x}");
+    let words = ["explain", "f.vmatlas", &address, "--process", pid, "--json"];
+    let (status, json, errors) = run(scratch, &words);
+    assert_eq!(status, 0, "{errors}");
+    let explained: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let steps = explained["story"].as_array().expect("a list").iter();
+    let step = |step: &serde_json::Value| {
+        let frames = step["frames"].as_array().expect("a list").iter();
+        let names = frames.filter_map(|frame| frame["function"].as_str()).map(str::to_owned);
+        (step["what"].as_str().expect("words").to_owned(), names.collect())
+    };
+    steps.map(step).collect()
+}
+
+/// What is known of the other side when one writes after a fork.
+enum Other {
+    Had,
+    Unknown,
+}
+
+/// A recording of a fork, and whose.
+struct Told<'a> {
+    scratch: &'a Scratch,
+    is_root: bool,
+    child: &'a str,
+}
+
+impl Told<'_> {
+    /// The life of a page in one process: who wrote to it since the fork, or that nobody did.
+    fn expect(&self, address: u64, pid: &str, writer: Option<(Other, &str)>) {
+        let life = life(self.scratch, address, pid);
+        let shared = format!("shared with the forked process {}", self.child);
+        let at = life.iter().position(|(what, _)| what.starts_with(&shared));
+        let at = at.unwrap_or_else(|| panic!("{shared}: {life:#?}"));
+        let (before, after) = life.split_at(at);
+        let first = &before.last().expect("it was touched").0;
+        assert!(first.starts_with("page first touched at"), "{life:#?}");
+        assert_eq!(first.ends_with("(written)"), self.is_root, "{life:#?}");
+        let since: Vec<_> = after[1..].iter().filter(|(what, _)| what != "the memory ended").collect();
+        let Some((other, function)) = writer else {
+            return assert!(since.is_empty(), "neither wrote, or only the other did: {life:#?}");
+        };
+        let [(what, frames)] = since[..] else { panic!("one write: {life:#?}") };
+        let fork = format!("the fork of process {}", self.child);
+        let whole = match other {
+            // Without the privilege it is not told whether a fault read or wrote.
+            _ if !self.is_root => what.contains(&fork) && what.contains("read or written was not told"),
+            Other::Had => what.starts_with("copied on write at") && what.ends_with(&format!("since {fork}")),
+            Other::Unknown => what.contains(&fork) && what.contains("copied on write, or taken over"),
+        };
+        assert!(whole && frames.iter().any(|name| name == function), "{life:#?}");
+    }
+}
+
+#[test]
+fn who_copied_a_page_after_a_fork_is_told_and_a_read_is_no_copy() {
+    for &user in users() {
+        let Some((scratch, ran)) = recorded_by(user, "written_after_fork", &[]) else { return };
+        assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+        let words: Vec<&str> = ran.stdout.split_whitespace().collect();
+        let [address, parent, child] = words[..] else { panic!("an address and two processes: {words:?}") };
+        let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).expect("an address");
+        let told = Told { is_root: user == User::Same && is_root(), scratch: &scratch, child };
+        told.expect(address, child, Some((Other::Had, "child_writes")));
+        told.expect(address, parent, Some((Other::Unknown, "parent_writes_after")));
+        told.expect(address + 4096, child, None);
+        told.expect(address + 4096, parent, None);
+        told.expect(address + 8192, child, None);
+        told.expect(address + 8192, parent, Some((Other::Had, "parent_writes")));
+    }
 }
 
 #[test]
