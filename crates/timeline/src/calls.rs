@@ -12,7 +12,7 @@ use crate::memory::UnderWay;
 use crate::place::Place;
 use crate::proof::{Correction, CorrectionReason};
 use crate::touched::touched;
-use crate::twin::{Corrected, Predicted, Told};
+use crate::twin::{Corrected, NAMELESS_HUGE, Predicted, Told};
 use crate::world::World;
 
 impl World {
@@ -222,11 +222,11 @@ impl World {
     }
 }
 
-/// Whether a mapping record tells of the file that a call maps; of nameless shared memory the file is not known.
+/// Whether a mapping record tells of the file that a call maps; of nameless memory the file is not known.
 fn is_of_same_file(input: &CallInput, mapped: &MappedEvent) -> bool {
     match input {
         CallInput::File(file) => mapped.file == file.id,
-        _ => mapped.file.ino == 0 || mapped.shared,
+        _ => mapped.file.ino == 0 || mapped.shared || *mapped.name == *NAMELESS_HUGE,
     }
 }
 

@@ -24,6 +24,7 @@ pub const INPUTS: &[&str] = &[
     "mappings made at exec",
     "MAP_32BIT start",
     "inode of shared anonymous memory",
+    "inherited state",
     "limit set from outside",
     "userfaultfd closed",
     "Committed_AS",

@@ -224,8 +224,7 @@ impl Program {
             self.threads.iter().filter(|(_, (pid, _))| *pid == exec.pid).map(|(tid, _)| *tid).collect();
         ended.into_iter().for_each(|tid| self.forget(tid));
         self.threads.insert(tid, (exec.pid, mm));
-        let former = self.memories.get(&exec.former_mm);
-        let inherited = former.map_or(self.shared.inherited(), |beside| beside.memory.inherited());
+        let inherited = self.inherited(exec.former_mm);
         self.drop_unused(exec.former_mm);
         if exec.foreign_arch {
             return Ok(());
@@ -293,6 +292,18 @@ impl Program {
         }
         let still = Caller { company: Company::Alone, ..caller };
         self.look_but_for(still, mm, None, &ranges)
+    }
+
+    /// What a program that is executed has from the memory before it; the first has it from outside.
+    fn inherited(&mut self, former_mm: MmId) -> mm::Settings {
+        if let Some(former) = self.memories.get(&former_mm) {
+            return former.memory.inherited();
+        }
+        let inherited = self.shared.inherited();
+        if inherited != mm::Settings::default() {
+            self.found.input("inherited state", 1);
+        }
+        inherited
     }
 
     fn exit(&mut self, tid: Tid) {

@@ -93,8 +93,14 @@ impl Tape {
 
     /// The kernel says that a thread has mapped this.
     pub(super) fn mapped(self, tid: i32, mm: u32, range: AddrRange) -> Self {
-        let (offset, file, name) = (FileOff(range.start.0), FileId::default(), Bytes::default());
-        let mapped = MappedEvent { range, prot: Prot::RW, shared: false, offset, file, name };
+        let row = MapRow { range, offset: FileOff(range.start.0), ..row(0, 1) };
+        self.mapped_file(tid, mm, &row)
+    }
+
+    /// The same with the file that is behind it.
+    pub(super) fn mapped_file(self, tid: i32, mm: u32, row: &MapRow) -> Self {
+        let MapRow { range, prot, shared, offset, file, ref name } = *row;
+        let mapped = MappedEvent { range, prot, shared, offset, file, name: name.clone() };
         self.push(tid, mm, Body::Mapped(mapped))
     }
 

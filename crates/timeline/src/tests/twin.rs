@@ -1,7 +1,7 @@
 //! The twin between two checkpoints, and what is taken over where it is wrong.
 
-use abi::{Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
-use recording::{MapRow, SpawnKind};
+use abi::{Call, DevId, Fd, FileId, MapFlags, PAGE_SIZE, Prot, VirtAddr};
+use recording::{Bytes, MapRow, SpawnKind};
 
 use super::tape::{Tape, page, pages, row};
 use crate::{CorrectionReason, ResyncReason};
@@ -78,6 +78,46 @@ fn a_place_that_another_thread_took_first_is_no_confirmation() {
         .run();
     assert_eq!(run.proof.resynced, []);
     assert_eq!((run.proof.calls_corrected, run.proof.checkpoints_matched), (2, 1));
+}
+
+/// Whether the pool has pages is the kernel's to say, and of which file they are: both are inputs.
+#[test]
+fn huge_pages_of_a_pool_are_mapped_where_the_kernel_says() {
+    let (addr, len, prot, fd, offset) = (VirtAddr(0), 2 << 20, Prot::RW, Fd(-1), 0);
+    let huge = MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::HUGETLB;
+    let mmap = Call::Mmap { addr, len, prot, flags: huge, fd, offset };
+    let file = FileId { dev: DevId { major: 0, minor: 17 }, ino: 99 };
+    let name = Bytes::from(b"/anon_hugepage (deleted)".as_slice());
+    let pool = MapRow { file, name, ..row(0x800, 0xa00) };
+    let run = Tape::default()
+        .exec(7, 0, 1)
+        .checkpoint(7, 1, &[row(0xb00, 0xd00)], &[])
+        .call(7, 1, mmap)
+        .mapped_file(7, 1, &pool)
+        // A part of a huge page can't be unmapped.
+        .call(7, 1, munmap(0x800, 0x801))
+        .checkpoint(7, 1, &[pool.clone(), row(0xb00, 0xd00)], &[])
+        .call(7, 1, munmap(0x900, 0x901))
+        .checkpoint(7, 1, &[pool, row(0xb00, 0xd00)], &[])
+        .run();
+    assert_eq!(run.proof.resynced, []);
+    assert_eq!((run.proof.calls_corrected, run.proof.checkpoints_matched), (0, 2));
+    assert_eq!(run.proof.inputs.values().sum::<u64>(), 2, "{:?}", run.proof.inputs);
+}
+
+/// A map taken over from the kernel has huge pages of a pool by their name.
+#[test]
+fn huge_pages_of_a_pool_are_known_by_their_name() {
+    let name = Bytes::from(b"/anon_hugepage (deleted)".as_slice());
+    let pool =
+        MapRow { name, file: FileId { dev: DevId { major: 0, minor: 17 }, ino: 99 }, ..row(0x800, 0xa00) };
+    let run = Tape::default()
+        .exec(7, 0, 1)
+        .checkpoint(7, 1, std::slice::from_ref(&pool), &[])
+        .call(7, 1, munmap(0x801, 0x802))
+        .checkpoint(7, 1, std::slice::from_ref(&pool), &[])
+        .run();
+    assert_eq!((run.proof.checkpoints, run.proof.checkpoints_matched), (1, 1));
 }
 
 #[test]

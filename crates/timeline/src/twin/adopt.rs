@@ -11,6 +11,7 @@ use mm::{
 use proc_twin::kernel_number;
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
+use super::rows::NAMELESS_HUGE;
 use super::{Base, Shared, Twin};
 
 /// Makes the twin of a memory from its map.
@@ -122,7 +123,7 @@ fn legacy_base(mmap_base: VirtAddr, limits: &Limits, personality: Personality, g
 
 /// A line of a kernel's map as the twin takes it over.
 fn adopted(row: &MapRow, known: Option<VmFlags>) -> AdoptedVma {
-    let backing = backing(row);
+    let backing = backing(row, known.unwrap_or(VmFlags::NONE));
     let of_file = matches!(backing, Backing::File(_));
     AdoptedVma {
         range: row.range,
@@ -141,11 +142,15 @@ fn flags(row: &MapRow, backing: &Backing) -> VmFlags {
         (Backing::Kernel(_), b"[vdso]") => flags.with(VmFlags::DONTEXPAND),
         (Backing::Kernel(_), _) => flags.with(VmFlags::SPECIAL).with(VmFlags::DONTDUMP),
         (Backing::File(file), _) if file.kind == mm::FileKind::Special => flags.with(VmFlags::DONTEXPAND),
+        (Backing::File(file), _) if file.kind == mm::FileKind::Hugetlb => {
+            flags.with(VmFlags::HUGETLB).with(VmFlags::DONTEXPAND)
+        }
         _ => flags,
     }
 }
 
-fn backing(row: &MapRow) -> Backing {
+/// What is behind a line; `known` are its flags as far as they were told.
+fn backing(row: &MapRow, known: VmFlags) -> Backing {
     if let Some(number) = kernel_number(&row.name) {
         return Backing::Kernel(number);
     }
@@ -153,7 +158,10 @@ fn backing(row: &MapRow) -> Backing {
         return Backing::Anonymous;
     }
     let starts = |prefix: &[u8]| row.name.starts_with(prefix);
-    let kind = if starts(b"/SYSV") {
+    let kind = if known.contains(VmFlags::HUGETLB) || *row.name == *NAMELESS_HUGE {
+        // Of which size its pages are nobody tells; this is the one that is always there.
+        mm::FileKind::Hugetlb
+    } else if starts(b"/SYSV") {
         mm::FileKind::SysV
     } else if starts(b"/dev/zero (deleted)") || starts(b"/memfd:") || starts(b"/dev/shm/") {
         mm::FileKind::Shmem

@@ -34,25 +34,31 @@ impl Twin {
             self.base = Base::Known;
             self.space.layout_mut().mmap_base = VirtAddr(addr.0.wrapping_add(len)).page_up_wrapping();
         }
-        match self.call(shared, call, input, Told::Place(addr)) {
-            Some(again) if again.result == Ok(addr.0) => {}
+        let decided = match self.call(shared, call, input, Told::Place(addr)) {
+            Some(again) if again.result == Ok(addr.0) => again.input,
             again => {
                 self.unmap(shared, again.map_or(Err(Errno::ENOMEM), |again| again.result), len);
-                return self.place_exactly(shared, there, input);
+                return self.place_exactly(shared, there, input, addr);
             }
-        }
+        };
         if learned {
             Corrected::Input("mmap_base")
         } else if flags.contains(abi::MapFlags::MAP_32BIT) && hint == VirtAddr::NULL {
             Corrected::Input("MAP_32BIT start")
         } else {
-            Corrected::Done
+            decided.map_or(Corrected::Done, Corrected::Input)
         }
     }
 
     /// No rule leads there. Whatever the twin has there is gone in the kernel, which looked for a free place.
-    fn place_exactly(&mut self, shared: &mut Shared, there: Call, input: &CallInput) -> Corrected {
-        match self.call(shared, there, input, Told::Nothing) {
+    fn place_exactly(
+        &mut self,
+        shared: &mut Shared,
+        there: Call,
+        input: &CallInput,
+        addr: VirtAddr,
+    ) -> Corrected {
+        match self.call(shared, there, input, Told::Answer(addr.0.cast_signed())) {
             Some(Predicted { result: Ok(_), .. }) => Corrected::Done,
             _ => Corrected::Unknown,
         }

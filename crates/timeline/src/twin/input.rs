@@ -17,7 +17,10 @@ impl Twin {
         let mut out = Input { caps, ..Input::default() };
         match told {
             Told::Nothing => {}
-            Told::Place(addr) => out.placed = Some(addr),
+            Told::Place(addr) => {
+                out.placed = Some(addr);
+                out.observed = Some(Ok(addr.0));
+            }
             Told::Answer(raw @ -4095..0) => out.observed = Some(Err(Errno(raw.unsigned_abs() as u16))),
             Told::Answer(raw) => out.observed = Some(Ok(raw.cast_unsigned())),
         }

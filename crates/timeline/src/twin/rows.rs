@@ -9,6 +9,8 @@ use recording::{Bytes, MapRow};
 
 use super::Twin;
 
+/// What the kernel calls nameless memory of huge pages of a pool, shared or private.
+pub(crate) const NAMELESS_HUGE: &[u8] = b"/anon_hugepage (deleted)";
 /// What the kernel calls nameless shared memory.
 const NAMELESS: &[u8] = b"/dev/zero (deleted)";
 
@@ -34,7 +36,8 @@ impl Twin {
     /// Returns how many were learnt.
     pub fn learn_nameless(&mut self, kernel: &[MapRow]) -> u64 {
         let mut learnt = 0;
-        for row in kernel.iter().filter(|row| row.shared && *row.name == *NAMELESS) {
+        let is_nameless = |row: &&MapRow| row.shared && *row.name == *NAMELESS || *row.name == *NAMELESS_HUGE;
+        for row in kernel.iter().filter(is_nameless) {
             let nameless =
                 self.space.find(row.range.start).and_then(|vma| match vma.backing.file()?.object {
                     ObjectId::Nameless(no) => Some(no),

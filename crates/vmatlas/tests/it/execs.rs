@@ -179,6 +179,7 @@ fn what_steers_memory_is_inherited() {
         let report: Value = serde_json::from_str(&ran.stderr).expect("--json prints JSON");
         assert_eq!(report["diverged"], 0, "{user:?}: {report:#}");
         assert_eq!(report["pages_differing"], 0, "{user:?}: {report:#}");
+        assert_eq!(report["inputs"]["inherited state"].as_u64(), outside.then_some(1), "{report:#}");
         let recorded = words(&["record", "-q", "-o", "recording.vmatlas", "--"]);
         let ran = Run::new(&scratch, recorded).user(user).alone();
         assert_eq!(ran.stdout, "rights gained: 0 0\n", "{}", ran.stderr);
