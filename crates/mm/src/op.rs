@@ -24,7 +24,8 @@ pub(crate) struct Op<'a, M: Memory> {
     pub(crate) space: &'a mut AddressSpace<M>,
     pub(crate) sys: &'a mut System<M>,
     pub(crate) caps: Caps,
-    pub(crate) committed: Option<u64>,
+    /// What others have charged.
+    pub(crate) elsewhere: i64,
     pub(crate) placed: Option<VirtAddr>,
     pub(crate) special_flags: Option<VmFlags>,
     pub(crate) observed: Option<Result<u64, Errno>>,
@@ -45,11 +46,12 @@ impl<'a, M: Memory> Op<'a, M> {
         why: &'a mut Why,
     ) -> Self {
         M::begun(space, sys);
+        let elsewhere = sys.charged_elsewhere(input.committed);
         Self {
             space,
             sys,
             caps: input.caps,
-            committed: input.committed,
+            elsewhere,
             placed: input.placed,
             special_flags: input.special_flags,
             observed: input.observed,
@@ -67,7 +69,7 @@ impl<'a, M: Memory> Op<'a, M> {
             space,
             sys,
             caps: Caps::default(),
-            committed: None,
+            elsewhere: 0,
             placed: None,
             special_flags: None,
             observed: None,
@@ -91,7 +93,7 @@ impl<'a, M: Memory> Op<'a, M> {
         let by = Charger {
             sys_admin: self.caps.sys_admin,
             total_vm: self.space.counters.total_vm,
-            committed: self.committed,
+            elsewhere: self.elsewhere,
         };
         self.sys.charge(pages, by)
     }

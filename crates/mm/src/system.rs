@@ -98,6 +98,12 @@ impl<M: Memory> System<M> {
         DescriptionId::Nameless(self.nameless - 1)
     }
 
+    /// Returns what others than the address spaces of this system have charged, where the sum of all is told: what it
+    /// itself charges from now on counts besides. The sum is only near the truth, so it may be less than nothing.
+    pub(crate) fn charged_elsewhere(&self, all: Option<u64>) -> i64 {
+        all.map_or(0, |all| all.cast_signed().saturating_sub(self.committed.cast_signed()))
+    }
+
     /// Charges pages if they may be promised.
     ///
     /// Linux: `mm/util.c: __vm_enough_memory`.
@@ -115,7 +121,8 @@ impl<M: Memory> System<M> {
                     limit = limit.saturating_sub(rules.admin_reserve);
                 }
                 limit = limit.saturating_sub((by.total_vm / 32).min(rules.user_reserve));
-                by.committed.unwrap_or(self.committed).saturating_add(pages) < limit
+                let all = self.committed.saturating_add_signed(by.elsewhere);
+                all.saturating_add(pages) < limit
             }
         };
         if !allowed {
@@ -141,5 +148,6 @@ impl<M: Memory> System<M> {
 pub(crate) struct Charger {
     pub(crate) sys_admin: bool,
     pub(crate) total_vm: u64,
-    pub(crate) committed: Option<u64>,
+    /// What others have charged.
+    pub(crate) elsewhere: i64,
 }

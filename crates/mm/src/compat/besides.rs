@@ -2,6 +2,10 @@
 
 use super::{PageRule, State};
 
+const fn read(what: &'static str, note: &'static str) -> PageRule {
+    PageRule { what, state: State::Reading, note }
+}
+
 const fn verified(what: &'static str, note: &'static str) -> PageRule {
     PageRule { what, state: State::Verified, note }
 }
@@ -18,6 +22,13 @@ pub const MAP_RULES: &[PageRule] = &[
     verified(
         "a load, store or fetch",
         "growth of a stack up to its gap and limits; which access sets an anon_vma; the signal with its code",
+    ),
+    verified("vm.overcommit_memory 0", "a call for more than memory and swap together is refused"),
+    read("vm.overcommit_memory 1", "nothing is refused"),
+    read(
+        "vm.overcommit_memory 2",
+        "the limit, the reserves of root and of the user, NORESERVE ignored; the sum of what all processes were promised \
+         is an input",
     ),
     verified("a file grows or shrinks", "which pages lie past its end"),
 ];

@@ -37,6 +37,7 @@ impl<M: Memory> AddressSpace<M> {
         };
         // It has no page yet: what happened to pages until now is not about it.
         M::begun(&mut child, sys);
+        let elsewhere = sys.charged_elsewhere(input.committed);
         for vma in self.vmas.iter() {
             if vma.flags.contains(VmFlags::DONTCOPY) {
                 child.counters.remove(vma.flags, vma.pages());
@@ -44,11 +45,8 @@ impl<M: Memory> AddressSpace<M> {
                 continue;
             }
             if vma.flags.contains(VmFlags::ACCOUNT) {
-                let by = Charger {
-                    sys_admin: input.caps.sys_admin,
-                    total_vm: self.counters.total_vm,
-                    committed: input.committed,
-                };
+                let by =
+                    Charger { sys_admin: input.caps.sys_admin, total_vm: self.counters.total_vm, elsewhere };
                 if let Err(refusal) = sys.charge(vma.pages(), by) {
                     child.exit(sys);
                     return Err(refusal.errno());

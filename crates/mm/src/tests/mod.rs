@@ -7,6 +7,7 @@ mod limits;
 mod locking;
 mod merging;
 mod oracle;
+mod overcommit;
 mod pages;
 mod placing;
 mod policies;

@@ -47,9 +47,15 @@ pub(super) fn of(machine: &Machine) -> Profile {
 /// Linux: `mm/util.c: vm_commit_limit`.
 fn set_commit_limit(profile: &mut Profile, machine: &Machine, number: &impl Fn(&str) -> Option<u64>) {
     let page = machine.page_bytes.max(1);
-    let kib = |name| number(name).filter(|kib| *kib > 0).map(|kib| (kib << 10) / page);
+    let kib = |name| number(name).map(|kib| kib.saturating_mul(1 << 10) / page);
     let ratio = number("vm.overcommit_ratio").unwrap_or(50);
-    let of_memory = kib("vm.overcommit_kbytes").unwrap_or(machine.memory_bytes / page * ratio / 100);
+    let of_memory = match number("vm.overcommit_kbytes") {
+        None | Some(0) => {
+            let small = machine.memory_bytes.saturating_sub(in_huge_pools(machine)) / page;
+            small.saturating_mul(ratio) / 100
+        }
+        Some(_) => kib("vm.overcommit_kbytes").unwrap_or(0),
+    };
     profile.overcommit.limit = of_memory + machine.swap_bytes / page;
     if let Some(pages) = kib("vm.admin_reserve_kbytes") {
         profile.overcommit.admin_reserve = pages;
@@ -57,6 +63,15 @@ fn set_commit_limit(profile: &mut Profile, machine: &Machine, number: &impl Fn(&
     if let Some(pages) = kib("vm.user_reserve_kbytes") {
         profile.overcommit.user_reserve = pages;
     }
+}
+
+/// The bytes of the pools of huge pages. Linux: `mm/hugetlb.c: hugetlb_total_pages`.
+fn in_huge_pools(machine: &Machine) -> u64 {
+    let bytes_of = |(name, count): &(String, String)| {
+        let pool = name.strip_prefix("hugepages/hugepages-")?.strip_suffix("kB/nr_hugepages")?;
+        pool.parse::<u64>().ok()?.checked_mul(1 << 10)?.checked_mul(count.trim().parse().ok()?)
+    };
+    machine.facts.iter().filter_map(bytes_of).fold(0, u64::saturating_add)
 }
 
 /// The privileges that memory calls ask for, out of a process's effective capabilities.
@@ -142,5 +157,37 @@ mod tests {
         assert_eq!(told("PR_GET_THP_DISABLE", "1"), Settings { thp_disabled: true, ..none });
         assert_eq!(told("PR_GET_THP_DISABLE", "3"), Settings { thp_disabled_except_advised: true, ..none });
         assert_eq!(told("PR_GET_MEMORY_MERGE", "1"), Settings { merge_any: true, ..none });
+    }
+
+    #[test]
+    fn the_commit_limit_is_of_memory_but_for_huge_pools_or_as_set() {
+        let limit = |sysctls: &[(&str, &str)]| {
+            let pairs = |pairs: &[(&str, &str)]| {
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+            };
+            let machine = Machine {
+                page_bytes: 4096,
+                memory_bytes: 1 << 30,
+                swap_bytes: 1 << 20,
+                sysctls: pairs(sysctls),
+                facts: pairs(&[
+                    ("hugepages/hugepages-2048kB/nr_hugepages", "128"),
+                    ("hugepages/hugepages-1048576kB/nr_hugepages", "0"),
+                ]),
+                ..Machine::default()
+            };
+            let overcommit = of(&machine).overcommit;
+            (overcommit.limit, overcommit.admin_reserve, overcommit.user_reserve)
+        };
+        // 768 MiB are left beside the pool; 1 MiB is swap.
+        assert_eq!(limit(&[]), ((384 << 8) + 256, 2048, 32_768));
+        assert_eq!(limit(&[("vm.overcommit_ratio", "75")]).0, (576 << 8) + 256);
+        assert_eq!(limit(&[("vm.overcommit_ratio", "75"), ("vm.overcommit_kbytes", "4096")]).0, 1024 + 256);
+        let none = [
+            ("vm.admin_reserve_kbytes", "0"),
+            ("vm.user_reserve_kbytes", "8"),
+            ("vm.overcommit_kbytes", "0"),
+        ];
+        assert_eq!(limit(&none), ((384 << 8) + 256, 0, 2));
     }
 }

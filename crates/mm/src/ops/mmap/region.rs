@@ -48,7 +48,10 @@ impl<M: Memory> Op<'_, M> {
         let hugetlb = file.as_ref().is_some_and(|file| file.kind.huge_page_bytes().is_some());
         let charged = !hugetlb && is_accountable(flags);
         if charged {
-            self.charge(pages - there.accounted)?;
+            // Where nothing more is promised, nobody is asked.
+            if pages > there.accounted {
+                self.charge(pages - there.accounted)?;
+            }
             // Those that go give their charge to the new mapping.
             self.sys.recharge(there.accounted);
             flags = flags | VmFlags::ACCOUNT;
