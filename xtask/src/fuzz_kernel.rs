@@ -30,7 +30,9 @@ pub(crate) fn mutants(args: &[String]) -> Result<()> {
     // Those that no campaign can show, and those that a script shows again.
     Command::words("cargo test --quiet --package vmatlas-mm --features mutants --lib").run()?;
     let scripts = "cargo test --quiet --package vmatlas-lab --features mutants --test fuzz_cases";
-    Command::words(scripts).run()
+    Command::words(scripts).run()?;
+    // And that `vmatlas check` notices too.
+    Command::words("cargo test --quiet --package vmatlas --features mutants --test it -- mutants::").run()
 }
 
 fn fuzzer(features: &str, verb: &str) -> Command {

@@ -24,8 +24,8 @@ pub(super) fn all(extent: Extent) -> Vec<Step> {
         ),
         verb("tidy", &[]),
         command(
-            "clippy with parquet",
-            "cargo clippy --quiet -p vmatlas-export -p vmatlas --features vmatlas/parquet --all-targets -- -D warnings",
+            "clippy with the features",
+            "cargo clippy --quiet -p vmatlas-export -p vmatlas --features vmatlas/parquet,vmatlas/mutants --all-targets -- -D warnings",
             None,
         ),
     ];

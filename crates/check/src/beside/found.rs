@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use abi::{AddrRange, Call, Pid, Tid};
-use mm::Why;
+use mm::{Mutation, Why};
 use recording::{ExecEvent, MapRow};
 use timeline::Difference;
 use timeline::ledger::{Held, May};
@@ -72,6 +72,8 @@ pub struct Found {
     pub pages: Option<Held>,
     /// The first page states that differ.
     pub pages_differing: Vec<PagesDiffer>,
+    /// The rule of the twin that was changed on purpose.
+    pub defect: Option<Mutation>,
 }
 
 /// Page states that differ, and nothing explains it.

@@ -50,6 +50,9 @@ pub(super) fn report(kernel: &str, found: &Found) -> Vec<u8> {
         let differ: Vec<String> = found.pages_differing.iter().map(ToString::to_string).collect();
         report.insert("pages_differ".to_owned(), json!(differ));
     }
+    if let (Some(defect), Some(report)) = (found.defect, report.as_object_mut()) {
+        report.insert("defect".to_owned(), json!(format!("{defect:?}")));
+    }
     report.to_string().into_bytes()
 }
 

@@ -90,6 +90,15 @@ impl Program {
         Self { pages: PagesWanted::Yes, watch, zero_ns, ..self }
     }
 
+    /// Changes one rule of the twin, to see that it is found; the report says so.
+    #[cfg(feature = "mutants")]
+    #[must_use]
+    pub fn with_defect(mut self, defect: mm::Mutation) -> Self {
+        self.shared.mutate(defect);
+        self.found.defect = Some(defect);
+        self
+    }
+
     fn now(&self) -> TimeNs {
         TimeNs(sys::clock::monotonic_ns().saturating_sub(self.zero_ns))
     }

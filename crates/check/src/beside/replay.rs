@@ -1,5 +1,7 @@
 //! Programs of divergences, run again and made shorter.
 
+use mm::Mutation;
+
 use crate::fuzz::{Depth, Direction, Divergence, Flags, FuzzError, Program, Stop, Worlds, shorten};
 
 /// Everything is compared after every line.
@@ -14,12 +16,12 @@ pub enum Replayed {
     Differs(Box<Divergence>),
 }
 
-/// Runs a program on the kernel and on the twin.
+/// Runs a program on the kernel and on the twin, in which a rule may be changed on purpose.
 ///
 /// # Errors
 /// If it can't be run.
-pub fn replay(program: &Program) -> Result<Replayed, FuzzError> {
-    match Worlds::default().replay(Direction::TopDown, DEPTH, program) {
+pub fn replay(program: &Program, defect: Option<Mutation>) -> Result<Replayed, FuzzError> {
+    match Worlds::of(defect).replay(Direction::TopDown, DEPTH, program) {
         Ok(_) => Ok(Replayed::Same),
         Err(Stop::Diverged(found)) => Ok(Replayed::Differs(found)),
         Err(Stop::Failed(error)) => Err(error),
@@ -30,8 +32,11 @@ pub fn replay(program: &Program) -> Result<Replayed, FuzzError> {
 ///
 /// # Errors
 /// If it can't be run.
-pub fn shortest(program: Program) -> Result<Option<(Program, Divergence)>, FuzzError> {
-    let mut worlds = Worlds::default();
+pub fn shortest(
+    program: Program,
+    defect: Option<Mutation>,
+) -> Result<Option<(Program, Divergence)>, FuzzError> {
+    let mut worlds = Worlds::of(defect);
     match worlds.replay(Direction::TopDown, DEPTH, &program) {
         Ok(_) => Ok(None),
         Err(Stop::Diverged(found)) => {

@@ -3,11 +3,23 @@
 use abi::Tid;
 use capture::faults::{AccessWanted, Begin, Budget, FaultStacks, FaultWatch, FaultsWanted};
 use capture::{Command, Ended, RunError, Start, TraceOptions, WhenToTell, machine};
+use mm::Mutation;
 use recording::{CallSource, FaultSource, Header, PageSource, Sources};
 use sys::perf::Mappings;
 
 use super::memory::Every;
 use super::program::{PagesWanted, Program};
+
+/// What is wanted of a check.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// How often the whole map is compared.
+    pub every: Every,
+    /// Whether page states are compared too.
+    pub pages: PagesWanted,
+    /// The rule of the twin that is changed on purpose: only with the feature `mutants`.
+    pub defect: Option<Mutation>,
+}
 
 /// Runs a program and checks every memory call of it. [`Ended::found`] is the report as JSON
 /// ([`super::CHECK_SCHEMA`]).
@@ -17,7 +29,7 @@ use super::program::{PagesWanted, Program};
 ///
 /// # Errors
 /// If the command can't be executed or traced.
-pub fn run(command: &Command, every: Every, pages: PagesWanted) -> Result<Ended, RunError> {
+pub fn run(command: &Command, wanted: Wanted) -> Result<Ended, RunError> {
     // Everything the program made is checked to its end.
     let trace = TraceOptions { until: WhenToTell::AfterAll, ..TraceOptions::CHECK };
     capture::run(command, trace, |start| {
@@ -41,12 +53,28 @@ pub fn run(command: &Command, every: Every, pages: PagesWanted) -> Result<Ended,
                 remarks: start.remarks.clone(),
             },
         };
-        let program = Program::new(&header, every);
-        Ok(match pages {
+        let program = mutate(Program::new(&header, wanted.every), wanted.defect)?;
+        Ok(match wanted.pages {
             PagesWanted::No => program,
             PagesWanted::Yes => program.with_pages(watch(start), start.zero_ns),
         })
     })
+}
+
+#[cfg(feature = "mutants")]
+fn mutate(program: Program, defect: Option<Mutation>) -> Result<Program, String> {
+    Ok(match defect {
+        Some(defect) => program.with_defect(defect),
+        None => program,
+    })
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutate(program: Program, defect: Option<Mutation>) -> Result<Program, String> {
+    match defect {
+        None => Ok(program),
+        Some(_) => Err("built without the feature `mutants`".to_owned()),
+    }
 }
 
 /// Watches every fault of the program, with how it accessed memory where that may be seen.

@@ -73,6 +73,12 @@ impl Shared {
         self.inherited
     }
 
+    /// Changes one rule of every twin, to see that it is noticed.
+    #[cfg(feature = "mutants")]
+    pub fn mutate(&mut self, mutation: mm::Mutation) {
+        Arc::make_mut(&mut self.sys.profile).mutation = Some(mutation);
+    }
+
     /// Says with which effective capabilities (as in `CapEff`) the next calls are made.
     pub fn set_capabilities(&mut self, effective: u64) {
         self.caps = profile::caps(effective);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use capture::{Command, Ended, RunError};
-use check::beside::{self, Every, PagesWanted, Replayed};
+use check::beside::{self, Every, Mutation, PagesWanted, Replayed, Wanted};
 use check::fuzz;
 use serde::Deserialize;
 
@@ -36,6 +36,8 @@ struct Found {
     divergences: Vec<Divergence>,
     #[serde(flatten)]
     pages: Option<Pages>,
+    /// The rule of the twin that was changed on purpose.
+    defect: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -63,14 +65,15 @@ struct Divergence {
 
 pub(crate) fn act(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if let Some(file) = &args.replay {
-        return replay(file);
+        return replay(file, args.defect());
     }
     let command = Command::find(&args.command)
         .map_err(|error| WithStatus { status: error.status(), message: error.to_string() })?;
     let mut file = args.report.as_deref().map(|path| open(path, args.force)).transpose()?;
     let every = args.every.map_or(Every::Adaptive, Every::Calls);
     let pages = if args.pages { PagesWanted::Yes } else { PagesWanted::No };
-    let ended = beside::run(&command, every, pages).map_err(|error| {
+    let wanted = Wanted { every, pages, defect: args.defect() };
+    let ended = beside::run(&command, wanted).map_err(|error| {
         // Nothing was run: nothing is left either.
         if let Some(path) = &args.report {
             let _removed = std::fs::remove_file(path);
@@ -103,7 +106,7 @@ fn tell(args: &CheckArgs, ended: &Ended, file: Option<&mut File>) -> anyhow::Res
     let found: Found = serde_json::from_slice(&ended.found).context("the check ended without a report")?;
     let pages_differ = found.pages.as_ref().is_some_and(|pages| pages.pages_differing > 0);
     let clean = found.diverged == 0 && found.unmodelled.is_empty() && !pages_differ;
-    let saved = save_programs(&found.divergences);
+    let saved = save_programs(&found.divergences, args.defect());
     let mut text = if args.json { ended.found.clone() } else { text(&found, ended, &saved).into_bytes() };
     text.push(b'\n');
     match file {
@@ -117,6 +120,9 @@ fn tell(args: &CheckArgs, ended: &Ended, file: Option<&mut File>) -> anyhow::Res
 fn text(found: &Found, ended: &Ended, saved: &[String]) -> String {
     let mut lines: Vec<String> =
         found.divergences.iter().map(|one| format!("diverged: {}", one.text)).collect();
+    if let Some(defect) = &found.defect {
+        lines.insert(0, defect_told(defect));
+    }
     lines.extend_from_slice(saved);
     for one in &found.unmodelled {
         lines.push(format!("not modelled: {} ({})", one.call, one.count));
@@ -167,14 +173,19 @@ fn text(found: &Found, ended: &Ended, saved: &[String]) -> String {
     lines.join("\n")
 }
 
+/// Nobody is to take what it finds for a fault of the twin's.
+fn defect_told(defect: &str) -> String {
+    format!("the twin has been given the defect {defect}")
+}
+
 /// Makes the first divergences' programs as short as they go and saves them; says what became of each.
-fn save_programs(divergences: &[Divergence]) -> Vec<String> {
+fn save_programs(divergences: &[Divergence], defect: Option<Mutation>) -> Vec<String> {
     let programs = divergences.iter().filter_map(|one| fuzz::Program::parse(one.program.as_ref()?).ok());
     let save = |(no, program): (usize, fuzz::Program)| {
         let path = format!("vmatlas.check.{}.{no}.calls", std::process::id());
         let script = format!("vmatlas.check.{}.{no}.vm", std::process::id());
         let as_script = |head: String, program| head + &fuzz::script(program, fuzz::Direction::TopDown);
-        let (text, as_script, what) = match beside::shortest(program.clone()) {
+        let (text, as_script, what) = match beside::shortest(program.clone(), defect) {
             Ok(Some((short, found))) => (
                 format!("{found}{short}"),
                 as_script(found.to_string(), &short),
@@ -202,11 +213,14 @@ fn save_programs(divergences: &[Divergence]) -> Vec<String> {
     programs.take(PROGRAMS_MAX).enumerate().map(save).collect()
 }
 
-fn replay(file: &Path) -> anyhow::Result<ExitCode> {
+fn replay(file: &Path, defect: Option<Mutation>) -> anyhow::Result<ExitCode> {
     let shown = || file.display().to_string();
     let text = std::fs::read_to_string(file).with_context(shown)?;
     let program = fuzz::Program::parse(&text).map_err(|line| anyhow::anyhow!("{}: {line}", shown()))?;
-    match beside::replay(&program).with_context(shown)? {
+    if let Some(defect) = defect {
+        writeln!(io::stderr(), "{}", defect_told(&format!("{defect:?}")))?;
+    }
+    match beside::replay(&program, defect).with_context(shown)? {
         Replayed::Same => {
             writeln!(
                 io::stderr(),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use check::beside::Mutation;
 use clap::Args;
 
 /// The arguments of `check`.
@@ -27,6 +28,10 @@ pub(crate) struct CheckArgs {
     /// Run the program of a divergence again, as `check` saved it, instead of a command
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "every", "pages", "report", "json"])]
     pub(crate) replay: Option<PathBuf>,
+    /// Change one rule of the twin, to see that it is found
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "NAME", value_parser = mutation, hide = true)]
+    pub(crate) mutant: Option<Mutation>,
     /// Say nothing but errors and divergences
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -38,4 +43,24 @@ pub(crate) struct CheckArgs {
         allow_hyphen_values = true
     )]
     pub(crate) command: Vec<OsString>,
+}
+
+impl CheckArgs {
+    /// The rule of the twin that is changed on purpose.
+    #[cfg(feature = "mutants")]
+    pub(crate) const fn defect(&self) -> Option<Mutation> {
+        self.mutant
+    }
+
+    /// None is without the feature `mutants`.
+    #[cfg(not(feature = "mutants"))]
+    pub(crate) const fn defect(&self) -> Option<Mutation> {
+        None
+    }
+}
+
+#[cfg(feature = "mutants")]
+fn mutation(name: &str) -> Result<Mutation, String> {
+    let named = Mutation::ALL.iter().copied().find(|one| format!("{one:?}") == name);
+    named.ok_or_else(|| "no such rule; crates/mm/src/mutation.rs names them".to_owned())
 }

@@ -16,6 +16,7 @@ const GUESTS: &[&str] = &[
     "alt_stack",
     "clone3_thread",
     "deleted_file",
+    "edges",
     "exec_from_thread",
     "exec_self",
     "exit_group_busy",
@@ -70,6 +71,25 @@ fn no_guest_diverges() {
             assert!(count("calls") > 5 && count("maps_compared") + count("ranges_compared") > 5, "{name}");
         }
     }
+}
+
+#[test]
+fn the_whole_map_is_compared_as_often_as_every_says() {
+    let Some(program) = guest("mmap_loop", Build::Dynamic) else { return };
+    let check = |every: &str| {
+        let words: &[&Path] = &[&program, Path::new("300")];
+        check_with(&Scratch::new("check-every"), User::Same, &["--every", every], words)
+    };
+    let (always, seldom) = (check("1"), check("100"));
+    let count = |report: &Value, name: &str| report[name].as_u64().expect("a count");
+    for report in [&always, &seldom] {
+        assert!(count(report, "predicted") > 600, "{report:#}");
+    }
+    assert!(count(&always, "maps_compared") >= count(&always, "predicted"), "{always:#}");
+    assert_eq!(count(&always, "ranges_compared"), 0, "{always:#}");
+    // Besides: at exec and at the end.
+    assert!((6..20).contains(&count(&seldom, "maps_compared")), "{seldom:#}");
+    assert!(count(&seldom, "ranges_compared") > 500, "{seldom:#}");
 }
 
 /// One thread is inside an `mlock` that has split its mapping while the other makes calls: which came first is not

@@ -26,6 +26,8 @@ mod lab;
 mod list;
 mod map;
 mod moments;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod namespaces;
 mod observer;
 mod older_kernel;
