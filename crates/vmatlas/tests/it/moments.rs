@@ -36,6 +36,31 @@ fn every_moment_is_the_same_with_and_without_states() {
     assert_ne!(before[2], before[3], "the moments differ");
 }
 
+/// Two moments of one recording: each side is what `map` says of it, and the kinds add up to the whole.
+#[test]
+fn two_moments_are_compared() {
+    let Some(program) = guest("wasteful", Build::Dynamic) else { return };
+    let scratch = Scratch::new("moments-diff");
+    let program = program.to_str().expect("a plain path").to_owned();
+    prints(&scratch, &["record", "--quiet", "-o", "f.vmatlas", "--", &program]);
+    let json = |words: &[&str]| {
+        let text = prints(&scratch, words);
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")
+    };
+    let report = json(&["report", "f.vmatlas", "--json"]);
+    let half = report["run"]["duration_ns"].as_u64().expect("a number") / 2_000_000;
+    let (early, late) = (format!("f.vmatlas@{half}ms"), "f.vmatlas@end");
+    let diff = json(&["diff", &early, late, "--json"]);
+    let size = |value: &serde_json::Value| value["size"].as_u64().expect("a number");
+    for (side, moment) in [("before", early.as_str()), ("after", late)] {
+        let map = json(&["map", moment, "--json"]);
+        assert_eq!(diff["total"][side], map["total"], "{side}");
+        let kinds = diff["kinds"].as_array().expect("a list").iter();
+        assert_eq!(kinds.map(|kind| size(&kind[side])).sum::<u64>(), size(&map["total"]), "{side}");
+    }
+    assert_ne!(diff["total"]["before"], diff["total"]["after"], "it was still growing");
+}
+
 #[test]
 fn one_process_of_several() {
     let Some(program) = guest("fork", Build::Dynamic) else { return };
