@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::ptr;
 
-use abi::{Errno, Pid, Resource, Rlimit, Tid};
+use abi::{Errno, Fd, Pid, Resource, Rlimit, Tid};
 
 use crate::ptrace::{self, Waited};
 use crate::{OsError, OsResult, check};
@@ -164,6 +164,18 @@ fn close_range(from: u32, end: u32) {
         // SAFETY: takes numbers; the caller names what nobody uses any more.
         unsafe { libc::syscall(libc::SYS_close_range, from, end - u32::from(end != u32::MAX), 0) };
     }
+}
+
+/// Tells whether a number that is no descriptor stands for the calling thread or process where a pidfd is asked for
+/// (`PIDFD_SELF_THREAD`, `PIDFD_SELF_THREAD_GROUP`): kernels differ in whether and which.
+pub fn means_caller(number: Fd) -> bool {
+    if number.0 >= 0 {
+        return false;
+    }
+    // SAFETY: plain numbers; signal 0 is not sent, and without a structure nothing is read.
+    let sent =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, number.0, 0, ptr::null::<libc::siginfo_t>(), 0) };
+    sent == 0
 }
 
 /// Makes a descriptor for a process, readable when it ends.

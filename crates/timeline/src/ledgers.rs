@@ -44,7 +44,9 @@ impl World {
         brk: VirtAddr,
     ) {
         let (mm, ranges) = match &event.input {
-            CallInput::Ranges { target, ranges } => (target.unwrap_or(place.mm), &ranges[..]),
+            // Of another process, which is not in this recording.
+            CallInput::Ranges { target: None, .. } => return,
+            CallInput::Ranges { target: Some(mm), ranges } => (*mm, &ranges[..]),
             _ => (place.mm, &[][..]),
         };
         let result = match event.result {

@@ -10,6 +10,8 @@ use recording::{Bytes, CallInput, MmId};
 pub(crate) trait MemoryOf {
     /// Its memory, if it is traced.
     fn memory_of(&self, pid: Pid) -> Option<MmId>;
+    /// The memory of a thread, if it is traced.
+    fn own_of(&self, tid: Tid) -> Option<MmId>;
 }
 
 /// Reads the inputs of a call that this thread is about to make.
@@ -23,12 +25,12 @@ pub(crate) fn read(tid: Tid, call: Call, memories: &impl MemoryOf) -> CallInput 
             words::limit(tid, target, new_limit)
         }
         Call::Prctl { op, arg2, arg3, arg4, arg5 } => words::prctl(tid, op, [arg2, arg3, arg4, arg5]),
-        Call::ProcessMadvise { pidfd, iovec, count, .. } => match process(tid, pidfd) {
-            Some(pid) => words::ranges(tid, memories.memory_of(pid), iovec, count),
+        Call::ProcessMadvise { pidfd, iovec, count, .. } => match process(tid, pidfd, memories) {
+            Some(Target(mm)) => words::ranges(tid, mm, iovec, count),
             None => CallInput::BadFd,
         },
-        Call::ProcessMrelease { pidfd, .. } => match process(tid, pidfd) {
-            Some(pid) => CallInput::Ranges { target: memories.memory_of(pid), ranges: [].into() },
+        Call::ProcessMrelease { pidfd, .. } => match process(tid, pidfd, memories) {
+            Some(Target(target)) => CallInput::Ranges { target, ranges: [].into() },
             None => CallInput::BadFd,
         },
         Call::UffdIoctl { request, arg, .. } => words::ioctl(tid, request, arg),
@@ -57,11 +59,18 @@ fn listed_segment(id: i32) -> Option<(i32, u64)> {
     })
 }
 
-/// The process behind a pidfd.
-fn process(tid: Tid, pidfd: Fd) -> Option<Pid> {
+/// The memory of a process, if it is traced.
+struct Target(Option<MmId>);
+
+/// The process behind a pidfd, or behind one of the numbers that stand for the caller where the kernel knows them.
+fn process(tid: Tid, pidfd: Fd, memories: &impl MemoryOf) -> Option<Target> {
+    if pidfd.0 < 0 {
+        return sys::process::means_caller(pidfd).then(|| Target(memories.own_of(tid)));
+    }
     let text = std::fs::read_to_string(format!("/proc/{tid}/fdinfo/{pidfd}")).ok()?;
     let pid = text.lines().find_map(|line| line.strip_prefix("Pid:"))?;
-    pid.trim().parse().ok().map(Pid).filter(|pid| pid.0 > 0)
+    let pid = pid.trim().parse().ok().map(Pid).filter(|pid| pid.0 > 0)?;
+    Some(Target(memories.memory_of(pid)))
 }
 
 /// The bytes of a text, shared.
@@ -71,6 +80,8 @@ fn bytes(text: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use abi::{MapFlags, Prot, VirtAddr};
     use recording::FileKind;
 
@@ -81,6 +92,10 @@ mod tests {
     impl MemoryOf for Nobody {
         fn memory_of(&self, _pid: Pid) -> Option<MmId> {
             None
+        }
+
+        fn own_of(&self, tid: Tid) -> Option<MmId> {
+            (tid == own()).then_some(MmId(1))
         }
     }
 
@@ -117,6 +132,24 @@ mod tests {
         assert_eq!(found.kind, FileKind::Device);
         assert_eq!(map(99_999), CallInput::BadFd);
         assert_eq!(map(-1), CallInput::BadFd);
+    }
+
+    #[test]
+    fn a_pidfd_leads_to_a_process_and_some_numbers_to_the_caller() {
+        let madvise = |pidfd| {
+            let advice = abi::Advice::DONTNEED;
+            let call =
+                Call::ProcessMadvise { pidfd: Fd(pidfd), iovec: VirtAddr(0), count: 0, advice, flags: 0 };
+            read(own(), call, &Nobody)
+        };
+        let to = |target| CallInput::Ranges { target, ranges: [].into() };
+        let other = sys::process::pidfd(Pid(own().0)).expect("we live");
+        assert_eq!(madvise(other.as_raw_fd()), to(None), "it is not traced");
+        assert_eq!(madvise(-1), CallInput::BadFd);
+        assert_eq!(madvise(99_999), CallInput::BadFd);
+        // PIDFD_SELF_THREAD, on kernels that have it.
+        let is_known = sys::process::means_caller(Fd(-10_000));
+        assert_eq!(madvise(-10_000), if is_known { to(Some(MmId(1))) } else { CallInput::BadFd });
     }
 
     #[test]

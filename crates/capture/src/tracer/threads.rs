@@ -170,6 +170,10 @@ impl MemoryOf for Threads {
     fn memory_of(&self, pid: Pid) -> Option<MmId> {
         self.of_process(pid).next().map(|(_, thread)| thread.mm)
     }
+
+    fn own_of(&self, tid: Tid) -> Option<MmId> {
+        self.get(tid).map(|thread| thread.mm)
+    }
 }
 
 #[cfg(test)]

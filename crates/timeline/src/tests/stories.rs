@@ -150,4 +150,14 @@ fn a_vector_of_advice_drops_what_it_came_to_in_the_memory_it_is_for() {
     assert!(!last(Some(MmId(1)), 4 * page, 3), "between them");
     assert!(last(Some(MmId(1)), 3 * page, 0) && !last(Some(MmId(1)), 3 * page, 1), "it came so far");
     assert!(!last(Some(MmId(1)), -22, 0) && !last(None, 4 * page, 0));
+    // For a process that is not recorded: the caller's own page is still there.
+    let call = Call::ProcessMadvise {
+        pidfd: Fd(3),
+        iovec: self::page(1),
+        count: 2,
+        advice: Advice::PAGEOUT,
+        flags: 0,
+    };
+    let tape = forked().advise(call, CallResult::Seen(4 * page), input(None)).touch(7, 0, FaultAccess::Write);
+    assert_eq!(tape.life(7, 0).last(), Some(&copied(8, Other::Had)));
 }
