@@ -113,16 +113,6 @@ impl Folio {
         self.maps > 1 && !self.shared
     }
 
-    /// Counts the entries right after one of its pages that map the pages after that.
-    ///
-    /// Linux: `mm/internal.h: folio_pte_batch`.
-    pub(super) fn run_after(&self, pte: Pte, rest: &[Pte]) -> usize {
-        let at =
-            self.frames.iter().position(|frame| *frame == pte.frame()).map_or(self.frames.len(), |at| at + 1);
-        let same = rest.iter().zip(&self.frames[at..]);
-        same.take_while(|(pte, frame)| pte.is_present() && pte.frame() == **frame).count()
-    }
-
     /// A locked mapping holds it, or does so no longer.
     pub(super) fn keep(&mut self, keeps: Keeps) {
         self.locks = match keeps {
@@ -232,6 +222,19 @@ impl<F: Frames> Pool<F> {
         }
     }
 
+    /// Counts the entries right after one of a folio's pages that map the pages after that. A frame that the folio has given
+    /// back may be another page's by now.
+    ///
+    /// Linux: `mm/internal.h: folio_pte_batch`.
+    pub(super) fn run_after(&self, id: FolioId, pte: Pte, rest: &[Pte]) -> usize {
+        let frames = &self.folio(id).frames;
+        let at = frames.iter().position(|frame| *frame == pte.frame()).map_or(frames.len(), |at| at + 1);
+        let is_next = |pte: &Pte, frame: FrameId| {
+            pte.is_present() && pte.frame() == frame && self.meta(frame).folio == id
+        };
+        rest.iter().zip(&frames[at..]).take_while(|(pte, frame)| is_next(pte, **frame)).count()
+    }
+
     /// Tells whether a frame differs from what is behind it.
     pub(super) fn is_dirty(&self, frame: FrameId) -> bool {
         let meta = self.meta(frame);
@@ -284,7 +287,7 @@ pub(super) fn spread<F: Frames>(pool: &Pool<F>, mm: MmId, ptes: &mut [Pte]) {
         let id = if pte.is_present() { pool.meta(pte.frame()).folio } else { FolioId::NONE };
         let mut run = 1;
         if id.is_large() {
-            let same = pool.folio(id).run_after(pte, &rest[1..]);
+            let same = pool.run_after(id, pte, &rest[1..]);
             run += rest[1..=same].iter().take_while(|next| next.is_writable() == pte.is_writable()).count();
         }
         let (these, others) = rest.split_at_mut(run);

@@ -297,7 +297,7 @@ impl<F: Frames> Op<'_, Pages<F>> {
                     continue;
                 }
                 let folio = pool.folio(id);
-                let run = 1 + folio.run_after(pte, &rest[1..]);
+                let run = 1 + pool.run_after(id, pte, &rest[1..]);
                 if run == folio.frames.len() && (!pte.is_huge() || !folio.is_shared()) {
                     whole.push(id);
                 } else if run < folio.frames.len() && !folio.is_shared() && !cut.contains(&id) {

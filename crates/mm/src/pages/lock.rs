@@ -56,7 +56,7 @@ pub(super) fn keep_range<F: Frames>(table: &Table, pool: &mut Pool<F>, range: Ad
                 pool.meta_mut(pte.frame()).keep(keeps);
                 continue;
             }
-            let more = pool.folio(folio).run_after(pte, rest);
+            let more = pool.run_after(folio, pte, rest);
             rest = &rest[more..];
             if keeps == Keeps::No || more + 1 == pool.folio(folio).frames.len() {
                 pool.folio_mut(folio).keep(keeps);
