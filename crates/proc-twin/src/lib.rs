@@ -59,9 +59,11 @@
 //! Invariant: it changes no twin and asks no kernel: a twin in, bytes out.
 
 mod maps;
+mod nameless;
 mod pages;
 mod smaps;
 
 pub use maps::{Line, Mapping, Name, Names, kernel_number, write_maps};
+pub use nameless::{NAMELESS, NAMELESS_HUGE, nameless};
 pub use pages::{pagemap, write_mincore, write_pagemap};
 pub use smaps::{Smaps, letters, rollup, span, write_rollup, write_smaps};

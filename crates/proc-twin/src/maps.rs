@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use abi::{AddrRange, FileId, FileOff, Prot, VirtAddr};
-use mm::{AddressSpace, Backing, FileKind, MapFile, Memory, ObjectId, VmFlags, Vma};
+use mm::{AddressSpace, Backing, MapFile, Memory, ObjectId, VmFlags, Vma};
 use proc_text::{MapsRow, write_escaped, write_maps_row};
+
+use super::nameless;
 
 /// What the twin cannot know of the lines that it prints.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -91,13 +93,9 @@ impl<'a> Name<'a> {
     }
 
     fn of_file(file: &MapFile) -> Self {
-        match (file.object, file.kind) {
-            (ObjectId::File(id), _) => Name::Path(id),
-            (ObjectId::Nameless(_), FileKind::Hugetlb | FileKind::HugetlbGib) => {
-                Name::Fixed(b"/anon_hugepage (deleted)")
-            }
-            (ObjectId::Nameless(_), FileKind::AioRing) => Name::Fixed(b"/[aio] (deleted)"),
-            (ObjectId::Nameless(_), _) => Name::Fixed(b"/dev/zero (deleted)"),
+        match file.object {
+            ObjectId::File(id) => Name::Path(id),
+            ObjectId::Nameless(_) => Name::Fixed(nameless(file.kind)),
         }
     }
 }

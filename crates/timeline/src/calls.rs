@@ -1,6 +1,7 @@
 //! Calls, the kernel's word on them, and faults: what moves the twin between checkpoints.
 
 use abi::{AddrRange, Call, Errno, MapFlags, Pid, VirtAddr};
+use proc_twin::NAMELESS_HUGE;
 use recording::{CallEvent, CallInput, CallResult, FaultEvent, FaultMode, FaultSource, MappedEvent, MmId};
 
 use crate::changed::{Changed, What};
@@ -12,7 +13,7 @@ use crate::memory::UnderWay;
 use crate::place::Place;
 use crate::proof::{Correction, CorrectionReason};
 use crate::touched::touched;
-use crate::twin::{Corrected, NAMELESS_HUGE, Predicted, Told};
+use crate::twin::{Corrected, Predicted, Told};
 use crate::world::World;
 
 impl World {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use abi::{FileId, FileOff, PAGE_SHIFT};
-use mm::{AddressSpace, Backing, FileKind, Memory, ObjectId, VmFlags, Vma};
+use mm::{AddressSpace, Backing, Memory, ObjectId, VmFlags, Vma};
 use proc_text::{MapsRow, TextError};
 
 /// The inodes that shared anonymous memory turned out to have, by the twin's numbers.
@@ -63,12 +63,9 @@ fn same_row<M: Memory>(row: &MapsRow<'_>, vma: &Vma, space: &AddressSpace<M>, in
         && match object {
             Some(ObjectId::File(id)) => file == id && !name.is_empty(),
             Some(ObjectId::Nameless(number)) => {
-                let expected: &[u8] = match vma.backing.file_kind() {
-                    Some(FileKind::Hugetlb) => b"/anon_hugepage (deleted)",
-                    Some(FileKind::AioRing) => b"/[aio] (deleted)",
-                    _ => b"/dev/zero (deleted)",
-                };
-                (name == expected || name.starts_with(b"[anon_shmem:")) && inodes.agrees(number, file)
+                let is_called = |kind| name == proc_twin::nameless(kind);
+                (vma.backing.file_kind().is_some_and(is_called) || name.starts_with(b"[anon_shmem:"))
+                    && inodes.agrees(number, file)
             }
             None => file == FileId::default() && same_name(name, vma, space),
         }

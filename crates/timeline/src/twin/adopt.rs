@@ -8,10 +8,9 @@ use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, DescriptionId, Layout, Limits, MapFile, ObjectId, OpenMode,
     Settings, VmFlags,
 };
-use proc_twin::kernel_number;
+use proc_twin::{NAMELESS, NAMELESS_HUGE, kernel_number};
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
-use super::rows::NAMELESS_HUGE;
 use super::{Base, Shared, Twin};
 
 /// Makes the twin of a memory from its map.
@@ -163,7 +162,7 @@ fn backing(row: &MapRow, known: VmFlags) -> Backing {
         mm::FileKind::Hugetlb
     } else if starts(b"/SYSV") {
         mm::FileKind::SysV
-    } else if starts(b"/dev/zero (deleted)") || starts(b"/memfd:") || starts(b"/dev/shm/") {
+    } else if starts(NAMELESS) || starts(b"/memfd:") || starts(b"/dev/shm/") {
         mm::FileKind::Shmem
     } else if starts(b"/dev/zero") {
         mm::FileKind::ZeroDevice

@@ -25,7 +25,6 @@ use crate::ledger::{Huge, Table};
 pub use correct::Corrected;
 pub use exec::{ExecUnknown, Loaded};
 pub(crate) use parts::Parts;
-pub(crate) use rows::NAMELESS_HUGE;
 
 /// Where huge pages of anonymous memory may be, by a machine's setting.
 pub(crate) fn thp(machine: &recording::Machine) -> Thp {

@@ -4,15 +4,10 @@ use std::sync::Arc;
 
 use abi::FileId;
 use mm::{ObjectId, Vma};
-use proc_twin::{Line, Name};
+use proc_twin::{Line, NAMELESS, NAMELESS_HUGE, Name};
 use recording::{Bytes, MapRow};
 
 use super::Twin;
-
-/// What the kernel calls nameless memory of huge pages of a pool, shared or private.
-pub(crate) const NAMELESS_HUGE: &[u8] = b"/anon_hugepage (deleted)";
-/// What the kernel calls nameless shared memory.
-const NAMELESS: &[u8] = b"/dev/zero (deleted)";
 
 impl Twin {
     /// The line of one mapping.
