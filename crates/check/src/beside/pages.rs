@@ -131,7 +131,8 @@ impl Pages {
 
     /// All others end now.
     pub(super) fn forget_others(&mut self, tid: Tid) {
-        self.touched.extend(self.ledger.faulting().filter(|(of, _)| *of != tid).map(|(_, range)| range));
+        let faulting: Vec<AddrRange> = self.faulting_but(tid).collect();
+        self.touched.extend(faulting);
     }
 
     /// Faults were lost.
