@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use abi::{AddrRange, Call, MapFlags, Pid, Resource, Rlimit, VirtAddr};
 use mm::{DescriptionId, Settings};
 use recording::{ExecEvent, MapRow, MmId};
-use timeline::ledger::Huge;
 use timeline::twin::{Corrected, Shared, Told, Twin};
 use timeline::{Difference, compare, touched};
 
@@ -103,13 +102,6 @@ impl Memory {
     /// Its mappings.
     pub(super) fn space(&self) -> &mm::AddressSpace {
         self.twin.space()
-    }
-
-    /// A fault at an address: what decides whether it asks for a huge page. From here on there is a page table.
-    pub(super) fn asks_huge(&mut self, shared: &Shared, addr: VirtAddr) -> Huge {
-        let huge = self.twin.asks_huge(shared, addr);
-        self.twin.note_table(addr);
-        huge
     }
 
     /// The heap's end.

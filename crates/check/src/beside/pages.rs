@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
-use abi::{AddrRange, Call, Errno, Pid, Tid, VirtAddr};
+use abi::{AddrRange, Call, Pid, Tid};
 use capture::checkpoint::page_run;
-use mm::{AddressSpace, Thp};
+use mm::AddressSpace;
 use recording::{FaultEvent, FaultSource, PageRun, TimeNs};
 use sys::pagemap::Scanner;
 use timeline::ledger::{Asked, Done, EVERYWHERE, Held, Huge, Ledger, Moving, Sight, Touch};
-use timeline::{pages_of, touched};
 
 use super::found::{Found, PagesDiffer};
 use super::under_way::{Caller, Company};
@@ -145,20 +144,16 @@ impl Pages {
         self.touched.extend_from_slice(touched);
     }
 
-    /// A call was done; `space` are the mappings after it.
+    /// A call was done, which may have changed pages of these ranges; `space` are the mappings after it.
     pub(super) fn call(
         &mut self,
         space: &AddressSpace,
-        tid: Tid,
-        now: TimeNs,
-        (call, result, brk): (Call, i64, VirtAddr),
-        (ranges, thp): (&[AddrRange], Thp),
+        (tid, time): (Tid, TimeNs),
+        done: Done<'_>,
+        changed: &[AddrRange],
     ) {
-        for range in pages_of(call, &touched(call, u64::try_from(result).ok(), brk)) {
-            self.note_recent(Recent { time: now, tid, range });
-        }
-        let touch = Touch { time: now, tid, stack: None };
-        self.ledger.call(space, touch, Done { call, result: Errno::from_raw(result), brk, ranges, thp });
+        changed.iter().for_each(|range| self.note_recent(Recent { time, tid, range: *range }));
+        self.ledger.call(space, Touch { time, tid, stack: None }, done);
     }
 
     /// Asks the kernel. Where the memory has other threads, the faults that were told meanwhile are to be taken in before what

@@ -11,6 +11,7 @@ use recording::{
     Body, CallEvent, CallInput, CallResult, Event, ExecEvent, FaultEvent, FaultSource, Header, MmId, Reason,
     SpawnEvent, SpawnKind, TimeNs, UnmodelledEvent, UnmodelledWhy,
 };
+use timeline::ledger::Done;
 use timeline::twin::Shared;
 use timeline::{pages_of, touched};
 
@@ -134,12 +135,12 @@ impl Program {
 
     fn take_fault(&mut self, tid: Tid, time: TimeNs, fault: &FaultEvent) -> Option<(MmId, AddrRange)> {
         let (_, mm) = *self.threads.get(&tid)?;
-        let Beside { memory, under_way, .. } = self.memories.get_mut(&mm)?;
-        let mut pages = memory.pages.take()?;
-        let huge = memory.asks_huge(&self.shared, fault.addr);
-        let comes = pages.fault(memory.space(), huge, (tid, time), fault);
-        memory.pages = Some(pages);
-        let comes = comes?;
+        let Beside { memory: Memory { twin, pages, .. }, under_way, .. } = self.memories.get_mut(&mm)?;
+        let pages = pages.as_mut()?;
+        let huge = twin.asks_huge(&self.shared, fault.addr);
+        // From here on there is a page table.
+        twin.note_table(fault.addr);
+        let comes = pages.fault(twin.space(), huge, (tid, time), fault)?;
         under_way.iter_mut().filter(|(of, _)| **of != tid).for_each(|(_, call)| call.touch(comes));
         Some((mm, comes))
     }
@@ -166,10 +167,11 @@ impl Program {
         self.take_faults();
         let source = self.watch.as_ref().map_or(FaultSource::Off, FaultWatch::source);
         let look = Look { caller, now: self.now(), source, open };
-        let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory) else { return Ok(()) };
-        let Some(mut pages) = memory.pages.take() else { return Ok(()) };
-        pages.hold(memory.space(), &mut self.found, look, after);
-        memory.pages = Some(pages);
+        if let Some(Beside { memory: Memory { twin, pages: Some(pages), .. }, .. }) =
+            self.memories.get_mut(&mm)
+        {
+            pages.hold(twin.space(), &mut self.found, look, after);
+        }
         Ok(())
     }
 
@@ -191,27 +193,25 @@ impl Program {
                 done.touch(comes);
             }
         });
-        let now = self.now();
-        let ranges = match &done.input {
-            CallInput::Ranges { target, ranges } if *target == Some(mm) => &ranges[..],
-            _ => &[],
-        };
-        let thp = self.shared.thp();
-        if let Some(memory) = self.memories.get_mut(&mm).map(|beside| &mut beside.memory)
-            && let Some(mut pages) = memory.pages.take()
-        {
-            pages.note_touched(&done.touched);
-            pages.call(memory.space(), caller.tid, now, (done.call, kernel, brk), (ranges, thp));
-            memory.pages = Some(pages);
+        let (now, thp) = (self.now(), self.shared.thp());
+        let Some(Beside { memory, under_way, .. }) = self.memories.get_mut(&mm) else { return Ok(()) };
+        let UnderWay { call, input, touched: meanwhile, .. } = done;
+        let changed = pages_of(call, &touched(call, u64::try_from(kernel).ok(), brk));
+        if let Some(pages) = &mut memory.pages {
+            let ranges = match &input {
+                CallInput::Ranges { target, ranges } if *target == Some(mm) => &ranges[..],
+                _ => &[],
+            };
+            let done = Done { call, result: Errno::from_raw(kernel), brk, ranges, thp };
+            pages.note_touched(&meanwhile);
+            pages.call(memory.twin.space(), (caller.tid, now), done, &changed);
         }
         // Calls that are still under way there did their work before it, or do it after it.
-        let changed = pages_of(done.call, &touched(done.call, u64::try_from(kernel).ok(), brk));
-        let beside = self.memories.get_mut(&mm);
-        for call in beside.into_iter().flat_map(|beside| beside.under_way.values_mut()) {
-            changed.iter().for_each(|range| call.touch(*range));
+        for other in under_way.values_mut() {
+            changed.iter().for_each(|range| other.touch(*range));
         }
         // The caller stood still but for the call itself, in which the kernel may touch its memory.
-        self.look(caller, mm, Some(done.call))
+        self.look(caller, mm, Some(call))
     }
 
     fn threads_in(&self, mm: MmId) -> usize {
