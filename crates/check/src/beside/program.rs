@@ -106,11 +106,6 @@ impl Program {
 
     /// Takes in the faults that were told since the last time.
     fn take_faults(&mut self) {
-        self.take_faults_telling(|_, _, _| {});
-    }
-
-    /// The same, telling what each brings in, of whose memory.
-    fn take_faults_telling(&mut self, mut each: impl FnMut(Tid, MmId, AddrRange)) {
         let Some(watch) = &mut self.watch else { return };
         let mut seen = Vec::new();
         watch.finish(&mut StackTable::default(), |one| seen.push(one));
@@ -120,9 +115,7 @@ impl Program {
             }
             match one.body {
                 Body::Fault(fault) if !self.executing.contains(&one.pid) => {
-                    if let Some((mm, comes)) = self.take_fault(one.tid, one.time, &fault) {
-                        each(one.tid, mm, comes);
-                    }
+                    self.take_fault(one.tid, one.time, &fault);
                 }
                 Body::Lost { .. } | Body::FaultPeriod { .. } => {
                     let all = self.memories.values_mut().filter_map(|beside| beside.memory.pages.as_mut());
@@ -133,16 +126,16 @@ impl Program {
         }
     }
 
-    fn take_fault(&mut self, tid: Tid, time: TimeNs, fault: &FaultEvent) -> Option<(MmId, AddrRange)> {
-        let (_, mm) = *self.threads.get(&tid)?;
-        let Beside { memory: Memory { twin, pages, .. }, under_way, .. } = self.memories.get_mut(&mm)?;
-        let pages = pages.as_mut()?;
+    fn take_fault(&mut self, tid: Tid, time: TimeNs, fault: &FaultEvent) {
+        let beside = self.threads.get(&tid).and_then(|(_, mm)| self.memories.get_mut(mm));
+        let Some(Beside { memory, under_way, .. }) = beside else { return };
+        let Memory { twin, pages: Some(pages), .. } = memory else { return };
         let huge = twin.asks_huge(&self.shared, fault.addr);
         // From here on there is a page table.
         twin.note_table(fault.addr);
-        let comes = pages.fault(twin.space(), huge, (tid, time), fault)?;
-        under_way.iter_mut().filter(|(of, _)| **of != tid).for_each(|(_, call)| call.touch(comes));
-        Some((mm, comes))
+        if let Some(comes) = pages.fault(twin.space(), huge, (tid, time), fault) {
+            under_way.iter_mut().filter(|(of, _)| **of != tid).for_each(|(_, call)| call.touch(comes));
+        }
     }
 
     /// Holds the pages of a memory against the kernel's; `after` is the call that was just done.
@@ -179,22 +172,12 @@ impl Program {
         self.memories.get_mut(&mm)?.memory.pages.as_mut()
     }
 
-    /// Applies a call to the pages, and looks at what it did.
-    fn look_after(
-        &mut self,
-        caller: Caller,
-        mm: MmId,
-        mut done: UnderWay,
-        kernel: i64,
-        brk: VirtAddr,
-    ) -> io::Result<()> {
-        self.take_faults_telling(|tid, of, comes| {
-            if of == mm && tid != caller.tid {
-                done.touch(comes);
-            }
-        });
+    /// Applies a call to the pages, and looks at what it did; `brk` is the heap's end before it.
+    fn look_after(&mut self, caller: Caller, mm: MmId, kernel: i64, brk: VirtAddr) -> io::Result<()> {
+        self.take_faults();
         let (now, thp) = (self.now(), self.shared.thp());
         let Some(Beside { memory, under_way, .. }) = self.memories.get_mut(&mm) else { return Ok(()) };
+        let Some(done) = under_way.remove(&caller.tid) else { return Ok(()) };
         let UnderWay { call, input, touched: meanwhile, .. } = done;
         let changed = pages_of(call, &touched(call, u64::try_from(kernel).ok(), brk));
         if let Some(pages) = &mut memory.pages {
@@ -400,7 +383,9 @@ impl Program {
         let brk = beside.memory.brk();
         let ending = Ending { caller, done: done.clone(), kernel, others: &mut beside.under_way };
         beside.memory.leave(&mut self.shared, &mut self.found, ending, self.every)?;
-        self.look_after(caller, at.mm, done, kernel, brk)
+        // What others touched until now, they touched during it.
+        beside.under_way.insert(at.tid, done);
+        self.look_after(caller, at.mm, kernel, brk)
     }
 
     /// A process that vanishes while it is looked at says so by an error; that is no difference. After any other error
