@@ -141,8 +141,10 @@ impl Program {
     /// Holds the pages of a memory against the kernel's; `after` is the call that was just done.
     fn look(&mut self, caller: Caller, mm: MmId, after: Option<abi::Call>) -> io::Result<()> {
         let open = match self.memories.get(&mm) {
-            Some(beside) => beside.open_pages(&self.shared, beside.under_way.values()),
-            None => Vec::new(),
+            Some(beside) if beside.memory.pages.is_some() => {
+                beside.open_pages(&self.shared, beside.under_way.values())
+            }
+            _ => return Ok(()),
         };
         self.look_but_for(caller, mm, after, &open)
     }
