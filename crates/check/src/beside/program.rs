@@ -66,6 +66,17 @@ impl Beside {
         pages.extend(calls.flat_map(|under_way| pages_of(under_way.call, &[None, None])));
         pages
     }
+
+    /// Nobody will see the end of what is under way: the kernel did each of these calls, or did not. Its map says which, and its
+    /// word on their pages is taken.
+    fn cut_off(&mut self, shared: &mut Shared, found: &mut Found, caller: Caller) -> io::Result<()> {
+        let calls = std::mem::take(&mut self.under_way);
+        if self.memory.pages.is_some() {
+            let ranges = self.open_pages(shared, calls.values());
+            self.memory.pages.iter_mut().for_each(|pages| pages.note_touched(&ranges));
+        }
+        self.memory.check_whole(shared, found, caller, OpenCalls::CutOff(&calls))
+    }
 }
 
 impl Program {
@@ -146,22 +157,11 @@ impl Program {
             }
             _ => return Ok(()),
         };
-        self.look_but_for(caller, mm, after, &open)
-    }
-
-    /// The same, leaving out what calls that are not over are about.
-    fn look_but_for(
-        &mut self,
-        caller: Caller,
-        mm: MmId,
-        after: Option<abi::Call>,
-        open: &[AddrRange],
-    ) -> io::Result<()> {
         let Some(pages) = self.pages_of(mm) else { return Ok(()) };
         pages.ask(caller)?;
         self.take_faults();
         let source = self.watch.as_ref().map_or(FaultSource::Off, FaultWatch::source);
-        let look = Look { caller, now: self.now(), source, open };
+        let look = Look { caller, now: self.now(), source, open: &open };
         if let Some(Beside { memory: Memory { twin, pages: Some(pages), .. }, .. }) =
             self.memories.get_mut(&mm)
         {
@@ -277,15 +277,11 @@ impl Program {
         let caller = self.caller(pid, tid, mm);
         self.take_faults();
         let Some(beside) = self.memories.get_mut(&mm) else { return Ok(()) };
-        let cut_off = std::mem::take(&mut beside.under_way);
-        let ranges = beside.open_pages(&self.shared, cut_off.values());
-        let open = OpenCalls::CutOff(&cut_off);
-        beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
+        beside.cut_off(&mut self.shared, &mut self.found, caller)?;
         if let Some(pages) = self.pages_of(mm) {
             pages.forget_others(tid);
         }
-        let still = Caller { company: Company::Alone, ..caller };
-        self.look_but_for(still, mm, None, &ranges)
+        self.look(Caller { company: Company::Alone, ..caller }, mm, None)
     }
 
     /// What a program that is executed has from the memory before it; the first has it from outside.
