@@ -346,7 +346,13 @@ impl Program {
             self.shared.set_committed(pages);
             self.found.input("Committed_AS", 1);
         }
+        let caller = self.caller(at.pid, at.tid, at.mm);
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };
+        // The process of a thread that was killed inside a call is gone, but not always its memory.
+        let is_over = |tid: &Tid| *tid == at.tid || self.threads.get(tid).is_none_or(|(_, of)| *of != at.mm);
+        if !beside.under_way.is_empty() && beside.under_way.keys().all(is_over) {
+            beside.cut_off(&mut self.shared, &mut self.found, caller)?;
+        }
         beside.memory.enter(&mut self.shared, &mut self.found)?;
         let mut input = event.input.clone();
         if let CallInput::File(file) = &mut input {
@@ -357,7 +363,7 @@ impl Program {
         }
         beside.descriptions.let_go(beside.memory.gone_after(event.call));
         // Its own pages are as they were before it.
-        let looked = self.look(self.caller(at.pid, at.tid, at.mm), at.mm, None);
+        let looked = self.look(caller, at.mm, None);
         if let Some(beside) = self.memories.get_mut(&at.mm) {
             let changes = pages_of(event.call, &touched(event.call, None, beside.memory.brk()));
             let (call, early, touched) = (event.call, None, Vec::new());
@@ -373,11 +379,12 @@ impl Program {
     fn leave(&mut self, at: At, event: &CallEvent) -> io::Result<()> {
         let CallResult::Seen(kernel) = event.result else { return Ok(()) };
         let mut caller = self.caller(at.pid, at.tid, at.mm);
-        if at.order == Order::Uncertain {
-            caller.company = Company::Others;
-        }
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };
         let Some(done) = beside.under_way.remove(&at.tid) else { return Ok(()) };
+        // A thread that is gone by now may have been inside a call.
+        if at.order == Order::Uncertain || !beside.under_way.is_empty() {
+            caller.company = Company::Others;
+        }
         let brk = beside.memory.brk();
         let ending = Ending { caller, done: done.clone(), kernel, others: &mut beside.under_way };
         beside.memory.leave(&mut self.shared, &mut self.found, ending, self.every)?;

@@ -110,6 +110,22 @@ fn calls_of_two_threads_at_once_are_put_in_order() {
     );
 }
 
+/// A process is killed inside a call on a memory that another has too, which goes on: what the call did by then is asked for
+/// once, and all that follows is compared.
+#[test]
+fn a_call_that_its_process_does_not_live_to_see_the_end_of_is_settled() {
+    let Some(program) = guest("killed_inside", Build::Dynamic) else { return };
+    for (user, how) in users().iter().flat_map(|user| ["brings", "maps"].map(|how| (*user, how))) {
+        let words: &[&Path] = &[&program, Path::new(how)];
+        let report = check_with(&Scratch::new("check-killed"), user, &["--pages"], words);
+        let count = |name: &str| report[name].as_u64().expect("a count");
+        assert!(count("calls") > 100 && count("pages_anon") > 1000, "{user:?} {how}: {report:#}");
+        assert_eq!(count("order_uncertain") + count("ranges_left_out"), 0, "{user:?} {how}: {report:#}");
+        assert_eq!(count("pages_differing"), 0, "{user:?} {how}: {report:#}");
+        assert!(count("pages_moving") * 10 < count("pages_anon"), "{user:?} {how}: {report:#}");
+    }
+}
+
 #[test]
 fn real_programs_do_not_diverge() {
     let programs: &[&[&str]] = &[
