@@ -32,6 +32,8 @@ pub struct Input {
     pub words: Arc<[u64]>,
     /// The kernel's answer, used only by calls whose answer depends on what is not modelled.
     pub observed: Option<Result<u64, Errno>>,
+    /// What is known of the pool of huge pages.
+    pub huge_pool: HugePool,
     /// What the caller may do.
     pub caps: Caps,
     /// `Committed_AS` in pages, an input in mode 2.
@@ -71,6 +73,16 @@ impl Uffd {
     pub const fn has(self, feature: u64) -> bool {
         self.features & feature != 0
     }
+}
+
+/// What is known of the pool that hugetlbfs takes its pages of 2 MiB from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HugePool {
+    /// Nothing but what the kernel's answer shows; without one it is empty.
+    #[default]
+    Observed,
+    /// It has a page wherever one is wanted.
+    Stocked,
 }
 
 /// The process that a process descriptor means.

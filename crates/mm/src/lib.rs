@@ -70,7 +70,7 @@ pub use access::{Access, Signal, Touch, UserfaultReason};
 pub use anon_vma::{AnonChain, AnonVmaId};
 pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
-pub use input::{Basis, Caps, FileInput, Input, Outcome, Pointers, Target, Uffd};
+pub use input::{Basis, Caps, FileInput, HugePool, Input, Outcome, Pointers, Target, Uffd};
 pub use mutation::{Mutation, Shown};
 pub use ops::aio::Ring;
 pub use pages::{

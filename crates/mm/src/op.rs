@@ -3,7 +3,7 @@
 use abi::{Errno, VirtAddr};
 
 use crate::flags::VmFlags;
-use crate::input::{Basis, Caps, Input};
+use crate::input::{Basis, Caps, HugePool, Input};
 use crate::mutation::Mutation;
 use crate::pages::Memory;
 use crate::space::AddressSpace;
@@ -29,6 +29,7 @@ pub(crate) struct Op<'a, M: Memory> {
     pub(crate) placed: Option<VirtAddr>,
     pub(crate) special_flags: Option<VmFlags>,
     pub(crate) observed: Option<Result<u64, Errno>>,
+    pub(crate) huge_pool: HugePool,
     /// Who accesses memory.
     pub(crate) by: By,
     /// The errno of [`Refusal::AddressIsErrno`].
@@ -55,6 +56,7 @@ impl<'a, M: Memory> Op<'a, M> {
             placed: input.placed,
             special_flags: input.special_flags,
             observed: input.observed,
+            huge_pool: input.huge_pool,
             by: By::Program,
             addr_errno: None,
             why,
@@ -73,6 +75,7 @@ impl<'a, M: Memory> Op<'a, M> {
             placed: None,
             special_flags: None,
             observed: None,
+            huge_pool: HugePool::Observed,
             by: By::Program,
             addr_errno: None,
             why,

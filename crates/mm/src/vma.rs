@@ -110,6 +110,11 @@ impl Vma {
         self.flags.contains(VmFlags::HUGETLB)
     }
 
+    /// Returns the size of its pages in bytes, where they are of hugetlbfs.
+    pub fn huge_page_bytes(&self) -> Option<u64> {
+        self.backing.file_kind().and_then(FileKind::huge_page_bytes)
+    }
+
     /// Returns the page offset of an address inside or just past it.
     pub fn pgoff_at(&self, addr: VirtAddr) -> PageOff {
         PageOff(self.pgoff.0.wrapping_add((addr.0 - self.range.start.0) >> PAGE_SHIFT))

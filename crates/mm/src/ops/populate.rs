@@ -105,7 +105,9 @@ impl<M: Memory> Op<'_, M> {
     /// Faults in the pages of a piece up to the first that can't be.
     fn fault_in(&mut self, piece: &Piece, access: Access) -> Result<(), Signal> {
         if piece.vma.is_hugetlb() {
-            return self.touch_huge(piece.vma.range.start, piece.range.start);
+            self.touch_huge(piece.vma.range.start, piece.range.start)?;
+            let past = self.first_past_end(&piece.vma, piece.range);
+            return past.map_or(Ok(()), |_| Err(Signal::BusAdrErr));
         }
         if let Some(key) = piece.vma.flags.key_refused(M::key_rights(&self.space.pages), access) {
             return Err(Signal::SegvPkuErr { key });

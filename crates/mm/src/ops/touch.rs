@@ -5,7 +5,7 @@ use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 use crate::access::{Access, Signal, Touch};
 use crate::file::FileKind;
 use crate::flags::VmFlags;
-use crate::input::Input;
+use crate::input::{HugePool, Input};
 use crate::mutation::Mutation;
 use crate::op::Op;
 use crate::pages::Memory;
@@ -58,7 +58,8 @@ impl<M: Memory> Op<'_, M> {
             return Err(Signal::SegvMapErr);
         }
         if vma.is_hugetlb() {
-            return self.touch_huge(start, addr).map(|()| done);
+            self.touch_huge(start, addr)?;
+            return may_fetch(flags, access).map(|()| done);
         }
         if access == Access::Write && flags.contains(VmFlags::UFFD_WP) {
             M::refused(self, start, addr)?;
@@ -75,10 +76,7 @@ impl<M: Memory> Op<'_, M> {
             return Err(Signal::BusAdrErr);
         }
         M::fault(self, start, addr, access)?;
-        if access == Access::Exec && !flags.contains(VmFlags::EXEC) {
-            return Err(Signal::SegvAccErr);
-        }
-        Ok(done)
+        may_fetch(flags, access).map(|()| done)
     }
 
     /// Huge pages come from a pool, which is an input: without word of it, it is empty.
@@ -87,13 +85,17 @@ impl<M: Memory> Op<'_, M> {
     pub(super) fn touch_huge(&mut self, start: VirtAddr, addr: VirtAddr) -> Result<(), Signal> {
         let vma = self.space.vmas.find(start).ok_or(Signal::SegvMapErr)?;
         let past_end = self.is_past_end(vma, addr);
+        let kind = vma.backing.file_kind().unwrap_or(FileKind::Hugetlb);
         if !past_end && !vma.flags.contains(VmFlags::MAYSHARE) {
             self.space.prepare_anon(self.sys, start);
         }
-        if past_end || !matches!(self.observed, Some(Ok(_))) {
-            return Err(Signal::BusAdrErr);
-        }
-        Ok(())
+        let has_page = self.is_stocked(kind) || matches!(self.observed, Some(Ok(_)));
+        if past_end || !has_page { Err(Signal::BusAdrErr) } else { Ok(()) }
+    }
+
+    /// Tells whether the pool is known to have pages of the size that a file has.
+    pub(crate) fn is_stocked(&self, kind: FileKind) -> bool {
+        self.huge_pool == HugePool::Stocked && kind == FileKind::Hugetlb
     }
 
     /// Tells whether an address of a mapping lies in a page past the end of its file.
@@ -162,4 +164,10 @@ impl<M: Memory> Op<'_, M> {
         self.space.counters.add(vma.flags, pages);
         Ok(())
     }
+}
+
+/// A fetch brings the page in first: only then the processor looks whether it may be executed.
+fn may_fetch(flags: VmFlags, access: Access) -> Result<(), Signal> {
+    let refused = access == Access::Exec && !flags.contains(VmFlags::EXEC);
+    if refused { Err(Signal::SegvAccErr) } else { Ok(()) }
 }

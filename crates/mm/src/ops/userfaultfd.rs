@@ -87,11 +87,6 @@ impl<M: Memory> Op<'_, M> {
         }
     }
 
-    /// Tells whether an edge of a range lies inside a huge page of hugetlbfs.
-    fn cuts_huge_page(&self, vma: &Vma, edge: VirtAddr) -> bool {
-        vma.is_hugetlb() && !edge.0.is_multiple_of(self.sys.profile.pmd_size)
-    }
-
     /// Registers a range; returns which calls can be made on it, one bit each.
     ///
     /// Linux: `fs/userfaultfd.c: userfaultfd_register`, `mm/userfaultfd.c: userfaultfd_register_range`.
@@ -100,7 +95,7 @@ impl<M: Memory> Op<'_, M> {
         let flags = registered_flags(asked).ok_or(Refusal::UffdMode)?;
         let range = self.uffd_range(input)?;
         let Some(first) = self.space.vmas.range(range).next() else { return Err(Refusal::UffdHole) };
-        if self.cuts_huge_page(first, range.start) {
+        if cuts_huge_page(first, range.start) {
             return Err(Refusal::UffdUnfit);
         }
         for vma in self.space.vmas.range(range) {
@@ -111,7 +106,7 @@ impl<M: Memory> Op<'_, M> {
                 return Err(Refusal::UffdNotWritable);
             }
             let ends_here = vma.range.start < range.end && range.end <= vma.range.end;
-            if ends_here && self.cuts_huge_page(vma, range.end) {
+            if ends_here && cuts_huge_page(vma, range.end) {
                 return Err(Refusal::UffdUnfit);
             }
             if vma.uffd().is_some_and(|owner| owner != uffd.id) {
@@ -134,7 +129,7 @@ impl<M: Memory> Op<'_, M> {
     fn unregister(&mut self, uffd: Uffd, input: &Input) -> Answer {
         let range = self.uffd_range(input)?;
         let Some(first) = self.space.vmas.range(range).next() else { return Err(Refusal::UffdHole) };
-        if self.cuts_huge_page(first, range.start) {
+        if cuts_huge_page(first, range.start) {
             return Err(Refusal::UffdUnfit);
         }
         for vma in self.space.vmas.range(range) {
@@ -264,4 +259,9 @@ fn can_register(vma: &Vma, flags: VmFlags, uffd: Uffd) -> bool {
         return true;
     }
     vma.is_anonymous() || vma.is_hugetlb() || shmem
+}
+
+/// Tells whether an edge of a range lies inside a huge page of hugetlbfs.
+fn cuts_huge_page(vma: &Vma, edge: VirtAddr) -> bool {
+    vma.huge_page_bytes().is_some_and(|bytes| !edge.0.is_multiple_of(bytes))
 }

@@ -134,8 +134,8 @@ impl<M: Memory> Op<'_, M> {
             if !piece.vma.flags.contains(VmFlags::UFFD_WP) {
                 return Err(Refusal::UffdNotWatched);
             }
-            let size = self.sys.profile.pmd_size;
-            if piece.vma.is_hugetlb() && !(range.start.0 | range.len()).is_multiple_of(size) {
+            let bytes = piece.vma.huge_page_bytes();
+            if bytes.is_some_and(|bytes| !(range.start.0 | range.len()).is_multiple_of(bytes)) {
                 return Err(Refusal::UffdUnfit);
             }
             M::write_protected(self, piece.range, then);

@@ -3,6 +3,7 @@
 mod advice;
 mod exec;
 mod fork;
+mod huge_pool;
 mod limits;
 mod locking;
 mod merging;

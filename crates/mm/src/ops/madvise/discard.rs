@@ -33,8 +33,8 @@ impl<M: Memory> Op<'_, M> {
     pub(super) fn discard(&mut self, piece: &Piece, advice: Advice) -> Result<(), Refusal> {
         let vma = &piece.vma;
         if vma.is_hugetlb() {
-            let bytes = vma.backing.file_kind().and_then(FileKind::huge_page_bytes);
-            let aligned = bytes.is_some_and(|bytes| piece.range.start.0.is_multiple_of(bytes));
+            let aligned =
+                vma.huge_page_bytes().is_some_and(|bytes| piece.range.start.0.is_multiple_of(bytes));
             let refused = advice == Advice::FREE || !aligned;
             return if refused { Err(Refusal::AdviceLocked) } else { Ok(()) };
         }
@@ -81,14 +81,20 @@ impl<M: Memory> Op<'_, M> {
                 self.basis = Basis::TakenOver;
                 Ok(())
             }
-            FileKind::Shmem if file.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0 => Err(Refusal::HoleSealed),
+            FileKind::Shmem | FileKind::Hugetlb | FileKind::HugetlbGib
+                if file.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0 =>
+            {
+                Err(Refusal::HoleSealed)
+            }
+            // Its pages are not followed.
+            FileKind::Hugetlb | FileKind::HugetlbGib => Ok(()),
             FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice | FileKind::Regular => {
                 let first = piece.vma.pgoff_at(piece.range.start).0;
                 M::punched(self, file, first..first + piece.range.pages());
                 Ok(())
             }
             FileKind::AioRing | FileKind::Unmappable => Err(Refusal::HoleUnsupported),
-            FileKind::RegularOther | FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::Special => {
+            FileKind::RegularOther | FileKind::Special => {
                 // Whether the file system can punch holes is not the map's.
                 self.basis = Basis::TakenOver;
                 Ok(())

@@ -92,8 +92,9 @@ impl<M: Memory> Op<'_, M> {
             FileKind::Hugetlb | FileKind::HugetlbGib => {
                 check_huge_offset(&file, range, pgoff)?;
                 if !flags.contains(VmFlags::NORESERVE) {
-                    self.reserve_huge_pages()?;
+                    self.reserve_huge_pages(file.kind)?;
                 }
+                self.lengthen_huge(&file, range, flags, pgoff);
                 Ok((flags | VmFlags::HUGETLB | VmFlags::DONTEXPAND, Backing::File(file)))
             }
             FileKind::Regular if flags.contains(VmFlags::SYNC) => Err(Refusal::NotDax),
@@ -128,8 +129,21 @@ impl<M: Memory> Op<'_, M> {
         Ok(Backing::File(self.sys.nameless_file(FileKind::Shmem, range.len())))
     }
 
+    /// A writable mapping, private or shared, makes the file as long as it reaches.
+    ///
+    /// Linux: `fs/hugetlbfs/inode.c: hugetlbfs_file_mmap`.
+    fn lengthen_huge(&mut self, file: &MapFile, range: AddrRange, flags: VmFlags, pgoff: PageOff) {
+        let end = pgoff.bytes().0 + range.len();
+        if flags.contains(VmFlags::WRITE) && self.sys.file_size(file) < end {
+            self.sys.set_file_size(file.object, end);
+        }
+    }
+
     /// The pool of huge pages is an input: without word of it, it is empty.
-    fn reserve_huge_pages(&mut self) -> Result<(), Refusal> {
+    fn reserve_huge_pages(&mut self, kind: FileKind) -> Result<(), Refusal> {
+        if self.is_stocked(kind) {
+            return Ok(());
+        }
         if matches!(self.observed, Some(Ok(_))) {
             self.basis = Basis::TakenOver;
             return Ok(());

@@ -62,8 +62,8 @@ impl<M: Memory> Op<'_, M> {
         if vma.flags.contains(VmFlags::SEALED) {
             return Err(Refusal::RemapSealed);
         }
-        if vma.is_hugetlb() {
-            self.align_huge(remap)?;
+        if let Some(bytes) = vma.huge_page_bytes() {
+            align_huge(remap, bytes)?;
         }
         if !remap.implies_new_addr() {
             remap.new_addr = remap.addr;
@@ -96,17 +96,17 @@ impl<M: Memory> Op<'_, M> {
         self.space.lock_future(vma.flags, remap.delta(), self.caps)?;
         self.may_expand(vma.flags, remap.delta() >> PAGE_SHIFT)
     }
+}
 
-    /// Rounds the lengths up to huge pages; growing is not possible.
-    ///
-    /// Linux: `mm/mremap.c: align_hugetlb`.
-    fn align_huge(&self, remap: &mut Remap) -> Result<(), Refusal> {
-        let mask = self.sys.profile.pmd_size - 1;
-        remap.old_len = remap.old_len.wrapping_add(mask) & !mask;
-        remap.new_len = remap.new_len.wrapping_add(mask) & !mask;
-        if remap.addr.0 & mask != 0 || remap.new_addr.0 & mask != 0 || remap.new_len > remap.old_len {
-            return Err(Refusal::RemapHuge);
-        }
-        Ok(())
+/// Rounds the lengths up to huge pages; growing is not possible.
+///
+/// Linux: `mm/mremap.c: align_hugetlb`.
+fn align_huge(remap: &mut Remap, bytes: u64) -> Result<(), Refusal> {
+    let mask = bytes - 1;
+    remap.old_len = remap.old_len.wrapping_add(mask) & !mask;
+    remap.new_len = remap.new_len.wrapping_add(mask) & !mask;
+    if remap.addr.0 & mask != 0 || remap.new_addr.0 & mask != 0 || remap.new_len > remap.old_len {
+        return Err(Refusal::RemapHuge);
     }
+    Ok(())
 }
