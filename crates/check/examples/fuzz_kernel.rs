@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use check::fuzz::{
-    self, Depth, Direction, Finding, Flags, Plan, Program, Shorten, SmallWorld, Stop, Summary, Worlds,
+    self, Depth, Direction, Finding, Flags, Plan, Pool, PoolState, Program, Shorten, SmallWorld, Stop,
+    Summary, Worlds,
 };
 use mm::{Mutation, Shown};
 
@@ -98,6 +99,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
 
 fn campaign(args: &Args) -> Done {
     let Args { plan, corpus, .. } = args;
+    let plan = &Plan { pool: Pool::of_machine(plan.threads), ..*plan };
     let begin = Instant::now();
     let report = |finding: &Finding| {
         let text = text_of("fuzz-kernel", plan.seed, finding);
@@ -168,6 +170,15 @@ fn print_summary(plan: &Plan, summary: &Summary, time: Duration) {
     println!("{} loads, stores and fetches, {} maps compared", counted.accesses, counted.maps);
     println!("{} calls partly inputs, {} left out as not modelled", counted.asked, counted.unmodelled);
     println!("{failed} programs not run to their end, {a_second:.0} calls a second");
+    if plan.pool.share() > 0 {
+        let PoolState { free, reserved, most } = PoolState::read();
+        println!(
+            "{} mappings of huge pages of a pool of {most}: {} for each thread; now {free} are free, {reserved} of them \
+             promised",
+            counted.huge,
+            plan.pool.share()
+        );
+    }
     println!("{} calls, {programs} programs, {divergences} divergences, seed {seed}", counted.calls);
 }
 
@@ -178,7 +189,8 @@ fn text_of(verb: &str, seed: u64, finding: &Finding) -> String {
 }
 
 fn show(plan: &Plan) -> Done {
-    print!("{}", fuzz::program_text(plan.seed, plan.first).map_err(|error| error.to_string())?);
+    let plan = Plan { pool: Pool::of_machine(plan.threads), ..*plan };
+    print!("{}", fuzz::program_of(&plan).map_err(|error| error.to_string())?);
     Ok(Verdict::Good)
 }
 
@@ -191,7 +203,7 @@ fn replay(path: &PathBuf) -> Done {
     let done = if text.starts_with(CONTENTS) {
         fuzz::replay_contents(&program, None)
     } else {
-        Worlds::default().replay(direction, depth, &program)
+        Worlds::default().with_pool(Pool::of_machine(1)).replay(direction, depth, &program)
     };
     match done {
         Ok(counted) => {

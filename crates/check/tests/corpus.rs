@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use check::fuzz::{self, Depth, Direction, Flags, Program, Stop, Worlds};
+use check::fuzz::{self, Depth, Direction, Flags, Pool, Program, Stop, Worlds};
 
 /// Returns the programs of a folder, in the order of their names.
 fn programs(folder: &str) -> Vec<PathBuf> {
@@ -34,7 +34,7 @@ fn every_program_with_contents_that_once_diverged_agrees() {
 fn every_program_that_once_diverged_agrees() {
     let paths = programs("../../corpus");
     assert!(paths.len() > 20, "{} programs", paths.len());
-    let mut worlds = Worlds::default();
+    let mut worlds = Worlds::default().with_pool(Pool::of_machine(1));
     let depth = Depth { every: 1, flags: Flags::Always };
     for path in paths {
         let text = fs::read_to_string(&path).expect("a program");

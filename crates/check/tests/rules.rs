@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use check::fuzz::{Depth, Direction, Flags, Program, Stop, Worlds};
+use check::fuzz::{Depth, Direction, Flags, Pool, Program, Stop, Worlds};
 
 /// The rules of the kernel. Exec (E24) is no program of calls: what it maps is shown by files to execute, which
 /// `crates/vmatlas/tests/it/execs.rs` makes from their descriptions and runs.
@@ -32,7 +32,7 @@ fn agree(worlds: &mut Worlds, file: &Path) {
 
 #[test]
 fn every_rule_has_a_program_and_it_agrees() {
-    let mut worlds = Worlds::default();
+    let mut worlds = Worlds::default().with_pool(Pool::of_machine(1));
     for rule in RULES {
         let of_rule = files_of(&format!("e{rule:02}-"), if rule == 24 { "elf" } else { "prog" });
         assert!(!of_rule.is_empty(), "no program of E{rule}");

@@ -13,15 +13,18 @@ pub struct FileSystem {
     pub magic: u64,
     /// Whether it is mounted `noexec`.
     pub noexec: bool,
+    /// The bytes of its blocks.
+    pub block_bytes: u64,
 }
 
 /// The file system of the file at a path.
 pub fn file_system(path: &CStr) -> OsResult<FileSystem> {
-    // The kernel's `struct statfs` of x86-64 is 15 words: the type first, the mount's flags at place 10.
+    // The kernel's `struct statfs` of x86-64 is 15 words: type and block size first, the mount's flags at place 10.
     let mut words = [0u64; 15];
     // SAFETY: `path` ends with a zero byte, `words` has the structure's size.
     check("statfs", unsafe { libc::syscall(libc::SYS_statfs, path.as_ptr(), words.as_mut_ptr()) })?;
-    Ok(FileSystem { magic: words[0], noexec: words[10] & libc::ST_NOEXEC != 0 })
+    let noexec = words[10] & libc::ST_NOEXEC != 0;
+    Ok(FileSystem { magic: words[0], noexec, block_bytes: words[1] })
 }
 
 /// The seals of a file in memory; 0 for any other.

@@ -10,8 +10,20 @@ use crate::os_error::{OsError, OsResult};
 /// # Errors
 /// If the system refuses one.
 pub fn sealable_memfd(name: &CStr) -> OsResult<OwnedFd> {
+    memfd(name, libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
+}
+
+/// Makes a memfd whose pages are huge pages of the pool, of the usual size.
+///
+/// # Errors
+/// If the system refuses one.
+pub fn huge_memfd(name: &CStr) -> OsResult<OwnedFd> {
+    memfd(name, libc::MFD_CLOEXEC | libc::MFD_HUGETLB)
+}
+
+fn memfd(name: &CStr, flags: u32) -> OsResult<OwnedFd> {
     // SAFETY: the name is a C string; the call touches no other memory.
-    let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+    let fd = unsafe { libc::memfd_create(name.as_ptr(), flags) };
     if fd < 0 {
         return Err(OsError::last("memfd_create"));
     }

@@ -41,7 +41,7 @@ fn depth_of(seed: u64, index: u64) -> Depth {
 /// # Errors
 /// If no program could be run at all.
 pub fn run(plan: &Plan, report: &(dyn Fn(&Finding) + Sync)) -> Result<Summary, FuzzError> {
-    campaign::run(plan, || Worlds::of(plan.mutation), report)
+    campaign::run(plan, || Worlds::of(plan.mutation).with_pool(plan.pool), report)
 }
 
 impl Runner for Worlds {
@@ -53,7 +53,7 @@ impl Runner for Worlds {
 
     fn run(&mut self, seed: u64, index: u64) -> Result<Ran, FuzzError> {
         let (direction, depth) = Self::way(seed, index);
-        let mut generator = Generator::new(seed, index);
+        let mut generator = Generator::new(seed, index, self.pool());
         let privilege = generator.privilege();
         let mut run = Run::start(self.world(direction)?, privilege, depth)?;
         let crowd = is_crowded(index).then(|| generator.crowd(&run));
@@ -64,6 +64,7 @@ impl Runner for Worlds {
         if end.is_err() && (run.abandon().is_err() || unusable) {
             self.drop_world(direction);
         }
+        self.tidy(direction)?;
         Ok(Ran { direction, program, counted, seen, end })
     }
 
@@ -77,5 +78,13 @@ impl Runner for Worlds {
 /// # Errors
 /// If it can't be run.
 pub fn program_text(seed: u64, index: u64) -> Result<Program, FuzzError> {
-    Ok(Worlds::default().run(seed, index)?.program)
+    program_of(&Plan { seed, first: index, ..Plan::default() })
+}
+
+/// Runs the first program of a plan again and returns its text.
+///
+/// # Errors
+/// If it can't be run.
+pub fn program_of(plan: &Plan) -> Result<Program, FuzzError> {
+    Ok(Worlds::of(plan.mutation).with_pool(plan.pool).run(plan.seed, plan.first)?.program)
 }

@@ -11,6 +11,7 @@ use super::divergence::Divergence;
 use super::error::FuzzError;
 use super::line::Program;
 use super::origin::Direction;
+use super::pool::Pool;
 use super::run::{Counted, Stop};
 use super::seen::Seen;
 use super::shrink::shrink;
@@ -34,6 +35,9 @@ pub struct Plan {
     pub mutation: Option<Mutation>,
     /// Whether programs that diverge are made shorter.
     pub shorten: Shorten,
+    /// The huge pages that the programs of a thread may have. Where there are none, a seed means the same programs as
+    /// everywhere.
+    pub pool: Pool,
 }
 
 /// Whether programs that diverge are made shorter.
@@ -85,6 +89,7 @@ impl Default for Plan {
             divergences_max: 20,
             mutation: None,
             shorten: Shorten::Yes,
+            pool: Pool::default(),
         }
     }
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use abi::{DevId, FileId};
 use mm::{DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
-use sys::memfd::{add_seals, sealable_memfd};
+use sys::memfd::{add_seals, huge_memfd, sealable_memfd};
 
 use super::error::FuzzError;
+use super::pool::{HUGE, Pool};
 
 const F_SEAL_WRITE: u32 = 0x8;
 const F_SEAL_FUTURE_WRITE: u32 = 0x10;
@@ -28,6 +29,13 @@ pub struct FuzzFile {
     pub bytes: Option<u64>,
 }
 
+impl FuzzFile {
+    /// Tells whether its pages are of the pool.
+    pub(crate) fn is_huge(&self) -> bool {
+        self.map.as_ref().is_some_and(|map| map.kind == FileKind::Hugetlb)
+    }
+}
+
 /// Which of two: may a file's size change?
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Size {
@@ -40,7 +48,7 @@ const WRITE: OpenMode = OpenMode { read: false, write: true, append_only: false 
 const BOTH: OpenMode = OpenMode { read: true, write: true, append_only: false };
 
 /// Makes the files of one world.
-pub(crate) fn make() -> Result<Vec<FuzzFile>, FuzzError> {
+pub(crate) fn make(pool: Pool) -> Result<Vec<FuzzFile>, FuzzError> {
     let mut all = Files { made: Vec::new() };
     let memfd = File::from(sealable_memfd(c"vmatlas-fuzz")?);
     all.describe(&memfd, BOTH, 5 * 4096 + 100, Size::Changes)?;
@@ -59,6 +67,11 @@ pub(crate) fn make() -> Result<Vec<FuzzFile>, FuzzError> {
     }
     all.device()?;
     all.unmappable()?;
+    if pool.share() > 0 {
+        let huge = File::from(huge_memfd(c"vmatlas-huge")?);
+        all.describe(&huge, BOTH, 3 * HUGE, Size::Changes)?;
+        all.describe(&huge, READ, 3 * HUGE, Size::Fixed)?;
+    }
     Ok(all.made)
 }
 
@@ -144,6 +157,9 @@ pub fn kind(file: &File) -> Result<(FileKind, bool), FuzzError> {
     let kind = match system.magic {
         // The file systems that place large mappings for huge pages: ext4, xfs, btrfs.
         0xef53 | 0x5846_5342 | 0x9123_683e => FileKind::Regular,
+        // hugetlbfs
+        0x9584_58f6 if system.block_bytes == 1 << 30 => FileKind::HugetlbGib,
+        0x9584_58f6 => FileKind::Hugetlb,
         // tmpfs
         0x0102_1994 => FileKind::Shmem,
         _ => FileKind::RegularOther,

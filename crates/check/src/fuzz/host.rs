@@ -46,6 +46,7 @@ pub(crate) fn profile(mutation: Option<Mutation>) -> Result<Profile, FuzzError> 
     profile.large_folios = large_folios();
     profile.shmem_thp = huge_pages("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
     profile.options.ksm = fs::exists("/sys/kernel/mm/ksm").unwrap_or(false);
+    profile.options.gib_pages = fs::exists("/sys/kernel/mm/hugepages/hugepages-1048576kB").unwrap_or(false);
     profile.options.thp = fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap_or(false);
     let cpu = text("/proc/cpuinfo")?;
     profile.options.pkeys = cpu.contains(" ospke");

@@ -11,6 +11,7 @@ use super::divergence::Divergence;
 use super::error::FuzzError;
 use super::line::{Act, Line, Privilege, Program};
 use super::origin::Direction;
+use super::pool::Pool;
 use super::run::{Counted, Depth, Flags, Run, Stop};
 use super::world::World;
 
@@ -35,7 +36,7 @@ pub struct SmallWorld {
 /// # Errors
 /// If a process can't be used.
 pub fn run(depth: usize, part: usize, parts: usize) -> Result<SmallWorld, FuzzError> {
-    let mut world = World::start(Direction::TopDown, None)?;
+    let mut world = World::start(Direction::TopDown, None, Pool::default())?;
     let mut done = SmallWorld::default();
     let alphabet = alphabet();
     for scene in scenes() {

@@ -12,6 +12,7 @@ use mm::{
 use super::error::FuzzError;
 use super::files::{self, FuzzFile};
 use super::origin::{Direction, Origin, OriginPlan, unexpected};
+use super::pool::Pool;
 
 /// A System V segment.
 #[derive(Clone, Debug)]
@@ -40,9 +41,10 @@ impl<M: Memory> Furnished<M> {
     pub fn start(
         direction: Direction,
         mutation: Option<Mutation>,
+        pool: Pool,
         system: impl FnOnce(Profile) -> System<M>,
     ) -> Result<Self, FuzzError> {
-        let files = files::make()?;
+        let files = files::make(pool)?;
         let copies: Result<Vec<_>, _> = files.iter().map(|file| file.open.try_clone()).collect();
         let copies = copies.map_err(|error| FuzzError::Io("copying a descriptor", error))?;
         let plan = OriginPlan {
@@ -76,6 +78,8 @@ pub struct World {
     pub(crate) caps: Caps,
     /// Whether a program changed the size of a file.
     pub(crate) sizes_changed: bool,
+    /// The huge pages that programs may have.
+    pub(crate) pool: Pool,
 }
 
 const STACK_LIMIT: Rlimit = Rlimit { soft: 1 << 20, hard: Rlimit::INFINITY };
@@ -89,18 +93,20 @@ impl World {
     ///
     /// # Errors
     /// If the kernel is another than the twin's, or something needed is refused.
-    pub fn start(direction: Direction, mutation: Option<Mutation>) -> Result<Self, FuzzError> {
-        let Furnished { origin, files, segments } = Furnished::start(direction, mutation, System::new)?;
+    pub fn start(direction: Direction, mutation: Option<Mutation>, pool: Pool) -> Result<Self, FuzzError> {
+        let Furnished { origin, files, segments } = Furnished::start(direction, mutation, pool, System::new)?;
         let Origin { live, system, space, caps } = origin;
-        Ok(Self { live, files, segments, system, origin: space, caps, sizes_changed: false })
+        Ok(Self { live, files, segments, system, origin: space, caps, sizes_changed: false, pool })
     }
 
-    /// Gives every file the size that programs begin with.
+    /// Gives every file the size that programs begin with; huge pages go back to the pool.
     pub(crate) fn reset_files(&mut self) -> Result<(), FuzzError> {
         if self.sizes_changed {
             for file in &self.files {
                 if let Some(bytes) = file.bytes {
-                    file.open.set_len(bytes).map_err(|error| FuzzError::Io("sizing a file", error))?;
+                    let emptied = if file.is_huge() { file.open.set_len(0) } else { Ok(()) };
+                    let sized = emptied.and_then(|()| file.open.set_len(bytes));
+                    sized.map_err(|error| FuzzError::Io("sizing a file", error))?;
                 }
             }
             self.sizes_changed = false;

@@ -6,6 +6,7 @@ use super::course::Running;
 use super::error::FuzzError;
 use super::line::Program;
 use super::origin::Direction;
+use super::pool::Pool;
 use super::run::{Counted, Depth, Run, Stop};
 use super::world::World;
 
@@ -15,12 +16,24 @@ pub struct Worlds {
     top_down: Option<World>,
     bottom_up: Option<World>,
     mutation: Option<Mutation>,
+    pool: Pool,
 }
 
 impl Worlds {
     /// Makes worlds whose twins have a rule changed.
     pub fn of(mutation: Option<Mutation>) -> Self {
         Self { mutation, ..Self::default() }
+    }
+
+    /// Makes worlds whose programs may have a part of the pool of huge pages.
+    #[must_use]
+    pub fn with_pool(self, pool: Pool) -> Self {
+        Self { pool, ..self }
+    }
+
+    /// Returns the huge pages that programs may have.
+    pub(crate) fn pool(&self) -> Pool {
+        self.pool
     }
 
     fn slot(&mut self, direction: Direction) -> &mut Option<World> {
@@ -35,12 +48,20 @@ impl Worlds {
     /// # Errors
     /// If it can't be started.
     pub fn world(&mut self, direction: Direction) -> Result<&mut World, FuzzError> {
-        let mutation = self.mutation;
+        let (mutation, pool) = (self.mutation, self.pool);
         let slot = self.slot(direction);
         match slot {
             Some(world) => Ok(world),
-            None => Ok(slot.insert(World::start(direction, mutation)?)),
+            None => Ok(slot.insert(World::start(direction, mutation, pool)?)),
         }
+    }
+
+    /// Gives back what a program left in the pool.
+    ///
+    /// # Errors
+    /// If a file can't be given its size.
+    pub(crate) fn tidy(&mut self, direction: Direction) -> Result<(), FuzzError> {
+        self.slot(direction).as_mut().map_or(Ok(()), World::reset_files)
     }
 
     /// Lets go of a world whose processes are in an unknown state.
@@ -61,6 +82,7 @@ impl Worlds {
         if end.is_err() && (run.abandon().is_err() || unusable) {
             self.drop_world(direction);
         }
+        self.tidy(direction)?;
         end
     }
 }

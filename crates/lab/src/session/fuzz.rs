@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abi::{Call, Fd, MapFlags, PAGE_SIZE, Prot, VirtAddr};
-use check::fuzz::{Act, Direction, Furnished, Origin, Privilege, UFFDS_MAX};
+use check::fuzz::{Act, Direction, Furnished, Origin, Pool, Privilege, UFFDS_MAX};
 use live::Setup;
 use mm::{Caps, DescriptionId, FileKind, Input, MapFile, ObjectId, OpenMode, System};
 
@@ -26,7 +26,7 @@ impl Session {
             return Err(Fault::new(at, "only the first line can begin in the fuzzer's world").into());
         }
         self.finish()?;
-        let furnished = Furnished::start(direction, self.mutation, System::with_contents)?;
+        let furnished = Furnished::start(direction, self.mutation, Pool::default(), System::with_contents)?;
         let Origin { live, system, space, caps } = furnished.origin;
         let mut twin = if self.on == On::Both { Some(Twin::new(system, space, caps)?) } else { None };
         let mut kernel = Kernel::new(live)?;

@@ -2,7 +2,7 @@
 
 use abi::{AddrRange, PAGE_SIZE, VirtAddr};
 
-use super::Choice;
+use super::{Choice, Grain};
 use crate::fuzz::line::Act;
 
 /// Addresses with a meaning of their own.
@@ -48,6 +48,9 @@ const SPECIAL_LENGTHS: &[u64] = &[
 impl Choice<'_> {
     /// Picks an address: of the window, at or beside an edge of a mapping, or a special one.
     pub(super) fn address(&mut self) -> VirtAddr {
+        if self.is_huge(60) {
+            return self.huge_address();
+        }
         let addr = match self.rng.below(100) {
             0..45 => VirtAddr(self.taste.window.0 + self.rng.below(self.taste.pages) * PAGE_SIZE),
             45..92 => self.edge(),
@@ -83,6 +86,9 @@ impl Choice<'_> {
 
     /// Picks a length: mostly a few pages.
     pub(super) fn length(&mut self) -> u64 {
+        if self.is_huge(70) {
+            return self.huge_length();
+        }
         match self.rng.below(100) {
             0..50 => (1 + self.rng.below(3)) * PAGE_SIZE,
             50..78 => (1 + self.rng.below(self.taste.pages)) * PAGE_SIZE,
@@ -141,12 +147,13 @@ impl Choice<'_> {
         let below = self.rng.pick(&[1, 1, 2, 3, 30, 255, 256, 257]) * PAGE_SIZE;
         let grows = self.rng.percent(40);
         let place = self.rng.next();
+        let most = if self.taste.grain == Grain::Huge { 1 << 18 } else { 64 };
         match self.vma() {
             None => self.taste.window,
             Some(vma) if grows && vma.flags.contains(mm::VmFlags::GROWSDOWN) => {
                 VirtAddr(vma.range.start.0.saturating_sub(below))
             }
-            Some(vma) => VirtAddr(vma.range.start.0 + place % vma.range.pages().min(64) * PAGE_SIZE),
+            Some(vma) => VirtAddr(vma.range.start.0 + place % vma.range.pages().min(most) * PAGE_SIZE),
         }
     }
 }

@@ -284,6 +284,9 @@ impl Choice<'_> {
     }
 
     fn truncate(&mut self) -> Option<Act> {
+        if self.huge_files > 0 && self.is_huge(70) {
+            return Some(self.truncate_huge());
+        }
         let file = self.rng.below(self.files as u64) as usize;
         let bytes =
             self.rng.pick(&[0, 1, PAGE_SIZE, PAGE_SIZE + 1, 2 * PAGE_SIZE, 5 * PAGE_SIZE, 9 * PAGE_SIZE]);

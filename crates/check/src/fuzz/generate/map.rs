@@ -9,7 +9,7 @@ use crate::fuzz::line::Act;
 use crate::fuzz::run::Locks;
 
 /// Flags that a mapping is given now and then.
-const NOW_AND_THEN: &[MapFlags] = &[
+pub(super) const NOW_AND_THEN: &[MapFlags] = &[
     MapFlags::NORESERVE,
     MapFlags::NORESERVE,
     MapFlags::POPULATE,
@@ -33,6 +33,9 @@ pub(super) const FILLED_BYTES_MAX: u64 = 8 << 20;
 
 impl Choice<'_> {
     pub(super) fn mmap(&mut self) -> Option<Act> {
+        if self.is_huge(60) {
+            return self.mmap_huge();
+        }
         if self.rng.percent(25)
             && let Some(call) = self.mmap_beside()
         {
@@ -106,7 +109,7 @@ impl Choice<'_> {
         }
     }
 
-    fn map_place(&mut self, flags: &mut MapFlags) -> VirtAddr {
+    pub(super) fn map_place(&mut self, flags: &mut MapFlags) -> VirtAddr {
         match self.rng.below(100) {
             0..20 => VirtAddr::NULL,
             20..40 => self.address(),

@@ -2,6 +2,7 @@
 
 mod address;
 mod calls;
+mod huge;
 mod limits;
 mod map;
 mod rare;
@@ -11,6 +12,7 @@ use mm::{AddressSpace, Caps, Vma};
 
 use super::course::Running;
 use super::line::{Act, Line, Privilege};
+use super::pool::{HUGE, Pool};
 use super::rng::Rng;
 use super::run::{Locks, Run, Stop};
 
@@ -41,6 +43,17 @@ pub(crate) struct Taste {
     pub(crate) limits: u64,
     /// How many lines in a hundred repeat the kind of call of the favourite list.
     pub(crate) favourite: Option<Kind>,
+    /// What its mappings and edges are mostly made of.
+    pub(crate) grain: Grain,
+}
+
+/// What the edges of a program lie at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Grain {
+    /// Pages.
+    Page,
+    /// Huge pages of the pool, and pages beside them.
+    Huge,
 }
 
 /// The kinds of lines.
@@ -119,12 +132,16 @@ const WINDOWS: &[(u64, u64)] = &[
     (1, 0x7fff_fffe_0000),
 ];
 
+/// The same for programs about huge pages: each begins at one.
+const HUGE_WINDOWS: &[(u64, u64)] = &[(8, 0x2_0000_0000 - 2 * HUGE), (1, HUGE), (1, 0x4000_0000 - HUGE)];
+
 impl Generator {
-    /// Makes the generator of program number `index` under a seed.
-    pub fn new(seed: u64, index: u64) -> Self {
+    /// Makes the generator of program number `index` under a seed. Where there is a pool of huge pages some programs are
+    /// about it; all others are the same as where there is none.
+    pub fn new(seed: u64, index: u64, pool: Pool) -> Self {
         let mut rng = Rng::new(seed, index);
         let favourite = rng.percent(30).then(|| rng.weighted(KINDS));
-        let taste = Taste {
+        let mut taste = Taste {
             window: VirtAddr(rng.weighted(WINDOWS)),
             pages: rng.pick(&[6, 12, 12, 24, 40]),
             touches: rng.pick(&[0, 10, 20, 40]),
@@ -132,8 +149,14 @@ impl Generator {
             forks: rng.pick(&[0, 0, 0, 5, 25]),
             limits: rng.pick(&[0, 0, 10, 40]),
             favourite,
+            grain: Grain::Page,
         };
         let lines_left = rng.pick(&[20, 60, 120, 120, 250]);
+        if pool.is_meant(seed, index) {
+            let window = VirtAddr(rng.weighted(HUGE_WINDOWS));
+            let pages = rng.pick(&[2, 4, 4, 6]) * (HUGE / abi::PAGE_SIZE);
+            taste = Taste { window, pages, grain: Grain::Huge, ..taste };
+        }
         Self { rng, taste, lines_left, climbs: 0 }
     }
 
@@ -191,6 +214,7 @@ impl Generator {
             uffds: actor.uffds.len(),
             processes: living.len(),
             files: run.file_count(),
+            huge_files: run.huge_file_count(),
             vital: live::Live::vital(),
         };
         let act = if choice.rng.below(1000) < self.taste.forks {
@@ -228,6 +252,8 @@ pub(crate) struct Choice<'a> {
     /// How many processes live.
     pub(crate) processes: usize,
     pub(crate) files: usize,
+    /// How many files of huge pages follow them.
+    pub(crate) huge_files: usize,
     pub(crate) vital: [abi::AddrRange; 2],
 }
 

@@ -2,11 +2,13 @@
 //! compared in the program's order.
 
 mod end;
+mod huge;
 
 use abi::{Advice, Call, Errno, Fd, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, Prot, VirtAddr};
 use live::{Answer, Fault, Live, Process, Step, Text, Ticket};
 use mm::{Access, AddressSpace, Basis, Caps, FileInput, FileKind, Input, Signal, System, Uffd, Why};
 
+use self::huge::Claim;
 use crate::fuzz::compare::{self, Inodes};
 use crate::fuzz::course::{self, Course, Running};
 use crate::fuzz::divergence::{Divergence, What};
@@ -64,17 +66,20 @@ pub struct Counted {
     pub asked: u64,
     /// Lines that the twin has no rules for: they were left out.
     pub unmodelled: u64,
+    /// Mappings made of pages of the pool.
+    pub huge: u64,
 }
 
 impl Counted {
     /// Adds what another program counted.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { calls, accesses, maps, asked, unmodelled } = other;
+        let Self { calls, accesses, maps, asked, unmodelled, huge } = other;
         self.calls += calls;
         self.accesses += accesses;
         self.maps += maps;
         self.asked += asked;
         self.unmodelled += unmodelled;
+        self.huge += huge;
     }
 }
 
@@ -151,6 +156,8 @@ pub(crate) struct Run<'w> {
     depth: Depth,
     inodes: Inodes,
     text: Vec<u8>,
+    /// Huge pages that shared mappings were promised: what is unmapped may stay in their files.
+    shared_huge: u64,
 }
 
 impl<'w> Run<'w> {
@@ -175,12 +182,18 @@ impl<'w> Run<'w> {
             depth,
             inodes: Inodes::default(),
             text: Vec::new(),
+            shared_huge: 0,
         })
     }
 
     /// Returns how many files the processes have.
     pub(crate) fn file_count(&self) -> usize {
-        self.world.files.len()
+        self.world.files.len() - self.huge_file_count()
+    }
+
+    /// Returns how many files of huge pages they have; those come last.
+    pub(crate) fn huge_file_count(&self) -> usize {
+        self.world.files.iter().filter(|file| file.is_huge()).count()
     }
 
     /// Returns the program so far.
@@ -211,7 +224,7 @@ impl<'w> Run<'w> {
     }
 
     fn access(&mut self, who: usize, addr: VirtAddr, access: Access, step: Step) -> Result<(), Stop> {
-        let input = Input { caps: self.caps, ..Input::default() };
+        let input = Input { caps: self.caps, huge_pool: self.huge_pool(), ..Input::default() };
         let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let kind = actor.space.find(addr).and_then(|vma| vma.backing.file_kind());
         if access == Access::Write && kind == Some(FileKind::AioRing) {
@@ -241,17 +254,25 @@ impl<'w> Run<'w> {
         let Some((map, true)) = known.and_then(|file| Some((file.map.clone()?, file.bytes.is_some()))) else {
             return Ok(());
         };
-        self.system.set_file_size(map.object, bytes);
-        self.world.sizes_changed = true;
+        let inside = map.kind.huge_page_bytes().unwrap_or(1) - 1;
+        let answer = if bytes & inside == 0 { Ok(0) } else { Err(Errno::EINVAL) };
+        if answer.is_ok() {
+            self.system.set_file_size(map.object, bytes);
+            self.world.sizes_changed = true;
+        }
         self.course.counted.calls += 1;
         const FTRUNCATE: u32 = 77;
         let fd = live::Setup::fd(file).0 as u64;
         let step = Step::Raw { nr: FTRUNCATE, args: [fd, bytes, 0, 0, 0, 0] };
-        self.push(who, step, Expected::Result(Ok(0)), Why::default())
+        self.push(who, step, Expected::Result(answer), Why::default())
     }
 
     fn call(&mut self, who: usize, act: &Act) -> Result<(), Stop> {
-        let (call, input) = self.call_and_input(who, act)?;
+        let (call, mut input) = self.call_and_input(who, act)?;
+        let Some(claim) = self.claim(who, call, &mut input) else {
+            self.course.lines.pop();
+            return Ok(());
+        };
         let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         if input.pointers == mm::Pointers::Bad && actor.space.find(VirtAddr::NULL).is_some() {
             // The pointer meant to be bad is good here, and writing through it would be a touch.
@@ -262,7 +283,7 @@ impl<'w> Run<'w> {
             let (mut space, mut system) = (actor.space.clone(), self.system.clone());
             let outcome = space.call(&mut system, call, &input);
             if outcome.basis == Basis::TakenOver {
-                return self.call_after_kernel(who, call, input);
+                return self.call_after_kernel(who, call, input, claim);
             }
             (actor.space, self.system) = (space, system);
             outcome
@@ -276,6 +297,7 @@ impl<'w> Run<'w> {
         }
         if outcome.result.is_ok() {
             actor.note_locks(call);
+            self.take(claim);
         }
         self.seen.note(call, outcome.why.refused);
         self.course.counted.calls += 1;
@@ -283,7 +305,13 @@ impl<'w> Run<'w> {
     }
 
     /// Does a call whose answer is partly an input: the kernel goes ahead of the twin.
-    fn call_after_kernel(&mut self, who: usize, call: Call, mut input: Input) -> Result<(), Stop> {
+    fn call_after_kernel(
+        &mut self,
+        who: usize,
+        call: Call,
+        mut input: Input,
+        claim: Claim,
+    ) -> Result<(), Stop> {
         let Some(process) = self.course.actors[who].as_ref().map(|actor| actor.process) else {
             return Ok(());
         };
@@ -296,6 +324,9 @@ impl<'w> Run<'w> {
         }
         let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let outcome = actor.space.call(&mut self.system, call, &input);
+        if outcome.result.is_ok() {
+            self.take(claim);
+        }
         self.seen.note(call, outcome.why.refused);
         self.course.counted.calls += 1;
         self.course.counted.asked += 1;
@@ -344,6 +375,10 @@ impl<'w> Run<'w> {
     }
 
     fn fork(&mut self, who: usize) -> Result<(), Stop> {
+        if !self.may_fork(who) {
+            self.course.lines.pop();
+            return Ok(());
+        }
         self.flush()?;
         let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let process = actor.process;
