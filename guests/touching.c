@@ -1,4 +1,4 @@
-// One thread touches pages while another makes memory calls, in one of three ways:
+// One thread touches pages while another makes memory calls, in one of four ways:
 // zeros     reads pages that nobody has touched and writes to each a moment later: in between it is the shared page of zeros
 // dropped   writes to pages that the other gives up again and again
 // ended     threads that make no call of their own write to fresh pages and end

@@ -167,10 +167,7 @@ impl Memory {
         open: OpenCalls<'_>,
         mut maps: Vec<Difference>,
     ) -> io::Result<Vec<Difference>> {
-        let calls = match open {
-            OpenCalls::None => return Ok(maps),
-            OpenCalls::CutOff(calls) | OpenCalls::UnderWay(calls) => calls,
-        };
+        let (OpenCalls::CutOff(calls) | OpenCalls::UnderWay(calls)) = open;
         let mut done = 0;
         let before = (self.twin.clone(), shared.clone());
         // Neighbours that are made by two calls differ until both are done.
@@ -179,10 +176,7 @@ impl Memory {
             done += 1;
         }
         if done > 1 && self.compare_whole(found)?.is_empty() {
-            match open {
-                OpenCalls::UnderWay(_) => found.order_uncertain += done,
-                _ => found.input("call cut off by a signal", done),
-            }
+            count_done(found, open, done);
             return Ok(Vec::new());
         }
         (self.twin, *shared) = before;
@@ -191,16 +185,21 @@ impl Memory {
             self.twin.call(shared, *call, input, Told::Nothing);
             let differences = self.compare_whole(found)?;
             if differences.len() < maps.len() {
-                match open {
-                    OpenCalls::UnderWay(_) => found.order_uncertain += 1,
-                    _ => found.input("call cut off by a signal", 1),
-                }
+                count_done(found, open, 1);
                 maps = differences;
             } else {
                 (self.twin, *shared) = before;
             }
         }
         Ok(maps)
+    }
+}
+
+/// So many calls whose end nobody has seen were done all the same.
+fn count_done(found: &mut Found, open: OpenCalls<'_>, calls: u64) {
+    match open {
+        OpenCalls::UnderWay(_) => found.order_uncertain += calls,
+        OpenCalls::CutOff(_) => found.input("call cut off by a signal", calls),
     }
 }
 

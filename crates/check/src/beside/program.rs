@@ -377,6 +377,7 @@ impl Program {
     }
 
     fn leave(&mut self, at: At, event: &CallEvent) -> io::Result<()> {
+        // Killed behind it: what it did is settled as if it had been inside.
         let CallResult::Seen(kernel) = event.result else { return Ok(()) };
         let mut caller = self.caller(at.pid, at.tid, at.mm);
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };

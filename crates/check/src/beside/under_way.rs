@@ -85,8 +85,6 @@ pub(super) struct Answered {
 /// Calls whose end nobody has seen.
 #[derive(Clone, Copy)]
 pub enum OpenCalls<'a> {
-    /// There are none.
-    None,
     /// Their threads were killed inside: the kernel did each or did not.
     CutOff(&'a HashMap<Tid, UnderWay>),
     /// They are under way, while a process forks.
