@@ -27,6 +27,49 @@ pub fn file_system(path: &CStr) -> OsResult<FileSystem> {
     Ok(FileSystem { magic: words[0], noexec, block_bytes: words[1] })
 }
 
+/// What a file says of itself (`statx`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct About {
+    /// What it is, as `S_IFMT` masks it.
+    pub file_type: u32,
+    /// The device that it says it is on, major and minor.
+    pub dev: (u32, u32),
+    /// The number that it says it has.
+    pub ino: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Of a device: which one, major and minor.
+    pub device: (u32, u32),
+    /// Whether it may only be appended to (`chattr +a`).
+    pub append_only: bool,
+    /// The number of its mount that no other has or will have; kernels before 6.8 do not tell.
+    pub mount: Option<u64>,
+}
+
+/// Asks the file at a path what it is.
+pub fn about(path: &CStr) -> OsResult<About> {
+    const BASIC_STATS: u32 = 0x7ff;
+    const MNT_ID_UNIQUE: u32 = 0x4000;
+    const ATTR_APPEND: u64 = 0x20;
+    // The kernel's `struct statx` is 32 words.
+    let mut words = [0u64; 32];
+    let mask = BASIC_STATS | MNT_ID_UNIQUE;
+    let (at, flags) = (libc::AT_FDCWD, libc::AT_NO_AUTOMOUNT);
+    // SAFETY: `path` ends with a zero byte, `words` has the structure's size.
+    let done = unsafe { libc::syscall(libc::SYS_statx, at, path.as_ptr(), flags, mask, words.as_mut_ptr()) };
+    check("statx", done)?;
+    let halves = |word: u64| (word as u32, (word >> 32) as u32);
+    Ok(About {
+        file_type: u32::from((words[3] >> 32) as u16) & libc::S_IFMT,
+        dev: halves(words[17]),
+        ino: words[4],
+        bytes: words[5],
+        device: halves(words[16]),
+        append_only: words[1] & ATTR_APPEND != 0,
+        mount: (words[0] as u32 & MNT_ID_UNIQUE != 0).then_some(words[18]),
+    })
+}
+
 /// The seals of a file in memory; 0 for any other.
 pub fn seals(fd: &impl AsRawFd) -> u32 {
     // SAFETY: takes numbers.

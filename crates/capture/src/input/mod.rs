@@ -1,10 +1,13 @@
 //! What a memory call reads besides its registers, looked up while its thread waits.
 
 mod file;
+mod mounts;
 mod words;
 
 use abi::{Call, Fd, MapFlags, Pid, Tid};
 use recording::{Bytes, CallInput, MmId};
+
+pub(crate) use self::mounts::Mounts;
 
 /// Which memory a process has.
 pub(crate) trait MemoryOf {
@@ -15,9 +18,9 @@ pub(crate) trait MemoryOf {
 }
 
 /// Reads the inputs of a call that this thread is about to make.
-pub(crate) fn read(tid: Tid, call: Call, memories: &impl MemoryOf) -> CallInput {
+pub(crate) fn read(tid: Tid, call: Call, memories: &impl MemoryOf, mounts: &mut Mounts) -> CallInput {
     match call {
-        Call::Mmap { flags, fd, .. } if !flags.contains(MapFlags::ANONYMOUS) => file::read(tid, fd),
+        Call::Mmap { flags, fd, .. } if !flags.contains(MapFlags::ANONYMOUS) => file::read(tid, fd, mounts),
         Call::Shmat { id, .. } => segment(id),
         Call::Setrlimit { limit, .. } => words::limit(tid, Pid(0), limit),
         Call::Prlimit64 { pid, new_limit, .. } => {
@@ -107,7 +110,7 @@ mod tests {
         let flags = MapFlags(2);
         let call =
             Call::Mmap { addr: VirtAddr(0), len: 4096, prot: Prot::READ, flags, fd: Fd(fd), offset: 0 };
-        read(own(), call, &Nobody)
+        read(own(), call, &Nobody, &mut Mounts::default())
     }
 
     #[test]
@@ -140,7 +143,7 @@ mod tests {
             let advice = abi::Advice::DONTNEED;
             let call =
                 Call::ProcessMadvise { pidfd: Fd(pidfd), iovec: VirtAddr(0), count: 0, advice, flags: 0 };
-            read(own(), call, &Nobody)
+            read(own(), call, &Nobody, &mut Mounts::default())
         };
         let to = |target| CallInput::Ranges { target, ranges: [].into() };
         let other = sys::process::pidfd(Pid(own().0)).expect("we live");
@@ -161,16 +164,16 @@ mod tests {
             new_limit: VirtAddr(limit),
             old_limit: VirtAddr(0),
         };
-        let found = read(own(), call(limit.as_ptr() as u64), &Nobody);
+        let found = read(own(), call(limit.as_ptr() as u64), &Nobody, &mut Mounts::default());
         let limit = abi::Rlimit { soft: 1 << 20, hard: u64::MAX };
         assert_eq!(found, CallInput::Rlimit { pid: Pid(0), limit });
-        assert_eq!(read(own(), call(8), &Nobody), CallInput::Unreadable);
+        assert_eq!(read(own(), call(8), &Nobody, &mut Mounts::default()), CallInput::Unreadable);
 
         let name = c"heap of mine";
         let op = abi::PrctlOp::SET_VMA;
         let named = |arg5| Call::Prctl { op, arg2: 0, arg3: 0, arg4: 4096, arg5 };
-        let found = read(own(), named(name.as_ptr() as u64), &Nobody);
+        let found = read(own(), named(name.as_ptr() as u64), &Nobody, &mut Mounts::default());
         assert_eq!(found, CallInput::Name(Some(bytes(b"heap of mine"))));
-        assert_eq!(read(own(), named(0), &Nobody), CallInput::Name(None));
+        assert_eq!(read(own(), named(0), &Nobody, &mut Mounts::default()), CallInput::Name(None));
     }
 }

@@ -105,7 +105,7 @@ impl<O: Observer> Tracer<O> {
                 Some(raw.unmodelled(why))
             }
             Meaning::Memory(call) => {
-                let input = input::read(tid, call, &self.threads);
+                let input = input::read(tid, call, &self.threads, &mut self.mounts);
                 Some(Body::Call(CallEvent { call, result: CallResult::Unseen, input, stack: None }))
             }
         }

@@ -19,6 +19,7 @@ use super::threads::{Memory, Threads};
 use super::two_stops::{Turns, TwoStops};
 use super::{Root, Tracer, WhenToTell};
 use crate::checkpoint::{Checkpointer, PagesWanted};
+use crate::input::Mounts;
 use crate::link::Message;
 use crate::objects::ObjectsTold;
 use crate::observer::{Observer, Start};
@@ -88,6 +89,7 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
         signals: begun.signals,
         checkpointer: Checkpointer::new(PagesWanted::Yes),
         objects: ObjectsTold::default(),
+        mounts: Mounts::default(),
         zero_ns: begun.start.zero_ns,
         early: HashSet::new(),
         newborn: HashSet::new(),

@@ -26,6 +26,7 @@ use sys::signals::{self, SignalFd};
 use sys::socket::Socket;
 
 use crate::checkpoint::Checkpointer;
+use crate::input::Mounts;
 use crate::link::Message;
 use crate::objects::ObjectsTold;
 use crate::observer::Observer;
@@ -74,6 +75,7 @@ pub(crate) struct Tracer<O> {
     signals: SignalFd,
     checkpointer: Checkpointer,
     objects: ObjectsTold,
+    mounts: Mounts,
     zero_ns: u64,
     /// Children that stopped before their maker was heard of.
     early: HashSet<Tid>,

@@ -108,7 +108,7 @@ impl<O: Observer> Tracer<O> {
             });
         }
         // Read now and not when the thread came: what another call has changed meanwhile counts.
-        let input = input::read(tid, call, &self.threads);
+        let input = input::read(tid, call, &self.threads, &mut self.mounts);
         let call = CallEvent { call, result: CallResult::Unseen, input, stack: None };
         if let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) {
             self.observer.entered(At { tid, pid, mm, order }, &call);
