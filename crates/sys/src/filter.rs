@@ -14,6 +14,14 @@ pub const NR_SECCOMP: u32 = 317;
 pub const NR_PRCTL: u32 = 157;
 /// `PR_SET_SECCOMP`.
 pub const PR_SET_SECCOMP: u32 = 22;
+/// `clone`'s number on x86-64.
+pub const NR_CLONE: u32 = 56;
+/// `clone`'s number on i386.
+pub const NR_CLONE_I386: u32 = 120;
+/// `clone3`'s number on either.
+pub const NR_CLONE3: u32 = 435;
+/// `CLONE_UNTRACED`: the child is not to have its maker's tracer.
+pub const CLONE_UNTRACED: u32 = 0x80_0000;
 
 /// Calls of i386 that map memory and have no like on x86-64: the old `mmap`, and `ipc` (`shmat` among others).
 const I386_ONLY: [u32; 2] = [90, 117];
@@ -36,7 +44,7 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 pub enum Action {
     /// Waits for the listener's answer.
     Notify,
-    /// Stops for the tracer.
+    /// Stops for the tracer. So does what may make a thread that has none: its memory calls would fail.
     Trace,
 }
 
@@ -82,6 +90,7 @@ pub fn program(action: Action) -> Vec<Instruction> {
     }
     let sets_filter = When::In { arg: 0, values: &[libc::SECCOMP_SET_MODE_FILTER] };
     native.extend(guarded(NR_SECCOMP, &test(sets_filter, stop)));
+    native.extend(untraced(action, NR_CLONE, stop));
     native.push(plain(RETURN, ALLOW));
 
     let mut foreign = vec![plain(LOAD, OFFSET_NR)];
@@ -93,6 +102,7 @@ pub fn program(action: Action) -> Vec<Instruction> {
     for nr in I386_ONLY {
         foreign.extend(guarded(nr, &test(When::Always, stop)));
     }
+    foreign.extend(untraced(action, NR_CLONE_I386, stop));
     foreign.push(plain(RETURN, ALLOW));
 
     // A conditional jump reaches 255 instructions only: the long way round is an unconditional one.
@@ -101,6 +111,17 @@ pub fn program(action: Action) -> Vec<Instruction> {
     program.extend(native);
     program.extend(foreign);
     program
+}
+
+/// Stops where a thread without the tracer may be made. `clone3` has its flags in memory, where no filter looks.
+fn untraced(action: Action, nr_clone: u32, stop: u32) -> Vec<Instruction> {
+    if action == Action::Notify {
+        return Vec::new();
+    }
+    let asks_for_it = When::Masked { arg: 0, mask: CLONE_UNTRACED, value: CLONE_UNTRACED };
+    let mut block = guarded(nr_clone, &test(asks_for_it, stop));
+    block.extend(guarded(NR_CLONE3, &test(When::Always, stop)));
+    block
 }
 
 /// `body`, run only for the call with this number.
@@ -230,6 +251,25 @@ mod tests {
             |nr, first| run(&program, ARCH_X86_64, nr, [first, 0, 0, 0, 0, 0]) == libc::SECCOMP_RET_TRACE;
         assert!(stops(NR_SECCOMP, 1) && !stops(NR_SECCOMP, 2));
         assert!(stops(NR_PRCTL, 22) && !stops(NR_PRCTL, 15));
+    }
+
+    #[test]
+    fn threads_without_the_tracer_are_made_under_its_eyes() {
+        let native = |nr, flags| (ARCH_X86_64, nr, flags);
+        let foreign = |nr, flags| (ARCH_I386, nr, flags);
+        let untraced = u64::from(CLONE_UNTRACED);
+        for ((arch, nr, flags), expected) in [
+            (native(NR_CLONE, untraced | 0x100), true),
+            (native(NR_CLONE, 0x100), false),
+            (native(NR_CLONE3, 0), true),
+            (foreign(NR_CLONE_I386, untraced), true),
+            (foreign(NR_CLONE_I386, 17), false),
+        ] {
+            let args = [flags, 0, 0, 0, 0, 0];
+            let stops = run(&program(Action::Trace), arch, nr, args) == libc::SECCOMP_RET_TRACE;
+            assert_eq!(stops, expected, "{nr} {flags:x}");
+            assert_eq!(run(&program(Action::Notify), arch, nr, args), ALLOW);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ptr;
 
 use abi::{Tid, VirtAddr};
 
+use crate::filter::ARCH_X86_64;
 use crate::{OsError, OsResult, check};
 
 /// Which calls of a tracee stop besides what a filter says: none.
@@ -227,6 +228,17 @@ pub fn registers(tid: Tid) -> OsResult<Registers> {
 pub fn set_result(tid: Tid, result: i64) -> OsResult<()> {
     let at = offset_of!(libc::user, regs) + offset_of!(libc::user_regs_struct, rax);
     request("ptrace(PTRACE_POKEUSER)", libc::PTRACE_POKEUSER, tid, at, result as usize).map(drop)
+}
+
+/// Sets the first argument of the call in which a stopped tracee stands, of a 64-bit or of a 32-bit one.
+pub fn set_first_argument(tid: Tid, arch: u32, value: u64) -> OsResult<()> {
+    let register = if arch == ARCH_X86_64 {
+        offset_of!(libc::user_regs_struct, rdi)
+    } else {
+        offset_of!(libc::user_regs_struct, rbx)
+    };
+    let at = offset_of!(libc::user, regs) + register;
+    request("ptrace(PTRACE_POKEUSER)", libc::PTRACE_POKEUSER, tid, at, value as usize).map(drop)
 }
 
 /// A border of a system call, as `PTRACE_GET_SYSCALL_INFO` tells it.

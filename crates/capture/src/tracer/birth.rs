@@ -28,6 +28,7 @@ impl<O: Observer> Tracer<O> {
             if self.threads.get(child).is_none() {
                 let kind = kind_of(parent, child);
                 self.add_child(parent, child, kind);
+                self.has_made(parent, child, kind);
                 if self.early.remove(&child) {
                     self.born(child);
                     self.go_on(child, 0);
@@ -66,6 +67,7 @@ impl<O: Observer> Tracer<O> {
     /// A child that is known stands before its first instruction.
     pub(super) fn born(&mut self, child: Tid) {
         self.newborn.remove(&child);
+        self.put_back(child);
         let Some((pid, mm)) = self.threads.get(child).map(|thread| (thread.pid, thread.mm)) else { return };
         if let Some(copier) = self.copier.as_mut().filter(|_| pid.0 != child.0) {
             copier.begins(child, None);
@@ -77,7 +79,7 @@ impl<O: Observer> Tracer<O> {
         }
     }
 
-    /// A thread that nobody told of makes a memory call: it was made with `CLONE_UNTRACED`.
+    /// A thread that nobody told of makes a memory call: it was made with `CLONE_UNTRACED`, which only a listener sees.
     pub(super) fn adopt(&mut self, tid: Tid) {
         let status = std::fs::read(format!("/proc/{tid}/status")).unwrap_or_default();
         let Ok(status) = proc_text::status(&status) else { return };

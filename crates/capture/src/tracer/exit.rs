@@ -44,6 +44,7 @@ impl<O: Observer> Tracer<O> {
         self.borrowers.end(tid);
         self.early.remove(&tid);
         self.newborn.remove(&tid);
+        self.spawn_flags.remove(&tid);
         self.end_call(tid, None);
         self.give_turn_back(tid);
         let status = match how {

@@ -1,6 +1,6 @@
 //! From a child that waits before its command to a tracer that runs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -93,6 +93,7 @@ pub(crate) fn run<O: Observer>(setup: Setup, make: impl FnOnce(&Start) -> Result
         zero_ns: begun.start.zero_ns,
         early: HashSet::new(),
         newborn: HashSet::new(),
+        spawn_flags: HashMap::new(),
         has_warned: false,
         last_tick_ns: 0,
         events_since_tick: 0,

@@ -7,12 +7,13 @@ mod checkpoints;
 mod exec;
 mod exit;
 mod handshake;
+mod spawn_flags;
 mod stops;
 mod threads;
 mod turns;
 mod two_stops;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::objects::ObjectsTold;
 use crate::observer::Observer;
 use crate::stacks::Copier;
 use borrowers::Borrowers;
+use spawn_flags::SpawnFlags;
 use threads::Threads;
 use two_stops::TwoStops;
 
@@ -81,6 +83,8 @@ pub(crate) struct Tracer<O> {
     early: HashSet<Tid>,
     /// Children that were heard of before they stopped.
     newborn: HashSet<Tid>,
+    /// Flags of calls that make threads, changed for the time of the call.
+    spawn_flags: HashMap<Tid, SpawnFlags>,
     /// The user was told that the program can't have a listener.
     has_warned: bool,
     last_tick_ns: u64,

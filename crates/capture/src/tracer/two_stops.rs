@@ -74,6 +74,9 @@ impl<O: Observer> Tracer<O> {
             return;
         };
         let raw = Raw { arch, nr: nr as u32, args };
+        if self.stands_before_spawn(tid, raw) {
+            return;
+        }
         match raw.meaning() {
             Meaning::Nothing => self.go_on(tid, 0),
             Meaning::Unmodelled(why) => {
@@ -124,6 +127,7 @@ impl<O: Observer> Tracer<O> {
     /// A thread stands behind its call.
     pub(super) fn stands_behind_call(&mut self, tid: Tid) {
         let Some(Inside { mm, order, mut call }) = self.two_stops.inside.remove(&tid) else {
+            self.put_back(tid);
             self.go_on(tid, 0);
             return;
         };

@@ -37,6 +37,7 @@ const GUESTS: &[&str] = &[
     "recursion",
     "sysv_shm",
     "threads64",
+    "untraced",
     "userfault",
     "vfork_exec",
 ];

@@ -20,6 +20,8 @@ pub(crate) enum Build {
     Stripped,
     /// 32 bits, without a C library.
     ThirtyTwo,
+    /// With the sanitizer that looks for leaks at its end.
+    LeakSanitizer,
 }
 
 /// Compiles a guest and returns the program; `None`, said as skipped, where it cannot be compiled.
@@ -47,6 +49,7 @@ fn compiled(name: &str, build: Build) -> Option<PathBuf> {
         Build::Fixed => &["-pthread", "-fno-pie", "-no-pie"],
         Build::Stripped => &["-pthread", "-s"],
         Build::ThirtyTwo => &["-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector"],
+        Build::LeakSanitizer => &["-fsanitize=leak"],
     };
     let output =
         Command::new("cc").args(["-w", "-O1", "-g"]).args(flags).arg("-o").arg(&built).arg(&source).output();

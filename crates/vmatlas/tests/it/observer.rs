@@ -85,6 +85,22 @@ fn no_debugger_works_inside() {
 }
 
 #[test]
+fn leak_sanitizer_does_not_work_inside() {
+    let Some(program) = guest("hello", Build::LeakSanitizer) else { return };
+    let scratch = Scratch::new("leak-sanitizer");
+    let run = Run::new(&scratch, [&program]).limit(Duration::from_secs(60));
+    assert_eq!(run.alone().shell_status(), 0);
+    for flags in [&["-q"][..], &["-q", "--stops"]] {
+        let recorded = Run::new(&scratch, [&program]).flags(flags).limit(Duration::from_secs(60)).recorded();
+        assert_eq!(recorded.shell_status(), 23, "{}", recorded.stderr);
+        assert!(recorded.stderr.contains("LeakSanitizer does not work under ptrace"), "{}", recorded.stderr);
+    }
+    let run =
+        Run::new(&scratch, ["env".as_ref(), "LSAN_OPTIONS=detect_leaks=0".as_ref(), program.as_os_str()]);
+    assert_eq!(run.flags(&["-q", "--stops"]).recorded().shell_status(), 0);
+}
+
+#[test]
 fn strict_seccomp_is_refused() {
     let Some((alone, recorded)) = both("strict", User::Same) else { return };
     assert_eq!(alone.stdout, "mode 0\nstrict");

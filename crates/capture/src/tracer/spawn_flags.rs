@@ -1,0 +1,102 @@
+//! Threads that their makers want untraced, where memory calls stop for the tracer.
+//!
+//! `CLONE_UNTRACED` makes a thread that has no tracer (`kernel/fork.c: kernel_clone`), and a filter that asks a tracer who
+//! is not there answers `ENOSYS` (`kernel/seccomp.c: __seccomp_filter`): the thread's memory calls would fail. So the flag
+//! is taken away before the call is made, and put back before maker or child go on. To both it looks as if it had worked.
+
+use abi::{Tid, VirtAddr};
+use recording::SpawnKind;
+use sys::filter::{ARCH_I386, ARCH_X86_64, CLONE_UNTRACED, NR_CLONE, NR_CLONE_I386, NR_CLONE3, X32_BIT};
+use sys::ptrace::{self, Until};
+use sys::{OsResult, memory};
+
+use super::Tracer;
+use super::calls::Raw;
+use crate::link::Message;
+use crate::observer::Observer;
+
+const FAILED: &str = "a thread made with CLONE_UNTRACED could not be traced: its memory calls fail";
+
+/// The flags of a call that makes a thread, as the program has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SpawnFlags {
+    flags: u64,
+    place: Place,
+}
+
+/// Where they stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// In the register of the first argument.
+    Register { arch: u32 },
+    /// In memory, to which the first argument points.
+    Memory(VirtAddr),
+}
+
+impl SpawnFlags {
+    /// Reads those of a call; `None` if it is another, or its memory can't be read: then it fails.
+    fn of(tid: Tid, Raw { arch, nr, args }: Raw) -> Option<Self> {
+        match (arch, nr & !X32_BIT) {
+            (ARCH_X86_64 | ARCH_I386, NR_CLONE3) => {
+                let addr = VirtAddr(args[0]);
+                let flags = *memory::read_words(tid, addr, 1)?.first()?;
+                Some(Self { flags, place: Place::Memory(addr) })
+            }
+            (ARCH_X86_64, NR_CLONE) | (ARCH_I386, NR_CLONE_I386) => {
+                Some(Self { flags: args[0], place: Place::Register { arch } })
+            }
+            _ => None,
+        }
+    }
+
+    fn is_untraced(self) -> bool {
+        self.flags & u64::from(CLONE_UNTRACED) != 0
+    }
+
+    fn take_away(self, tid: Tid) -> OsResult<()> {
+        Self { flags: self.flags & !u64::from(CLONE_UNTRACED), ..self }.write(tid)
+    }
+
+    fn write(self, tid: Tid) -> OsResult<()> {
+        match self.place {
+            Place::Register { arch } => ptrace::set_first_argument(tid, arch, self.flags),
+            Place::Memory(addr) => memory::write_word(tid, addr, self.flags),
+        }
+    }
+}
+
+impl<O: Observer> Tracer<O> {
+    /// The filter has stopped a thread before a call that may make another; tells whether it was that.
+    pub(super) fn stands_before_spawn(&mut self, tid: Tid, raw: Raw) -> bool {
+        let Some(flags) = SpawnFlags::of(tid, raw) else { return false };
+        if !flags.is_untraced() {
+            self.go_on(tid, 0);
+        } else if flags.take_away(tid).is_ok() {
+            self.spawn_flags.insert(tid, flags);
+            // Until the child is told, or the call has failed. Killed meanwhile: its end is told by the next wait.
+            let _ = ptrace::resume(tid, Until::Syscall, 0);
+        } else {
+            self.tell(&Message::Trouble(FAILED.into()));
+            self.go_on(tid, 0);
+        }
+        true
+    }
+
+    /// A thread has made another: neither is to see what was changed.
+    pub(super) fn has_made(&mut self, parent: Tid, child: Tid, kind: SpawnKind) {
+        let Some(flags) = self.spawn_flags.get(&parent).copied() else { return };
+        self.put_back(parent);
+        // Registers are copied, and memory by a fork.
+        if kind == SpawnKind::Fork || matches!(flags.place, Place::Register { .. }) {
+            self.spawn_flags.insert(child, flags);
+        }
+    }
+
+    /// A thread stands behind the call, or before its first instruction.
+    pub(super) fn put_back(&mut self, tid: Tid) {
+        if let Some(flags) = self.spawn_flags.remove(&tid) {
+            // Killed meanwhile: it sees nothing any more.
+            let _ = flags.write(tid);
+        }
+    }
+}
