@@ -58,6 +58,8 @@ pub(super) fn ranges(tid: Tid, target: Option<MmId>, addr: VirtAddr, count: u64)
     let Some(words) = memory::read_words(tid, addr, count * 2) else { return CallInput::Unreadable };
     let (pairs, _) = words.as_chunks::<2>();
     let range = |&[start, bytes]: &[u64; 2]| {
+        // What is refused as a length is refused wherever it starts, and before what ends behind all addresses.
+        let start = if bytes > i64::MAX as u64 { 0 } else { start };
         AddrRange::from_len(VirtAddr(start), bytes)
             .unwrap_or(AddrRange::new(VirtAddr(start), VirtAddr(u64::MAX)))
     };
