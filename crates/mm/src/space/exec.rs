@@ -11,7 +11,7 @@
 
 use alloc::sync::Arc;
 
-use abi::{AddrRange, FileOff, MapFlags, PAGE_SHIFT, PAGE_SIZE, PageOff, Prot, VirtAddr};
+use abi::{AddrRange, FileOff, MapFlags, PAGE_SHIFT, PAGE_SIZE, PageOff, Personality, Prot, VirtAddr};
 
 use super::{AddressSpace, Counters, Layout, Limits, Placing, Settings};
 use crate::access::Access;
@@ -146,7 +146,29 @@ impl<M: Memory> Op<'_, M> {
         }
         self.load_kernel_pages(&image.kernel)?;
         self.load_arguments(image);
+        self.load_page_zero();
         Ok(())
+    }
+
+    /// A program that asks for it has a page at address 0, which can't be changed; where it is refused, the program runs
+    /// without.
+    ///
+    /// Linux: `fs/binfmt_elf.c: load_elf_binary`.
+    fn load_page_zero(&mut self) {
+        let persona = Personality(u64::from(self.space.settings.persona));
+        if !persona.contains(Personality::MMAP_PAGE_ZERO) {
+            return;
+        }
+        let request = Request {
+            file: None,
+            addr: VirtAddr::NULL,
+            len: PAGE_SIZE,
+            prot: Prot::RX,
+            flags: MapFlags::FIXED | MapFlags::PRIVATE,
+            pgoff: PageOff(0),
+        };
+        let _may_be_refused = self.do_mmap(request);
+        let _there_may_be_none = self.mseal(VirtAddr::NULL, PAGE_SIZE, 0);
     }
 
     /// The pages with the arguments, the environment and the auxiliary vector are there; their bytes are the caller's to

@@ -9,7 +9,7 @@ use abi::{AddrRange, FileId, FileOff, Prot, VirtAddr};
 
 use crate::file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 use crate::flags::VmFlags;
-use crate::input::Input;
+use crate::input::{Caps, Input};
 use crate::profile::Profile;
 use crate::space::{
     AddressSpace, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, KernelPages, Layout, Limits,
@@ -125,6 +125,27 @@ fn e24_a_limit_that_the_program_exceeds_leaves_nothing() {
     let refused = AddressSpace::exec(&mut sys, &image(), limits, &Input::default());
     assert_eq!(refused.map(|space| map(&space)), Err(crate::why::Refusal::AddressSpaceLimit));
     assert_eq!((sys.committed_pages(), sys.anon_vmas.len()), (0, 0));
+}
+
+/// As `setarch -Z` asks for it.
+#[test]
+fn e24_a_page_at_address_0_is_mapped_and_sealed_where_the_user_may() {
+    let mut image = image();
+    image.settings.persona = 0x10_0000;
+    for (caps, first) in [
+        (
+            Caps { sys_rawio: true, ..Caps::default() },
+            Some("000000000000-000000001000 PROT_READ|PROT_EXEC -"),
+        ),
+        (Caps::default(), None),
+    ] {
+        let mut sys = System::new(Profile::linux_6_18_x86_64());
+        let input = Input { caps, ..Input::default() };
+        let space = AddressSpace::exec(&mut sys, &image, Limits::default(), &input).expect("it fits");
+        let at_0 = space.find(VirtAddr(0));
+        assert_eq!(at_0.map(|_| map(&space)[0].clone()).as_deref(), first);
+        assert!(at_0.is_none_or(|vma| vma.flags.contains(VmFlags::SEALED)));
+    }
 }
 
 #[test]
