@@ -64,6 +64,6 @@ mod pages;
 mod smaps;
 
 pub use maps::{Line, Mapping, Name, Names, kernel_number, write_maps};
-pub use nameless::{NAMELESS, NAMELESS_HUGE, nameless};
+pub use nameless::{NAMELESS, NAMELESS_HUGE, NAMELESS_RING, nameless};
 pub use pages::{pagemap, write_mincore, write_pagemap};
 pub use smaps::{Smaps, letters, rollup, span, write_rollup, write_smaps};

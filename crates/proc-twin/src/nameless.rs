@@ -7,7 +7,7 @@ pub const NAMELESS: &[u8] = b"/dev/zero (deleted)";
 /// Memory of huge pages of a pool, shared or private.
 pub const NAMELESS_HUGE: &[u8] = b"/anon_hugepage (deleted)";
 /// The ring of `io_setup`.
-const NAMELESS_RING: &[u8] = b"/[aio] (deleted)";
+pub const NAMELESS_RING: &[u8] = b"/[aio] (deleted)";
 
 /// Returns the name of such a file, by what it is of.
 pub const fn nameless(kind: FileKind) -> &'static [u8] {

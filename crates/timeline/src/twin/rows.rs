@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use abi::FileId;
 use mm::{ObjectId, Vma};
-use proc_twin::{Line, NAMELESS, NAMELESS_HUGE, Name};
+use proc_twin::{Line, Name};
 use recording::{Bytes, MapRow};
 
 use super::Twin;
+
+/// How the names of files end that no folder holds.
+const DELETED: &[u8] = b" (deleted)";
 
 impl Twin {
     /// The line of one mapping.
@@ -27,20 +30,18 @@ impl Twin {
         MapRow { range, prot, shared, offset, file, name }
     }
 
-    /// Learns from the kernel's lines which file the kernel made for each nameless mapping: an input.
+    /// Learns from the kernel's lines which file the kernel made for each mapping of memory that has no name of its
+    /// own (shared anonymous memory, huge pages of a pool, rings of AIO contexts): an input.
     /// Returns how many were learnt.
     pub fn learn_nameless(&mut self, kernel: &[MapRow]) -> u64 {
         let mut learnt = 0;
-        let is_nameless = |row: &&MapRow| row.shared && *row.name == *NAMELESS || *row.name == *NAMELESS_HUGE;
-        for row in kernel.iter().filter(is_nameless) {
-            let nameless =
-                self.space.find(row.range.start).and_then(|vma| match vma.backing.file()?.object {
-                    ObjectId::Nameless(no) => Some(no),
-                    ObjectId::File(_) => None,
-                });
-            let Some(no) = nameless.filter(|no| !self.nameless.contains_key(no)) else { continue };
-            Arc::make_mut(&mut self.nameless).insert(no, row.file);
-            learnt += 1;
+        for row in kernel.iter().filter(|row| row.name.ends_with(DELETED)) {
+            let Some(vma) = self.space.find(row.range.start) else { continue };
+            let Some(ObjectId::Nameless(no)) = vma.backing.file().map(|file| file.object) else { continue };
+            if !self.nameless.contains_key(&no) && self.row(vma).name == row.name {
+                Arc::make_mut(&mut self.nameless).insert(no, row.file);
+                learnt += 1;
+            }
         }
         learnt
     }
