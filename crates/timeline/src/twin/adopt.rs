@@ -8,7 +8,7 @@ use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, DescriptionId, Layout, Limits, MapFile, ObjectId, OpenMode,
     Settings, VmFlags,
 };
-use proc_twin::{NAMELESS, NAMELESS_HUGE, kernel_number};
+use proc_twin::{NAMELESS, NAMELESS_HUGE, NAMELESS_RING, kernel_number};
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
 use super::{Base, Shared, Twin};
@@ -23,7 +23,7 @@ pub(super) fn twin(
     (rows, flags): (&[MapRow], &[VmFlags]),
 ) -> Twin {
     let of_memory = limits_of(limits);
-    let layout = layout(exec, &of_memory, rows, shared.guard_bytes);
+    let layout = layout(exec, &of_memory, rows, shared.placing);
     let known = flags.iter().copied().map(Some).chain(std::iter::repeat(None));
     let adopted = rows.iter().zip(known).map(|(row, flags)| adopted(row, flags));
     let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, adopted);
@@ -80,20 +80,54 @@ pub(super) fn paths(rows: &[MapRow]) -> BTreeMap<FileId, Bytes> {
     rows.iter().filter(|row| row.file.ino != 0).map(|row| (row.file, row.name.clone())).collect()
 }
 
-pub(super) fn layout(exec: Option<&ExecEvent>, limits: &Limits, rows: &[MapRow], guard_bytes: u64) -> Layout {
+/// The end of user addresses.
+const TASK_SIZE: u64 = 0x7fff_ffff_f000;
+/// Where the search upwards begins where nothing is random.
+///
+/// Linux: `arch/x86/include/asm/processor.h: __TASK_UNMAPPED_BASE`.
+const UNMAPPED_BASE: VirtAddr = VirtAddr(TASK_SIZE / 3).page_up_wrapping();
+
+/// What the kernel's settings say of where mappings go.
+#[derive(Clone, Copy)]
+pub(super) struct Placing {
+    /// The bytes kept free below a growing stack.
+    pub(super) guard_bytes: u64,
+    /// The way that every program's search goes, whatever its personality (`vm.legacy_va_layout`).
+    pub(super) direction: Direction,
+}
+
+/// Which way the search for free places goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// Down from below the stack.
+    Down,
+    /// Up from a third of the addresses: the legacy layout.
+    Up,
+}
+
+pub(super) fn layout(exec: Option<&ExecEvent>, limits: &Limits, rows: &[MapRow], placing: Placing) -> Layout {
     let named = |name: &[u8]| rows.iter().find(|row| *row.name == *name).map(|row| row.range);
     let heap = named(b"[heap]");
     let stack = named(b"[stack]");
     let start_brk = exec.and_then(|exec| exec.start_brk).or(heap.map(|heap| heap.start)).unwrap_or_default();
     let [_, _, start_data, end_data] = exec.and_then(|exec| exec.segments).unwrap_or_default();
     let personality = Personality(exec.map_or(0, |exec| exec.personality));
-    let bottom_up = personality.contains(Personality::ADDR_COMPAT_LAYOUT);
-    let below_stack = rows.iter().filter(|row| stack.is_none_or(|stack| row.range.end <= stack.start));
-    let highest = below_stack.map(|row| row.range.end).max().unwrap_or_default();
-    let legacy_base = legacy_base(highest, limits, personality, guard_bytes);
+    let bottom_up =
+        placing.direction == Direction::Up || personality.contains(Personality::ADDR_COMPAT_LAYOUT);
+    let (mmap_base, mmap_legacy_base) = if bottom_up {
+        let base = lowest_placed(rows);
+        (base, base)
+    } else {
+        let bound = highest_base(limits, personality, placing.guard_bytes);
+        // Without a limit of the stack the program and its heap lie above.
+        let ends = rows.iter().map(|row| row.range.end).filter(|end| *end <= bound);
+        let base = ends.max().unwrap_or_default();
+        // Both ways begin at the same random distance from where they would.
+        (base, VirtAddr(UNMAPPED_BASE.0 + bound.0.saturating_sub(base.0)))
+    };
     Layout {
-        mmap_base: if bottom_up { legacy_base } else { highest },
-        mmap_legacy_base: legacy_base,
+        mmap_base,
+        mmap_legacy_base,
         bottom_up,
         start_brk,
         brk: heap.map_or(start_brk, |heap| heap.end),
@@ -106,18 +140,27 @@ pub(super) fn layout(exec: Option<&ExecEvent>, limits: &Limits, rows: &[MapRow],
     }
 }
 
-/// Where the search upwards begins, which moves with the same random number as the one downwards.
+/// Where the search upwards began: what exec placed first begins there. A program that is not linked to fixed addresses
+/// lies above all that, at two thirds of the addresses.
+///
+/// ```text
+/// program (fixed)  base: interpreter, vdso ...  program (moved) heap  stack
+///                  ^ a third and a random number
+/// ```
+fn lowest_placed(rows: &[MapRow]) -> VirtAddr {
+    let starts = rows.iter().map(|row| row.range.start);
+    starts.filter(|start| *start >= UNMAPPED_BASE).min().unwrap_or(UNMAPPED_BASE)
+}
+
+/// Where the search downwards begins where nothing is random: below a stack of the size that its limit allows.
 ///
 /// Linux: `arch/x86/mm/mmap.c: mmap_base`, `mmap_legacy_base`.
-fn legacy_base(mmap_base: VirtAddr, limits: &Limits, personality: Personality, guard_bytes: u64) -> VirtAddr {
-    const TASK_SIZE: u64 = 0x7fff_ffff_f000;
+fn highest_base(limits: &Limits, personality: Personality, guard_bytes: u64) -> VirtAddr {
     /// How far the stack's top is moved at random at most.
     const STACK_RANDOM: u64 = 0x3f_ffff << PAGE_SHIFT;
     let random = if personality.contains(Personality::ADDR_NO_RANDOMIZE) { 0 } else { STACK_RANDOM };
     let gap = limits.stack.soft.saturating_add(random + guard_bytes).clamp(128 << 20, TASK_SIZE / 6 * 5);
-    let highest = TASK_SIZE - gap;
-    let moved = highest.saturating_sub(mmap_base.0) & !(PAGE_SIZE - 1);
-    VirtAddr(VirtAddr(TASK_SIZE / 3).page_up_wrapping().0 + moved)
+    VirtAddr(TASK_SIZE - gap).page_up_wrapping()
 }
 
 /// A line of a kernel's map as the twin takes it over.
@@ -162,6 +205,8 @@ fn backing(row: &MapRow, known: VmFlags) -> Backing {
         mm::FileKind::Hugetlb
     } else if starts(b"/SYSV") {
         mm::FileKind::SysV
+    } else if *row.name == *NAMELESS_RING {
+        mm::FileKind::AioRing
     } else if starts(NAMELESS) || starts(b"/memfd:") || starts(b"/dev/shm/") {
         mm::FileKind::Shmem
     } else if starts(b"/dev/zero") {

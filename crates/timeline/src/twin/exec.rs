@@ -76,7 +76,7 @@ impl Twin {
             interpreter: interpreter.map(|loaded| file(loaded, ExecPlace::Anywhere)),
             stack: ExecStack { range: stack.range, prot: stack_prot(&program.image) },
             kernel: kernel_pages(rows, flags),
-            layout: layout(Some(exec), &limits, rows, shared.guard_bytes),
+            layout: layout(Some(exec), &limits, rows, shared.placing),
             settings: settings(Some(exec), inherited),
         };
         let input = Input { caps: shared.caps, ..Input::default() };

@@ -38,7 +38,7 @@ pub struct Shared {
     caps: mm::Caps,
     /// The pages that all processes of the machine have charged, where that was told.
     committed: Option<u64>,
-    guard_bytes: u64,
+    placing: adopt::Placing,
     /// What the first process inherits.
     inherited: Settings,
 }
@@ -61,10 +61,10 @@ impl Shared {
     /// Makes it for the machine and the user of a recording.
     pub fn new(header: &Header) -> Self {
         let profile = profile::of(&header.machine);
-        let guard_bytes = profile.guard_bytes();
+        let placing = profile::placing(&header.machine, &profile);
         let caps = profile::caps(header.run.capabilities);
         let inherited = profile::inherited(&header.run.settings);
-        Self { sys: System::new(profile), caps, committed: None, guard_bytes, inherited }
+        Self { sys: System::new(profile), caps, committed: None, placing, inherited }
     }
 
     /// What the first process of a recording inherits.

@@ -61,7 +61,7 @@ impl Shared {
         mut twins: Vec<Option<Parts>>,
     ) -> Option<(Self, Vec<Option<Twin>>)> {
         let profile = profile::of(&header.machine);
-        let guard_bytes = profile.guard_bytes();
+        let placing = profile::placing(&header.machine, &profile);
         let spaces = twins.iter_mut().flatten().map(|parts| std::mem::take(&mut parts.space)).collect();
         let (sys, spaces) = System::of_state(profile, state, spaces)?;
         let mut spaces = spaces.into_iter();
@@ -72,7 +72,7 @@ impl Shared {
         let twins = twins.into_iter().map(&mut twin).collect::<Option<_>>()?;
         let caps = profile::caps(header.run.capabilities);
         let inherited = profile::inherited(&header.run.settings);
-        Some((Self { sys, caps, committed: None, guard_bytes, inherited }, twins))
+        Some((Self { sys, caps, committed: None, placing, inherited }, twins))
     }
 }
 

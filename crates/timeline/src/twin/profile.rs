@@ -3,6 +3,8 @@
 use mm::{Caps, OvercommitMode, Profile, Settings, Thp};
 use recording::Machine;
 
+use super::adopt::{Direction, Placing};
+
 /// Makes the profile: what the header does not tell is the pinned kernel's default.
 pub(super) fn of(machine: &Machine) -> Profile {
     let mut profile = Profile::linux_6_18_x86_64();
@@ -42,6 +44,15 @@ pub(super) fn of(machine: &Machine) -> Profile {
     profile.options.anon_vma_name = has("config.ANON_VMA_NAME");
     profile.options.soft_dirty = has("config.MEM_SOFT_DIRTY");
     profile
+}
+
+/// What it says of where mappings go.
+///
+/// Linux: `arch/x86/mm/mmap.c: mmap_is_legacy`.
+pub(super) fn placing(machine: &Machine, profile: &Profile) -> Placing {
+    let is_legacy = sysctl(machine, "vm.legacy_va_layout").is_some_and(|text| text != "0");
+    let direction = if is_legacy { Direction::Up } else { Direction::Down };
+    Placing { guard_bytes: profile.guard_bytes(), direction }
 }
 
 /// Linux: `mm/util.c: vm_commit_limit`.

@@ -186,3 +186,18 @@ fn what_steers_memory_is_inherited() {
         Report::open(&scratch.path("recording.vmatlas")).assert_held();
     }
 }
+
+/// A program in each layout of a memory: up from a third of the addresses, below a stack of any size, with a page at 0.
+#[test]
+fn every_layout_is_predicted_and_held() {
+    let Some(program) = guest("layouts", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("layouts");
+        assert_eq!(predicted(&scratch, *user, &program), 9, "{user:?}");
+        let words = [vmatlas(), Path::new("record"), Path::new("-q"), Path::new("-o")];
+        let words = [&words[..], &[Path::new("recording.vmatlas"), Path::new("--"), &program]].concat();
+        let ran = Run::new(&scratch, words).user(*user).alone();
+        assert_eq!(ran.shell_status(), 0, "{}", ran.stderr);
+        Report::open(&scratch.path("recording.vmatlas")).assert_held();
+    }
+}
