@@ -1,35 +1,46 @@
-//! Descriptors of another process: copies of them, and whether two stand for the same open file.
+//! Descriptors of another thread, which need not be its process's: copies of them, and whether two stand for the same open
+//! file.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use abi::{Fd, Pid};
+use abi::{Errno, Fd, Tid};
 
 use crate::os_error::{OsError, OsResult};
 
 /// `KCMP_FILE`.
 const KCMP_FILE: libc::c_long = 0;
 
-/// Copies a descriptor of a process that this one may trace: both then stand for the same open file description.
+/// `PIDFD_THREAD`: from Linux 6.9 on.
+const PIDFD_THREAD: libc::c_int = libc::O_EXCL;
+
+/// Copies a descriptor of a thread that this one may trace: both then stand for the same open file description.
 ///
 /// # Errors
-/// `EBADF` where it is not open, `EPERM` or `ESRCH` where the process can't be traced or is gone.
-pub fn copy_of(pid: Pid, fd: Fd) -> OsResult<OwnedFd> {
-    // SAFETY: plain numbers; the kernel checks them.
-    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0, 0) };
-    let pidfd = owned("pidfd_open", pidfd)?;
+/// `EBADF` where it is not open, `EPERM` or `ESRCH` where the thread can't be traced or is gone, `EINVAL` where the kernel
+/// tells only of the first thread of a process, and it is another.
+pub fn copy_of(tid: Tid, fd: Fd) -> OsResult<OwnedFd> {
+    let pidfd = match pidfd(tid, PIDFD_THREAD) {
+        Err(error) if error.errno == Errno::EINVAL => pidfd(tid, 0),
+        opened => opened,
+    }?;
     // SAFETY: an open pidfd and plain numbers.
     let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd.0, 0) };
     owned("pidfd_getfd", copy)
 }
 
-/// Tells whether a descriptor of ours and one of another process stand for the same open file description.
+fn pidfd(tid: Tid, flags: libc::c_int) -> OsResult<OwnedFd> {
+    // SAFETY: plain numbers; the kernel checks them.
+    owned("pidfd_open", unsafe { libc::syscall(libc::SYS_pidfd_open, tid.0, flags) })
+}
+
+/// Tells whether a descriptor of ours and one of another thread stand for the same open file description.
 ///
 /// # Errors
 /// `EBADF` where the other is not open, `EPERM` or `ESRCH` as [`copy_of`].
-pub fn is_same_file(ours: &OwnedFd, pid: Pid, fd: Fd) -> OsResult<bool> {
+pub fn is_same_file(ours: &OwnedFd, tid: Tid, fd: Fd) -> OsResult<bool> {
     let own = std::process::id();
     // SAFETY: plain numbers; the kernel checks them.
-    let order = unsafe { libc::syscall(libc::SYS_kcmp, own, pid.0, KCMP_FILE, ours.as_raw_fd(), fd.0) };
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, own, tid.0, KCMP_FILE, ours.as_raw_fd(), fd.0) };
     if order < 0 { Err(OsError::last("kcmp")) } else { Ok(order == 0) }
 }
 
@@ -50,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_second_open_is_another_description() {
-        let me = Pid(std::process::id().cast_signed());
+        let me = Tid(std::process::id().cast_signed());
         let [a, b] = [(); 2].map(|()| File::open("/proc/self/maps").expect("our own"));
         let fd = |file: &File| Fd(file.as_raw_fd());
         let copy = match copy_of(me, fd(&a)) {
@@ -59,6 +70,6 @@ mod tests {
         };
         assert_eq!(is_same_file(&copy, me, fd(&a)), Ok(true));
         assert_eq!(is_same_file(&copy, me, fd(&b)), Ok(false));
-        assert_eq!(copy_of(me, Fd(-1)).map_err(|error| error.errno).err(), Some(abi::Errno::EBADF));
+        assert_eq!(copy_of(me, Fd(-1)).map_err(|error| error.errno).err(), Some(Errno::EBADF));
     }
 }

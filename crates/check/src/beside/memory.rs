@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Call, MapFlags, Pid, Resource, Rlimit, VirtAddr};
+use abi::{AddrRange, Call, MapFlags, Pid, RemapFlags, Resource, Rlimit, VirtAddr};
 use mm::{DescriptionId, Settings};
-use recording::{ExecEvent, MapRow, MmId};
+use recording::{CallInput, ExecEvent, MapRow, MmId};
 use timeline::twin::{Corrected, Shared, Told, Twin};
 use timeline::{Difference, compare, touched};
 
@@ -121,29 +121,36 @@ impl Memory {
         if known { Known::Yes } else { Known::No }
     }
 
-    /// The descriptions of files that will have no mapping left if a call does what it asks for.
-    pub fn gone_after(&self, call: Call) -> Vec<u64> {
+    /// The descriptions of files that will have no mapping left after a call, as the twin says: a call that is refused
+    /// leaves them theirs, and one that maps a file anew keeps that file's.
+    pub fn gone_after(&self, shared: &Shared, call: Call, input: &CallInput) -> Vec<u64> {
         let unmapped = match call {
-            Call::Munmap { addr, len } => AddrRange::from_len(addr, len),
+            Call::Munmap { addr, len } => [AddrRange::from_len(addr, len), None],
             Call::Mmap { addr, len, flags, .. } if flags.contains(MapFlags::FIXED) => {
-                AddrRange::from_len(addr, len)
+                [AddrRange::from_len(addr, len), None]
             }
-            _ => None,
+            Call::Mremap { addr, old_len, new_len, flags, new_addr } => {
+                let to = AddrRange::from_len(new_addr, new_len);
+                [AddrRange::from_len(addr, old_len), to.filter(|_| flags.contains(RemapFlags::FIXED))]
+            }
+            _ => [None, None],
         };
-        let Some(range) = unmapped else { return Vec::new() };
-        let known = |vma: &mm::Vma| match vma.backing.file()?.description {
-            DescriptionId::Known(id) => Some(id),
-            _ => None,
-        };
-        let space = self.twin.space();
-        let mut gone: Vec<u64> =
-            space.vmas_in(range).filter(|vma| range.covers(vma.range)).filter_map(known).collect();
+        let ranges = unmapped.into_iter().flatten();
+        let vmas = ranges.flat_map(|range| self.twin.space().vmas_in(range));
+        let mut gone: Vec<u64> = vmas.filter_map(description).collect();
         if !gone.is_empty() {
-            let stays = space.vmas().filter(|vma| !range.covers(vma.range)).filter_map(known);
-            let stays: HashSet<u64> = stays.collect();
-            gone.retain(|id| !stays.contains(id));
+            // Costs nothing by size: what the call then changes is copied.
+            let mut after = self.twin.clone();
+            after.call(&mut shared.clone(), call, input, Told::Nothing);
+            let stay: HashSet<u64> = after.space().vmas().filter_map(description).collect();
+            gone.retain(|id| !stay.contains(id));
         }
         gone
+    }
+
+    /// The descriptions of files that have a mapping.
+    pub fn descriptions(&self) -> HashSet<u64> {
+        self.twin.space().vmas().filter_map(description).collect()
     }
 
     /// Takes the kernel's map over after something that is not modelled.
@@ -360,5 +367,13 @@ impl Memory {
             self.twin.learn_anonymous(shared, range);
         }
         Ok(())
+    }
+}
+
+/// The number of the open file description behind a mapping, where it was told.
+fn description(vma: &mm::Vma) -> Option<u64> {
+    match vma.backing.file()?.description {
+        DescriptionId::Known(id) => Some(id),
+        DescriptionId::Nameless(_) | DescriptionId::Unknown(_) => None,
     }
 }

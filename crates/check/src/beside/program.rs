@@ -56,6 +56,13 @@ struct Beside {
 }
 
 impl Beside {
+    /// Closes the copies of descriptions of which a call unmaps the last mapping, unless another call is about to map it.
+    fn let_go(&mut self, shared: &Shared, call: abi::Call, input: &CallInput) {
+        let mut gone = self.memory.gone_after(shared, call, input);
+        gone.retain(|id| self.under_way.values().all(|other| description(&other.input) != Some(*id)));
+        self.descriptions.let_go(&gone);
+    }
+
     /// Where pages may come or go by calls that are not over.
     fn open_pages<'a>(
         &self,
@@ -259,7 +266,11 @@ impl Program {
             self.found.diverge(Divergence::of_no_call(pid, tid, at_call));
             return Ok(());
         };
-        let descriptions = parent.descriptions.fork();
+        let mut descriptions = parent.descriptions.fork();
+        let mut mapped = memory.descriptions();
+        // A call that is under way may have mapped one already.
+        mapped.extend(parent.under_way.values().filter_map(|call| description(&call.input)));
+        descriptions.keep(&mapped);
         let mut child = Beside { memory, descriptions, under_way: HashMap::new() };
         let open = OpenCalls::UnderWay(&parent.under_way);
         child.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
@@ -358,10 +369,10 @@ impl Program {
         if let CallInput::File(file) = &mut input {
             self.shared.set_file_size(file.id, file.bytes);
             if let Some(fd) = descriptor(event) {
-                file.description = beside.descriptions.identify(at.pid, fd, file.id);
+                file.description = beside.descriptions.identify(at.tid, fd, file.id);
             }
         }
-        beside.descriptions.let_go(beside.memory.gone_after(event.call));
+        beside.let_go(&self.shared, event.call, &input);
         // Its own pages are as they were before it.
         let looked = self.look(caller, at.mm, None);
         if let Some(beside) = self.memories.get_mut(&at.mm) {
@@ -389,6 +400,11 @@ impl Program {
         let brk = beside.memory.brk();
         let ending = Ending { caller, done: done.clone(), kernel, others: &mut beside.under_way };
         beside.memory.leave(&mut self.shared, &mut self.found, ending, self.every)?;
+        if let Some(refused) = description(&done.input).filter(|_| kernel < 0)
+            && !beside.memory.descriptions().contains(&refused)
+        {
+            beside.descriptions.let_go(&[refused]);
+        }
         // What others touched until now, they touched during it.
         beside.under_way.insert(at.tid, done);
         self.look_after(caller, at.mm, kernel, brk)
@@ -412,6 +428,14 @@ impl Program {
 /// Tells whether an error says that there is no such process, or no memory of it, any more.
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(i32::from(Errno::ESRCH.0))
+}
+
+/// The number of the open file description that a call maps, where it could be told.
+fn description(input: &CallInput) -> Option<u64> {
+    match input {
+        CallInput::File(file) if file.description != 0 => Some(file.description),
+        _ => None,
+    }
 }
 
 fn descriptor(event: &CallEvent) -> Option<abi::Fd> {

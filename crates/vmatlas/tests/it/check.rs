@@ -16,6 +16,7 @@ const GUESTS: &[&str] = &[
     "alt_stack",
     "clone3_thread",
     "deleted_file",
+    "descriptions",
     "edges",
     "exec_from_thread",
     "exec_self",
@@ -25,6 +26,7 @@ const GUESTS: &[&str] = &[
     "hello",
     "huge_pages",
     "huge_zeroes",
+    "layouts",
     "leftover",
     "locks",
     "memfd",
@@ -71,6 +73,22 @@ fn no_guest_diverges() {
             let count = |name: &str| report[name].as_u64().expect("a count");
             assert!(count("calls") > 5 && count("maps_compared") + count("ranges_compared") > 5, "{name}");
         }
+    }
+}
+
+/// The copies by which open files are told apart are no more than the mappings keep anyway: locks go when they would, pipes
+/// end.
+#[test]
+fn a_program_sees_its_open_files_as_it_does_alone() {
+    let Some(program) = guest("descriptions", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("check-descriptions");
+        let alone = Run::new(&scratch, [&program]).user(*user).alone();
+        let words = [vmatlas(), Path::new("check"), Path::new("--"), &program];
+        let checked = Run::new(&scratch, words).user(*user).alone();
+        assert_eq!((alone.shell_status(), checked.shell_status()), (0, 0), "{}", checked.stderr);
+        assert_eq!(alone.stdout, checked.stdout, "{user:?}");
+        assert!(alone.stdout.contains("locks moved over yes free yes"), "{}", alone.stdout);
     }
 }
 
