@@ -79,6 +79,12 @@ pub trait Observer {
         let _ = (at, call);
     }
 
+    /// A thread stands before a call that copies its memory for a child (only with [`CallSource::TwoStops`]). The child's
+    /// event follows, unless the call fails.
+    fn forking(&mut self, at: At) {
+        let _ = at;
+    }
+
     /// Descriptors on whose readability [`Observer::tick`] is to be called early.
     fn wake_ups(&self) -> Vec<BorrowedFd<'_>> {
         Vec::new()

@@ -14,12 +14,18 @@ pub const NR_SECCOMP: u32 = 317;
 pub const NR_PRCTL: u32 = 157;
 /// `PR_SET_SECCOMP`.
 pub const PR_SET_SECCOMP: u32 = 22;
+/// `fork`'s number on x86-64.
+pub const NR_FORK: u32 = 57;
+/// `fork`'s number on i386.
+pub const NR_FORK_I386: u32 = 2;
 /// `clone`'s number on x86-64.
 pub const NR_CLONE: u32 = 56;
 /// `clone`'s number on i386.
 pub const NR_CLONE_I386: u32 = 120;
 /// `clone3`'s number on either.
 pub const NR_CLONE3: u32 = 435;
+/// `CLONE_VM`: the child has its maker's memory.
+pub const CLONE_VM: u32 = 0x100;
 /// `CLONE_UNTRACED`: the child is not to have its maker's tracer.
 pub const CLONE_UNTRACED: u32 = 0x80_0000;
 
@@ -44,7 +50,8 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 pub enum Action {
     /// Waits for the listener's answer.
     Notify,
-    /// Stops for the tracer. So does what may make a thread that has none: its memory calls would fail.
+    /// Stops for the tracer. So does what may copy memory, and what may make a thread without a tracer: its memory calls
+    /// would fail.
     Trace,
 }
 
@@ -90,7 +97,7 @@ pub fn program(action: Action) -> Vec<Instruction> {
     }
     let sets_filter = When::In { arg: 0, values: &[libc::SECCOMP_SET_MODE_FILTER] };
     native.extend(guarded(NR_SECCOMP, &test(sets_filter, stop)));
-    native.extend(untraced(action, NR_CLONE, stop));
+    native.extend(spawns(action, NR_FORK, NR_CLONE, stop));
     native.push(plain(RETURN, ALLOW));
 
     let mut foreign = vec![plain(LOAD, OFFSET_NR)];
@@ -102,7 +109,7 @@ pub fn program(action: Action) -> Vec<Instruction> {
     for nr in I386_ONLY {
         foreign.extend(guarded(nr, &test(When::Always, stop)));
     }
-    foreign.extend(untraced(action, NR_CLONE_I386, stop));
+    foreign.extend(spawns(action, NR_FORK_I386, NR_CLONE_I386, stop));
     foreign.push(plain(RETURN, ALLOW));
 
     // A conditional jump reaches 255 instructions only: the long way round is an unconditional one.
@@ -113,13 +120,21 @@ pub fn program(action: Action) -> Vec<Instruction> {
     program
 }
 
-/// Stops where a thread without the tracer may be made. `clone3` has its flags in memory, where no filter looks.
-fn untraced(action: Action, nr_clone: u32, stop: u32) -> Vec<Instruction> {
+/// Stops where memory may be copied, or a thread without the tracer made. `clone3` has its flags in memory, where no
+/// filter looks.
+fn spawns(action: Action, nr_fork: u32, nr_clone: u32, stop: u32) -> Vec<Instruction> {
     if action == Action::Notify {
         return Vec::new();
     }
-    let asks_for_it = When::Masked { arg: 0, mask: CLONE_UNTRACED, value: CLONE_UNTRACED };
-    let mut block = guarded(nr_clone, &test(asks_for_it, stop));
+    let mut block = guarded(nr_fork, &test(When::Always, stop));
+    let passes = [
+        plain(LOAD, low(0)),
+        plain(AND, CLONE_VM | CLONE_UNTRACED),
+        jump(JUMP_EQUAL, CLONE_VM, 0, 1),
+        plain(RETURN, ALLOW),
+        plain(RETURN, stop),
+    ];
+    block.extend(guarded(nr_clone, &passes));
     block.extend(guarded(NR_CLONE3, &test(When::Always, stop)));
     block
 }
@@ -254,16 +269,21 @@ mod tests {
     }
 
     #[test]
-    fn threads_without_the_tracer_are_made_under_its_eyes() {
+    fn memory_is_copied_and_threads_without_the_tracer_are_made_under_its_eyes() {
         let native = |nr, flags| (ARCH_X86_64, nr, flags);
         let foreign = |nr, flags| (ARCH_I386, nr, flags);
         let untraced = u64::from(CLONE_UNTRACED);
         for ((arch, nr, flags), expected) in [
             (native(NR_CLONE, untraced | 0x100), true),
             (native(NR_CLONE, 0x100), false),
+            (native(NR_CLONE, 17), true),
+            (native(NR_FORK, 0), true),
+            (native(58, 0), false),
             (native(NR_CLONE3, 0), true),
             (foreign(NR_CLONE_I386, untraced), true),
-            (foreign(NR_CLONE_I386, 17), false),
+            (foreign(NR_CLONE_I386, 0x100), false),
+            (foreign(NR_CLONE_I386, 17), true),
+            (foreign(NR_FORK_I386, 0), true),
         ] {
             let args = [flags, 0, 0, 0, 0, 0];
             let stops = run(&program(Action::Trace), arch, nr, args) == libc::SECCOMP_RET_TRACE;

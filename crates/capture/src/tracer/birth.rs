@@ -4,6 +4,7 @@ use std::path::Path;
 
 use abi::{Pid, Tid, VirtAddr};
 use recording::{Body, Reason, SpawnEvent, SpawnKind};
+use sys::filter::{CLONE_VM, NR_CLONE, NR_CLONE3, NR_FORK};
 use sys::ptrace::{self, OnTracerDeath, Registers};
 use sys::{memory, process, signals};
 
@@ -11,12 +12,8 @@ use super::Tracer;
 use super::threads::Memory;
 use crate::observer::Observer;
 
-const NR_CLONE: u64 = 56;
-const NR_FORK: u64 = 57;
-const NR_VFORK: u64 = 58;
-const NR_CLONE3: u64 = 435;
+const NR_VFORK: u32 = 58;
 
-const CLONE_VM: u64 = 0x100;
 const CLONE_VFORK: u64 = 0x4000;
 const CLONE_THREAD: u64 = 0x1_0000;
 
@@ -38,6 +35,7 @@ impl<O: Observer> Tracer<O> {
             }
         }
         self.go_on(parent, 0);
+        self.end_fork(parent);
     }
 
     fn add_child(&mut self, parent: Tid, child: Tid, kind: SpawnKind) {
@@ -110,9 +108,9 @@ impl<O: Observer> Tracer<O> {
 /// How a child was made: by the arguments of the call its maker stands in, else by what the two share.
 fn kind_of(parent: Tid, child: Tid) -> SpawnKind {
     let flags = match ptrace::registers(parent) {
-        Ok(Registers::X86_64 { nr, args, .. }) => match nr {
+        Ok(Registers::X86_64 { nr, args, .. }) => match nr as u32 {
             NR_FORK => Some(0),
-            NR_VFORK => Some(CLONE_VM | CLONE_VFORK),
+            NR_VFORK => Some(u64::from(CLONE_VM) | CLONE_VFORK),
             NR_CLONE => Some(args[0]),
             NR_CLONE3 => memory::read_words(parent, VirtAddr(args[0]), 1).map(|words| words[0]),
             _ => None,
@@ -121,7 +119,7 @@ fn kind_of(parent: Tid, child: Tid) -> SpawnKind {
     };
     match flags {
         Some(flags) if flags & CLONE_THREAD != 0 => SpawnKind::Thread,
-        Some(flags) if flags & CLONE_VM == 0 => SpawnKind::Fork,
+        Some(flags) if flags & u64::from(CLONE_VM) == 0 => SpawnKind::Fork,
         Some(flags) if flags & CLONE_VFORK != 0 => SpawnKind::Vfork,
         Some(_) => SpawnKind::SharedMemory,
         None if Path::new(&format!("/proc/{parent}/task/{child}")).exists() => SpawnKind::Thread,

@@ -6,9 +6,11 @@
 
 use abi::{Tid, VirtAddr};
 use recording::SpawnKind;
-use sys::filter::{ARCH_I386, ARCH_X86_64, CLONE_UNTRACED, NR_CLONE, NR_CLONE_I386, NR_CLONE3, X32_BIT};
-use sys::ptrace::{self, Until};
-use sys::{OsResult, memory};
+use sys::filter::{
+    ARCH_I386, ARCH_X86_64, CLONE_UNTRACED, CLONE_VM, NR_CLONE, NR_CLONE_I386, NR_CLONE3, NR_FORK,
+    NR_FORK_I386, X32_BIT,
+};
+use sys::{OsResult, memory, ptrace};
 
 use super::Tracer;
 use super::calls::Raw;
@@ -31,12 +33,17 @@ enum Place {
     Register { arch: u32 },
     /// In memory, to which the first argument points.
     Memory(VirtAddr),
+    /// Nowhere: the call's number says all.
+    Number,
 }
 
 impl SpawnFlags {
     /// Reads those of a call; `None` if it is another, or its memory can't be read: then it fails.
-    fn of(tid: Tid, Raw { arch, nr, args }: Raw) -> Option<Self> {
+    pub(super) fn of(tid: Tid, Raw { arch, nr, args }: Raw) -> Option<Self> {
         match (arch, nr & !X32_BIT) {
+            (ARCH_X86_64, NR_FORK) | (ARCH_I386, NR_FORK_I386) => {
+                Some(Self { flags: 0, place: Place::Number })
+            }
             (ARCH_X86_64 | ARCH_I386, NR_CLONE3) => {
                 let addr = VirtAddr(args[0]);
                 let flags = *memory::read_words(tid, addr, 1)?.first()?;
@@ -49,7 +56,12 @@ impl SpawnFlags {
         }
     }
 
-    fn is_untraced(self) -> bool {
+    /// Whether the child has a copy of its maker's memory.
+    pub(super) fn copy_memory(self) -> bool {
+        self.flags & u64::from(CLONE_VM) == 0
+    }
+
+    fn are_untraced(self) -> bool {
         self.flags & u64::from(CLONE_UNTRACED) != 0
     }
 
@@ -61,25 +73,21 @@ impl SpawnFlags {
         match self.place {
             Place::Register { arch } => ptrace::set_first_argument(tid, arch, self.flags),
             Place::Memory(addr) => memory::write_word(tid, addr, self.flags),
+            Place::Number => Ok(()),
         }
     }
 }
 
 impl<O: Observer> Tracer<O> {
-    /// The filter has stopped a thread before a call that may make another; tells whether it was that.
-    pub(super) fn stands_before_spawn(&mut self, tid: Tid, raw: Raw) -> bool {
-        let Some(flags) = SpawnFlags::of(tid, raw) else { return false };
-        if !flags.is_untraced() {
-            self.go_on(tid, 0);
-        } else if flags.take_away(tid).is_ok() {
-            self.spawn_flags.insert(tid, flags);
-            // Until the child is told, or the call has failed. Killed meanwhile: its end is told by the next wait.
-            let _ = ptrace::resume(tid, Until::Syscall, 0);
-        } else {
-            self.tell(&Message::Trouble(FAILED.into()));
-            self.go_on(tid, 0);
+    /// A thread is about to make another, which is to be traced as well.
+    pub(super) fn begin_spawn(&mut self, tid: Tid, flags: SpawnFlags) {
+        if !flags.are_untraced() {
+            return;
         }
-        true
+        match flags.take_away(tid) {
+            Ok(()) => drop(self.spawn_flags.insert(tid, flags)),
+            Err(_) => self.tell(&Message::Trouble(FAILED.into())),
+        }
     }
 
     /// A thread has made another: neither is to see what was changed.

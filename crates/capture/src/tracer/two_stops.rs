@@ -1,4 +1,4 @@
-//! Memory calls that stop the thread at entry and at exit.
+//! Memory calls that stop the thread at entry and at exit, and forks, which copy a memory between the two.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,6 +8,7 @@ use sys::ptrace::{self, SyscallStop, Until};
 
 use super::Tracer;
 use super::calls::{Meaning, Raw};
+use super::spawn_flags::SpawnFlags;
 use crate::input;
 use crate::observer::{At, Observer, Order};
 
@@ -38,7 +39,15 @@ pub(super) struct TwoStops {
 struct Inside {
     mm: MmId,
     order: Order,
-    call: CallEvent,
+    what: What,
+}
+
+/// What a thread is inside of.
+#[derive(Debug)]
+enum What {
+    Call(CallEvent),
+    /// Its memory is being copied.
+    Fork,
 }
 
 #[derive(Debug)]
@@ -63,7 +72,8 @@ impl<O: Observer> Tracer<O> {
     /// Threads known to be inside a call of this memory.
     pub(super) fn inside_calls(&self, mm: MmId) -> impl Iterator<Item = Tid> {
         let inside = self.two_stops.inside.iter();
-        inside.filter(move |(_, inside)| inside.mm == mm).map(|(tid, _)| *tid)
+        let is_call = move |inside: &Inside| inside.mm == mm && matches!(inside.what, What::Call(_));
+        inside.filter(move |(_, inside)| is_call(inside)).map(|(tid, _)| *tid)
     }
 
     /// The filter has stopped a thread before its call.
@@ -74,7 +84,14 @@ impl<O: Observer> Tracer<O> {
             return;
         };
         let raw = Raw { arch, nr: nr as u32, args };
-        if self.stands_before_spawn(tid, raw) {
+        if let Some(flags) = SpawnFlags::of(tid, raw) {
+            if flags.copy_memory() {
+                self.wait_or_enter(tid, mm, raw);
+            } else {
+                self.begin_spawn(tid, flags);
+                // Until the child is told, or the call has failed. Killed meanwhile: its end is told by the next wait.
+                let _ = ptrace::resume(tid, Until::Syscall, 0);
+            }
             return;
         }
         match raw.meaning() {
@@ -85,21 +102,21 @@ impl<O: Observer> Tracer<O> {
                 self.emit(tid, mm, body);
                 self.go_on(tid, 0);
             }
-            Meaning::Memory(_) => {
-                let since_ns = sys::clock::monotonic_ns();
-                let waiting = Waiting { tid, mm, since_ns, raw };
-                if self.two_stops.turns == Turns::Taken && self.two_stops.is_busy(mm) {
-                    self.two_stops.waiting.push_back(waiting);
-                } else {
-                    self.enter(&waiting);
-                }
-            }
+            Meaning::Memory(_) => self.wait_or_enter(tid, mm, raw),
+        }
+    }
+
+    fn wait_or_enter(&mut self, tid: Tid, mm: MmId, raw: Raw) {
+        let waiting = Waiting { tid, mm, since_ns: sys::clock::monotonic_ns(), raw };
+        if self.two_stops.turns == Turns::Taken && self.two_stops.is_busy(mm) {
+            self.two_stops.waiting.push_back(waiting);
+        } else {
+            self.enter(&waiting);
         }
     }
 
     fn enter(&mut self, waiting: &Waiting) {
         let Waiting { tid, mm, raw, .. } = *waiting;
-        let Meaning::Memory(call) = raw.meaning() else { return };
         // One that was killed while it waited stands before its end by now, which is told by the next wait.
         if !matches!(ptrace::syscall_stop(tid), Ok(SyscallStop::Entry { .. })) {
             return;
@@ -110,25 +127,40 @@ impl<O: Observer> Tracer<O> {
                 other.order = Order::Uncertain;
             });
         }
-        // Read now and not when the thread came: what another call has changed meanwhile counts.
-        let input = input::read(tid, call, &self.threads, &mut self.mounts);
-        let call = CallEvent { call, result: CallResult::Unseen, input, stack: None };
-        if let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) {
-            self.observer.entered(At { tid, pid, mm, order }, &call);
-        }
-        if let Some(memory) = self.threads.memory_mut(mm) {
-            memory.calls += 1;
-        }
+        let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) else { return };
+        let at = At { tid, pid, mm, order };
+        let what = if let Meaning::Memory(call) = raw.meaning() {
+            // Read now and not when the thread came: what another call has changed meanwhile counts.
+            let input = input::read(tid, call, &self.threads, &mut self.mounts);
+            let call = CallEvent { call, result: CallResult::Unseen, input, stack: None };
+            self.observer.entered(at, &call);
+            if let Some(memory) = self.threads.memory_mut(mm) {
+                memory.calls += 1;
+            }
+            What::Call(call)
+        } else {
+            if let Some(flags) = SpawnFlags::of(tid, raw) {
+                self.begin_spawn(tid, flags);
+            }
+            self.observer.forking(at);
+            What::Fork
+        };
         if ptrace::resume(tid, Until::Syscall, 0).is_ok() {
-            self.two_stops.inside.insert(tid, Inside { mm, order, call });
+            self.two_stops.inside.insert(tid, Inside { mm, order, what });
         }
     }
 
     /// A thread stands behind its call.
     pub(super) fn stands_behind_call(&mut self, tid: Tid) {
-        let Some(Inside { mm, order, mut call }) = self.two_stops.inside.remove(&tid) else {
-            self.put_back(tid);
+        // If it was to make a thread, that has failed.
+        self.put_back(tid);
+        let Some(Inside { mm, order, what }) = self.two_stops.inside.remove(&tid) else {
             self.go_on(tid, 0);
+            return;
+        };
+        let What::Call(mut call) = what else {
+            self.go_on(tid, 0);
+            self.next_turn(mm);
             return;
         };
         if let Ok(SyscallStop::Exit { result }) = ptrace::syscall_stop(tid) {
@@ -145,17 +177,29 @@ impl<O: Observer> Tracer<O> {
     /// A thread ends, whatever it stood in or waited for; `result` is what its call answered, if that is known.
     pub(super) fn end_call(&mut self, tid: Tid, result: Option<i64>) {
         self.two_stops.waiting.retain(|waiting| waiting.tid != tid);
-        if let Some(Inside { mm, mut call, .. }) = self.two_stops.inside.remove(&tid) {
-            match result {
+        if let Some(Inside { mm, what, .. }) = self.two_stops.inside.remove(&tid) {
+            match (what, result) {
                 // What stands there until a call is made: it was not.
-                Some(NOT_MADE) => {}
-                Some(result) => {
+                (What::Fork, _) | (What::Call(_), Some(NOT_MADE)) => {}
+                (What::Call(mut call), Some(result)) => {
                     call.result = CallResult::Seen(result);
                     self.emit(tid, mm, Body::Call(call));
                 }
                 // It was let go after it had been killed, and its last stop with it.
-                None => self.emit(tid, mm, Body::Lost { source: LossSource::Calls, count: 1 }),
+                (What::Call(_), None) => {
+                    self.emit(tid, mm, Body::Lost { source: LossSource::Calls, count: 1 });
+                }
             }
+            self.next_turn(mm);
+        }
+    }
+
+    /// A thread that was about to copy its memory has done so, or never will.
+    pub(super) fn end_fork(&mut self, tid: Tid) {
+        let inside = &mut self.two_stops.inside;
+        if inside.get(&tid).is_some_and(|inside| matches!(inside.what, What::Fork))
+            && let Some(Inside { mm, .. }) = inside.remove(&tid)
+        {
             self.next_turn(mm);
         }
     }

@@ -22,6 +22,7 @@ const GUESTS: &[&str] = &[
     "exec_self",
     "exit_group_busy",
     "fork",
+    "fork_beside",
     "grows_down",
     "hello",
     "huge_pages",
