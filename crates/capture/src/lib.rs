@@ -33,6 +33,7 @@ mod writing;
 
 pub use command::{Command, CommandError};
 pub use front::{Ended, How, RunError, end_as};
+pub use input::file_kind;
 pub use observer::{At, Crashes, Observer, Order, Start};
 pub use output::{Output, Overwrite};
 pub use recorder::{CommandLine, RecordOptions, Stacks};

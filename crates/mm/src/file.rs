@@ -22,6 +22,8 @@ pub enum DescriptionId {
     Nameless(u64),
     /// Not known: taken as one for each file.
     Unknown(FileId),
+    /// That of a file which no mapping keeps ([`FileKind::Overlay`]).
+    NeverMapped,
 }
 
 /// An open file as a mapping sees it.
@@ -44,6 +46,19 @@ pub struct MapFile {
 }
 
 impl MapFile {
+    /// Returns the file that a new mapping is compared with its neighbours by: while it is made, a mapping of overlayfs
+    /// has overlayfs's own file, and afterwards the one behind it.
+    ///
+    /// Linux: `fs/backing-file.c: backing_file_mmap`, which `mm/vma.c: __mmap_region` comes to after it tried to merge.
+    pub(crate) fn while_mapped_anew(self: &Arc<Self>) -> Arc<Self> {
+        match self.kind {
+            FileKind::Overlay => {
+                Arc::new(Self { description: DescriptionId::NeverMapped, ..Self::clone(self) })
+            }
+            _ => Arc::clone(self),
+        }
+    }
+
     /// Returns a regular file that is open for reading and writing.
     pub fn regular(file: FileId, bytes: u64) -> Self {
         Self {
@@ -65,6 +80,8 @@ pub enum FileKind {
     Regular,
     /// A regular file of any other file system.
     RegularOther,
+    /// A file of overlayfs: its mappings show it, and have the file of another file system behind it.
+    Overlay,
     /// tmpfs, memfd, POSIX shared memory, shared anonymous memory.
     Shmem,
     /// A System V segment.

@@ -52,7 +52,7 @@ columns! {
 /// The columns of calls' arguments follow the named ones: six for each row of `abi::table::ROWS`.
 const CALL_ARGS: usize = NAMES.len();
 /// Columns a block may have.
-const COUNT: usize = CALL_ARGS + 6 * 64 + 2;
+const COUNT: usize = CALL_ARGS + 6 * 64 + 3;
 
 /// A column by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,9 +66,11 @@ impl From<Col> for ColumnNo {
 
 impl ColumnNo {
     /// Of huge pages, how much was looked at. It stands behind all others: those of calls' arguments keep their numbers.
-    pub(crate) const HUGE_LOOKED_AT: Self = Self(COUNT - 2);
+    pub(crate) const HUGE_LOOKED_AT: Self = Self(COUNT - 3);
     /// Of that, how much holds only zeros.
-    pub(crate) const HUGE_ZEROS: Self = Self(COUNT - 1);
+    pub(crate) const HUGE_ZEROS: Self = Self(COUNT - 2);
+    /// Of a file in the dictionary, what it is exactly.
+    pub(crate) const FILE_EXACT: Self = Self(COUNT - 1);
 
     /// The column of argument `arg` (0 to 5) of the call in row `row` of the table of calls.
     pub(crate) fn of_call(row: usize, arg: usize) -> Self {
@@ -231,8 +233,8 @@ impl ColumnsIn {
     }
 
     /// Tells whether the column holds nothing more.
-    pub(crate) fn is_at_end(&self, col: Col) -> bool {
-        let column = self.columns[col as usize];
+    pub(crate) fn is_at_end(&self, col: impl Into<ColumnNo>) -> bool {
+        let column = self.columns[col.into().0];
         column.at == column.end
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use abi::{DevId, FileId, VirtAddr};
 
-use crate::columns::{Col, ColumnsIn, ColumnsOut};
+use crate::columns::{Col, ColumnNo, ColumnsIn, ColumnsOut};
 use crate::error::Malformed;
 use crate::event::{Bytes, FileKind, FileRef, OpenMode, StackId};
 
@@ -19,6 +19,7 @@ struct FileEntry {
     mode: OpenMode,
     seals: u32,
     noexec: bool,
+    append_only: bool,
 }
 
 /// The dictionaries of a file being written.
@@ -59,14 +60,22 @@ impl DictionaryOut {
 
     /// The number of a file, its size and description apart.
     pub(crate) fn file(&mut self, file: &FileRef) -> u32 {
-        let FileRef { path, id, bytes: _, kind, mode, description: _, seals, noexec } = file;
-        let path = self.text(path);
-        let entry = FileEntry { path, id: *id, kind: *kind, mode: *mode, seals: *seals, noexec: *noexec };
+        let FileRef { path, id, bytes: _, kind, mode, description: _, seals, noexec, append_only } = file;
+        let entry = FileEntry {
+            path: self.text(path),
+            id: *id,
+            kind: *kind,
+            mode: *mode,
+            seals: *seals,
+            noexec: *noexec,
+            append_only: *append_only,
+        };
         if let Some(&no) = self.files.get(&entry) {
             return no;
         }
         let no = self.files.len() as u32;
-        self.fresh.put(Col::DictFile, u64::from(path));
+        self.fresh.put(Col::DictFile, u64::from(entry.path));
+        self.fresh.put(ColumnNo::FILE_EXACT, exact(&entry));
         for word in words_of(&entry) {
             self.fresh.put(Col::DictFileWord, word);
         }
@@ -112,7 +121,7 @@ fn words_of(entry: &FileEntry) -> [u64; 5] {
     let mode = entry.mode;
     let bits = [mode.read, mode.write, mode.append, mode.path_only, entry.noexec];
     let bits = bits.iter().enumerate().fold(0, |sum, (at, &bit)| sum | u64::from(bit) << at);
-    let kind = entry.kind as u64;
+    let kind = entry.kind.plain() as u64;
     [
         u64::from(entry.id.dev.major),
         u64::from(entry.id.dev.minor),
@@ -120,6 +129,11 @@ fn words_of(entry: &FileEntry) -> [u64; 5] {
         kind << 5 | bits,
         u64::from(entry.seals),
     ]
+}
+
+/// The kind by its number among all, and what only readers since format 1.4 know.
+fn exact(entry: &FileEntry) -> u64 {
+    (entry.kind as u64) << 1 | u64::from(entry.append_only)
 }
 
 /// The dictionaries of a file being read, as far as its blocks have been seen.
@@ -166,17 +180,24 @@ impl DictionaryIn {
         let path = self.text(columns.get(Col::DictFile)?)?;
         let mut word = || columns.get(Col::DictFileWord);
         let (major, minor, ino, kind, seals) = (word()?, word()?, word()?, word()?, word()?);
+        // Recordings before format 1.4 have the plain kind only.
+        let exact = match columns.is_at_end(ColumnNo::FILE_EXACT) {
+            true => 0,
+            false => columns.get(ColumnNo::FILE_EXACT)?,
+        };
+        let plain = file_kind(kind >> 5).ok_or(Malformed("a file is of an unknown kind"))?;
         let narrow = |word| u32::try_from(word).map_err(|_| Malformed("a device or seal is too large"));
         let bit = |at: u32| kind >> at & 1 == 1;
         Ok(FileRef {
             path,
             id: FileId { dev: DevId { major: narrow(major)?, minor: narrow(minor)? }, ino },
             bytes: 0,
-            kind: file_kind(kind >> 5)?,
+            kind: file_kind(exact >> 1).filter(|exact| exact.plain() == plain).unwrap_or(plain),
             mode: OpenMode { read: bit(0), write: bit(1), append: bit(2), path_only: bit(3) },
             description: 0,
             seals: narrow(seals)?,
             noexec: bit(4),
+            append_only: exact & 1 == 1,
         })
     }
 
@@ -213,11 +234,8 @@ fn read_chains(payload: &[u8]) -> Result<Vec<Arc<[VirtAddr]>>, Malformed> {
     Ok(chains)
 }
 
-fn file_kind(word: u64) -> Result<FileKind, Malformed> {
-    use FileKind::{Device, Hugetlb, Other, Regular, RegularOther, Shmem};
-    let kinds = [Regular, RegularOther, Shmem, Hugetlb, Device, Other];
-    let kind = kinds.into_iter().find(|&kind| kind as u64 == word);
-    kind.ok_or(Malformed("a file is of an unknown kind"))
+fn file_kind(number: u64) -> Option<FileKind> {
+    usize::try_from(number).ok().and_then(|number| FileKind::ALL.get(number)).copied()
 }
 
 fn read_chain(columns: &mut ColumnsIn, last: &[VirtAddr]) -> Result<Arc<[VirtAddr]>, Malformed> {
@@ -236,3 +254,51 @@ fn read_chain(columns: &mut ColumnsIn, last: &[VirtAddr]) -> Result<Arc<[VirtAdd
 
 /// Frames of one call chain. The kernel's own default (`kernel.perf_event_max_stack`) is 127.
 pub(crate) const CHAIN_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(kind: FileKind) -> FileEntry {
+        let mode = OpenMode { read: true, write: false, append: false, path_only: false };
+        FileEntry { path: 0, id: FileId::default(), kind, mode, seals: 0, noexec: false, append_only: true }
+    }
+
+    /// What a reader makes of the entries of a block.
+    fn read(columns: &mut ColumnsOut) -> FileRef {
+        let mut dictionary = DictionaryIn::default();
+        columns.put_bytes(Col::DictBytes, b"name");
+        dictionary.add(columns.take_payload(), 2).expect("reads");
+        dictionary.file(0).expect("a file")
+    }
+
+    #[test]
+    fn readers_before_1_4_know_the_kind_of_each_file() {
+        for (number, kind) in FileKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number, "{kind:?}");
+            assert!(words_of(&entry(kind))[3] >> 5 < 6, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_that_is_not_told_exactly_is_the_plain_one() {
+        let put = |columns: &mut ColumnsOut| {
+            columns.put(Col::DictFile, 0);
+            words_of(&entry(FileKind::Overlay))
+                .into_iter()
+                .for_each(|word| columns.put(Col::DictFileWord, word));
+        };
+        let mut columns = ColumnsOut::new();
+        put(&mut columns);
+        let old = read(&mut columns);
+        assert_eq!((old.kind, old.append_only), (FileKind::RegularOther, false));
+        put(&mut columns);
+        columns.put(ColumnNo::FILE_EXACT, exact(&entry(FileKind::Overlay)));
+        let new = read(&mut columns);
+        assert_eq!((new.kind, new.append_only), (FileKind::Overlay, true));
+        // One that only a later version knows.
+        put(&mut columns);
+        columns.put(ColumnNo::FILE_EXACT, 1001);
+        assert_eq!(read(&mut columns).kind, FileKind::RegularOther);
+    }
+}

@@ -175,25 +175,89 @@ pub struct FileRef {
     pub description: u64,
     /// `F_GET_SEALS` of a memfd, 0 otherwise.
     pub seals: u32,
-    /// Whether its file system is mounted `noexec`.
+    /// Whether its file system is mounted `noexec`, or holds no programs by its nature.
     pub noexec: bool,
+    /// Whether it may only be appended to (`chattr +a`); since format 1.4.
+    pub append_only: bool,
 }
 
-/// What kind of file, as far as mapping it differs.
+/// What kind of file, as far as mapping it differs. Those behind [`Other`](Self::Other) are told since format 1.4.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FileKind {
-    /// A regular file of a disk file system with THP-aware placement (ext4, xfs, btrfs).
+    /// A regular file of a disk file system with THP-aware placement (ext4, xfs).
     Regular,
     /// A regular file of any other file system.
     RegularOther,
-    /// tmpfs, memfd, POSIX shared memory.
+    /// memfd, shared anonymous memory, and before format 1.4 any tmpfs.
     Shmem,
-    /// hugetlbfs.
+    /// hugetlbfs, with pages of 2 MiB where the size is told.
     Hugetlb,
-    /// A character or block device; 1:5 is `/dev/zero`.
+    /// A character or block device.
     Device,
-    /// Anything else: sockets, perf and io_uring rings, directories.
+    /// Anything else: perf and io_uring rings, directories, before format 1.4 sockets.
     Other,
+    /// A file of overlayfs: its mappings show it and have another behind it.
+    Overlay,
+    /// A regular file of a file system with THP-aware placement that does not know `MAP_SYNC` (btrfs, erofs).
+    RegularHuge,
+    /// A file of FUSE.
+    Fuse,
+    /// A file of proc, tracefs and the like: the file itself knows whether it can be mapped.
+    KernelFile,
+    /// The same of sysfs or cgroup, whose files are all asked.
+    Kernfs,
+    /// A file on a mounted tmpfs without huge pages.
+    Tmpfs,
+    /// A file on a tmpfs that is mounted with huge pages.
+    TmpfsHuge,
+    /// hugetlbfs with pages of 1 GiB.
+    HugetlbGib,
+    /// `memfd_secret`.
+    Secret,
+    /// The device 1:5, wherever it lies.
+    ZeroDevice,
+    /// A socket.
+    Socket,
+}
+
+impl FileKind {
+    /// All of them. Their numbers, the places here, are part of the format: new ones are added at the end.
+    pub(crate) const ALL: [Self; 17] = [
+        Self::Regular,
+        Self::RegularOther,
+        Self::Shmem,
+        Self::Hugetlb,
+        Self::Device,
+        Self::Other,
+        Self::Overlay,
+        Self::RegularHuge,
+        Self::Fuse,
+        Self::KernelFile,
+        Self::Kernfs,
+        Self::Tmpfs,
+        Self::TmpfsHuge,
+        Self::HugetlbGib,
+        Self::Secret,
+        Self::ZeroDevice,
+        Self::Socket,
+    ];
+
+    /// What readers of format 1.3 take it for: one of the first six.
+    pub(crate) const fn plain(self) -> Self {
+        match self {
+            Self::Regular | Self::RegularHuge => Self::Regular,
+            Self::RegularOther
+            | Self::Overlay
+            | Self::Fuse
+            | Self::KernelFile
+            | Self::Kernfs
+            | Self::Secret => Self::RegularOther,
+            Self::Shmem | Self::Tmpfs | Self::TmpfsHuge => Self::Shmem,
+            Self::Hugetlb | Self::HugetlbGib => Self::Hugetlb,
+            Self::Device | Self::ZeroDevice => Self::Device,
+            Self::Other | Self::Socket => Self::Other,
+        }
+    }
 }
 
 /// How a file was opened, as far as mapping it differs.

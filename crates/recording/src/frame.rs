@@ -8,7 +8,7 @@ pub(crate) const FILE_MAGIC: [u8; 8] = *b"\x89vmatlas";
 /// The format written: a reader refuses a higher major version and accepts any minor one.
 pub(crate) const FORMAT_MAJOR: u16 = 1;
 /// Raised when something is added that older readers may skip.
-pub(crate) const FORMAT_MINOR: u16 = 3;
+pub(crate) const FORMAT_MINOR: u16 = 4;
 /// `FILE_MAGIC`, major, minor, four bytes of zeros.
 pub(crate) const PROLOGUE_BYTES: usize = 16;
 /// The bytes a block begins with.

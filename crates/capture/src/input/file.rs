@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use abi::{DevId, Fd, FileId, Tid};
 use recording::{CallInput, FileKind, FileRef, OpenMode};
@@ -18,6 +19,7 @@ const BTRFS: u64 = 0x9123_683e;
 const TMPFS: u64 = 0x0102_1994;
 const HUGETLBFS: u64 = 0x9584_58f6;
 const PROC: u64 = 0x9fa0;
+const OVERLAYFS: u64 = 0x794c_7630;
 
 const S_IFCHR: u32 = 0o020_000;
 const S_IFBLK: u32 = 0o060_000;
@@ -61,7 +63,15 @@ pub(super) fn read(tid: Tid, fd: Fd, mounts: &mut Mounts) -> CallInput {
         description: 0,
         seals: if kind == FileKind::Shmem && path.starts_with(b"/memfd:") { seals(&link) } else { 0 },
         noexec: file_system.is_some_and(|system| system.noexec),
+        append_only: about.append_only,
     }))
+}
+
+/// What kind of file lies at a path; one that can't be looked at is taken for any regular file.
+pub fn file_kind(path: &Path) -> FileKind {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return FileKind::RegularOther };
+    let (about, system) = (sys::files::about(&path), sys::files::file_system(&path));
+    about.map_or(FileKind::RegularOther, |about| kind(&about, system.map_or(0, |system| system.magic)))
 }
 
 fn kind(about: &About, magic: u64) -> FileKind {
@@ -74,6 +84,7 @@ fn kind(about: &About, magic: u64) -> FileKind {
         EXT4 | XFS | BTRFS => FileKind::Regular,
         TMPFS => FileKind::Shmem,
         HUGETLBFS => FileKind::Hugetlb,
+        OVERLAYFS => FileKind::Overlay,
         _ => FileKind::RegularOther,
     }
 }

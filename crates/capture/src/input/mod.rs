@@ -7,6 +7,7 @@ mod words;
 use abi::{Call, Fd, MapFlags, Pid, Tid};
 use recording::{Bytes, CallInput, MmId};
 
+pub use self::file::file_kind;
 pub(crate) use self::mounts::Mounts;
 
 /// Which memory a process has.

@@ -95,6 +95,7 @@ fn inside(pid: Pid, path: &[u8]) -> PathBuf {
 
 /// Reads a file that exec has loaded; which one it is, the kernel's line says that holds an address of it.
 fn loaded(path: impl AsRef<Path>, exec: &ExecEvent, key: u64, rows: &[MapRow]) -> io::Result<Loaded> {
+    let kind = capture::file_kind(path.as_ref());
     let file = File::open(path)?;
     let about = file.metadata()?;
     let at = exec.auxv.iter().find(|(known, _)| *known == key).map(|(_, at)| VirtAddr(*at));
@@ -111,5 +112,5 @@ fn loaded(path: impl AsRef<Path>, exec: &ExecEvent, key: u64, rows: &[MapRow]) -
         }
         Err(error) => return Err(io::Error::other(error.to_string())),
     };
-    Ok(Loaded { file: row.file, path: row.name.clone(), bytes: about.len(), image })
+    Ok(Loaded { file: row.file, path: row.name.clone(), bytes: about.len(), kind, image })
 }

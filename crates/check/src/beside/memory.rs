@@ -374,6 +374,6 @@ impl Memory {
 fn description(vma: &mm::Vma) -> Option<u64> {
     match vma.backing.file()?.description {
         DescriptionId::Known(id) => Some(id),
-        DescriptionId::Nameless(_) | DescriptionId::Unknown(_) => None,
+        DescriptionId::Nameless(_) | DescriptionId::Unknown(_) | DescriptionId::NeverMapped => None,
     }
 }

@@ -129,7 +129,7 @@ impl<M: Memory> Op<'_, M> {
                 }
                 _ => self.search_plain(placing),
             },
-            Some(FileKind::RegularOther | FileKind::AioRing | FileKind::Unmappable) => {
+            Some(FileKind::RegularOther | FileKind::Overlay | FileKind::AioRing | FileKind::Unmappable) => {
                 self.search_plain(placing)
             }
         }

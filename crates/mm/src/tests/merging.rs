@@ -170,3 +170,20 @@ fn e3_shared_memory_is_one_file_each() {
         ",
     );
 }
+
+#[test]
+fn pieces_of_a_file_of_overlayfs_merge_later_but_not_when_they_are_mapped() {
+    story(
+        "
+        map F 0..2        | FF
+        map F 2..4        | FFFF
+        map O 0..2        | OOFF
+        map O 2..4        | OO|OO
+        map O 6..8        | OO|OO..OO
+        map O 4..6        | OO|OO|OO|OO
+        protect R 2..4    | OO|OO|OO|OO
+        protect W 2..4    | OOOOOO|OO
+        map O 1..2        | O|O|OOOO|OO
+        ",
+    );
+}

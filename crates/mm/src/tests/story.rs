@@ -6,8 +6,8 @@
 //! protect R 0..1 = ok  | RR|RW...         `|` between two mappings that look alike
 //! ```
 //!
-//! `W` rw, `R` r, `N` none, `X` rx, `J` rwx, `G` rw that grows down, `S` shared, `F` a file, privately; small: it is
-//! sealed. Ranges and places are pages. An answer that is not `ok` stands behind `=`.
+//! `W` rw, `R` r, `N` none, `X` rx, `J` rwx, `G` rw that grows down, `S` shared, `F` a file, `O` one of overlayfs, both
+//! privately; small: it is sealed. Ranges and places are pages. An answer that is not `ok` stands behind `=`.
 
 mod words;
 
@@ -86,16 +86,16 @@ fn kind(word: &str) -> (Prot, MapFlags) {
         "J" => (Prot::RW | Prot::EXEC, private),
         "G" => (Prot::RW, private | MapFlags::GROWSDOWN),
         "S" => (Prot::RW, MapFlags::SHARED | MapFlags::ANONYMOUS),
-        "F" => (Prot::RW, MapFlags::PRIVATE),
+        "F" | "O" => (Prot::RW, MapFlags::PRIVATE),
         other => unreachable!("{other} is no kind of mapping"),
     }
 }
 
-fn file() -> Arc<MapFile> {
+fn file(kind: FileKind) -> Arc<MapFile> {
     Arc::new(MapFile {
         object: ObjectId::File(FileId::default()),
         description: DescriptionId::Known(1),
-        kind: FileKind::RegularOther,
+        kind,
         mode: OpenMode { read: true, write: true, append_only: false },
         bytes: 8 * PAGE_SIZE,
         seals: 0,
@@ -176,9 +176,11 @@ impl World {
             }
         }
         // A file's pages lie at the same places as the world's.
-        let offset = if words[1] == "F" && addr.0 >= BASE { addr.0 - BASE } else { 0 };
+        let of_file = matches!(words[1], "F" | "O");
+        let offset = if of_file && addr.0 >= BASE { addr.0 - BASE } else { 0 };
         let call = Call::Mmap { addr, len, prot, flags, fd: Fd(3), offset };
-        let input = Input { file: FileInput::Open(file()), ..Input::default() };
+        let kind = if words[1] == "O" { FileKind::Overlay } else { FileKind::RegularOther };
+        let input = Input { file: FileInput::Open(file(kind)), ..Input::default() };
         match self.act(call, &input).result {
             Ok(start) if start == addr.0 => "ok".to_owned(),
             Ok(start) => format!("{}", (start.wrapping_sub(BASE) as i64) / PAGE_SIZE as i64),
@@ -284,6 +286,7 @@ fn named(name: &str) -> MapFlags {
 fn letter(vma: &Vma) -> char {
     let letter = match (vma.flags.prot(), vma.backing.file().map(|file| file.kind)) {
         (_, Some(FileKind::Shmem | FileKind::SysV)) => 'S',
+        (_, Some(FileKind::Overlay)) => 'O',
         (_, Some(_)) => 'F',
         (Prot::RW, None) if vma.flags.contains(VmFlags::GROWSDOWN) => 'G',
         (Prot::RW, None) => 'W',

@@ -75,18 +75,12 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 fn file_ref() -> impl Strategy<Value = FileRef> {
-    use FileKind::{Device, Hugetlb, Other, Regular, RegularOther, Shmem};
-    let kind = prop::sample::select(vec![Regular, RegularOther, Shmem, Hugetlb, Device, Other]);
-    (bytes(), file_id(), any::<(u64, u64, u32)>(), kind, any::<[bool; 5]>()).prop_map(
-        |(path, id, (bytes, description, seals), kind, [read, write, append, path_only, noexec])| FileRef {
-            path,
-            id,
-            bytes,
-            kind,
-            mode: OpenMode { read, write, append, path_only },
-            description,
-            seals,
-            noexec,
+    let kind = prop::sample::select(FileKind::ALL.to_vec());
+    (bytes(), file_id(), any::<(u64, u64, u32)>(), kind, any::<[bool; 6]>()).prop_map(
+        |(path, id, (bytes, description, seals), kind, flags)| {
+            let [read, write, append, path_only, noexec, append_only] = flags;
+            let mode = OpenMode { read, write, append, path_only };
+            FileRef { path, id, bytes, kind, mode, description, seals, noexec, append_only }
         },
     )
 }

@@ -8,7 +8,10 @@ use recording::{
 use super::codec::{In, Out, Saved, saved, saved_enum, saved_number};
 
 saved_enum! {
-    FileKind { Regular, RegularOther, Shmem, Hugetlb, Device, Other }
+    FileKind {
+        Regular, RegularOther, Shmem, Hugetlb, Device, Other, Overlay, RegularHuge, Fuse, KernelFile, Kernfs, Tmpfs,
+        TmpfsHuge, HugetlbGib, Secret, ZeroDevice, Socket,
+    }
     SpawnKind { Fork, Vfork, Thread, SharedMemory }
 }
 
@@ -16,7 +19,7 @@ saved_number! { Errno: u16 }
 
 saved! {
     OpenMode { read, write, append, path_only }
-    FileRef { path, id, bytes, kind, mode, description, seals, noexec }
+    FileRef { path, id, bytes, kind, mode, description, seals, noexec, append_only }
     ExecEvent {
         pid, former_tid, former_mm, path, argv, auxv, start_brk, start_stack, segments, personality,
         foreign_arch,

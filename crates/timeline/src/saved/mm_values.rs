@@ -13,7 +13,7 @@ saved_number! { VmFlags: u64, AnonVmaId: u64 }
 
 saved_enum! {
     FileKind {
-        Regular, RegularOther, Shmem, SysV, Hugetlb, HugetlbGib, ZeroDevice, AioRing, Special, Unmappable,
+        Regular, RegularOther, Overlay, Shmem, SysV, Hugetlb, HugetlbGib, ZeroDevice, AioRing, Special, Unmappable,
     }
 }
 
@@ -78,6 +78,7 @@ impl Saved for DescriptionId {
             Self::Known(no) => (0u8, *no).put(out),
             Self::Nameless(no) => (1u8, *no).put(out),
             Self::Unknown(file) => (2u8, *file).put(out),
+            Self::NeverMapped => 3u8.put(out),
         }
     }
     fn get(input: &mut In<'_>) -> Option<Self> {
@@ -85,6 +86,7 @@ impl Saved for DescriptionId {
             0 => Saved::get(input).map(Self::Known),
             1 => Saved::get(input).map(Self::Nameless),
             2 => Saved::get(input).map(Self::Unknown),
+            3 => Some(Self::NeverMapped),
             _ => None,
         }
     }

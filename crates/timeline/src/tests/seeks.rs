@@ -167,6 +167,7 @@ fn file(no: u64) -> FileRef {
         description: 7 + no,
         seals: 0,
         noexec: false,
+        append_only: false,
     }
 }
 

@@ -16,6 +16,7 @@ use proc_twin::kernel_number;
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
 use super::adopt::{layout, limits_of, settings};
+use super::input::kind_of;
 use super::{Base, Shared, Twin};
 
 /// `AT_ENTRY` of the auxiliary vector: where the program itself begins to run.
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub path: Bytes,
     /// Its size.
     pub bytes: u64,
+    /// What kind of file it is.
+    pub kind: recording::FileKind,
     /// What it says.
     pub image: elf::Image,
 }
@@ -112,7 +115,7 @@ fn file(loaded: &Loaded, place: ExecPlace) -> ExecFile {
     let file = MapFile {
         object: ObjectId::File(loaded.file),
         description: DescriptionId::Unknown(loaded.file),
-        kind: mm::FileKind::Regular,
+        kind: kind_of(loaded.kind, &loaded.path),
         mode: OpenMode { read: true, write: false, append_only: false },
         bytes: loaded.bytes,
         seals: 0,

@@ -53,32 +53,42 @@ impl Twin {
 
 /// An open file.
 fn map_file(file: &FileRef) -> MapFile {
-    let FileRef { path: _, id, bytes, kind, mode, description, seals, noexec } = file;
+    let FileRef { path, id, bytes, kind, mode, description, seals, noexec, append_only } = file;
     MapFile {
         object: ObjectId::File(*id),
         description: match description {
             0 => DescriptionId::Unknown(*id),
             known => DescriptionId::Known(*known),
         },
-        kind: kind_of(*kind, file),
-        mode: OpenMode { read: mode.read, write: mode.write, append_only: false },
+        kind: kind_of(*kind, path),
+        mode: OpenMode { read: mode.read, write: mode.write, append_only: *append_only },
         bytes: *bytes,
         seals: *seals,
         noexec: *noexec,
     }
 }
 
-fn kind_of(kind: recording::FileKind, file: &FileRef) -> mm::FileKind {
+/// What a file is to the twin, by its kind and its name.
+pub(super) fn kind_of(kind: recording::FileKind, path: &[u8]) -> mm::FileKind {
     match kind {
-        recording::FileKind::Regular => mm::FileKind::Regular,
-        recording::FileKind::RegularOther => mm::FileKind::RegularOther,
-        recording::FileKind::Shmem => mm::FileKind::Shmem,
+        recording::FileKind::Regular | recording::FileKind::RegularHuge => mm::FileKind::Regular,
+        recording::FileKind::RegularOther
+        | recording::FileKind::Fuse
+        | recording::FileKind::KernelFile
+        | recording::FileKind::Kernfs
+        | recording::FileKind::Secret => mm::FileKind::RegularOther,
+        recording::FileKind::Overlay => mm::FileKind::Overlay,
+        recording::FileKind::Shmem | recording::FileKind::Tmpfs | recording::FileKind::TmpfsHuge => {
+            mm::FileKind::Shmem
+        }
         recording::FileKind::Hugetlb => mm::FileKind::Hugetlb,
-        recording::FileKind::Device if file.path.starts_with(b"/dev/zero") => mm::FileKind::ZeroDevice,
+        recording::FileKind::HugetlbGib => mm::FileKind::HugetlbGib,
+        recording::FileKind::ZeroDevice => mm::FileKind::ZeroDevice,
+        recording::FileKind::Device if path.starts_with(b"/dev/zero") => mm::FileKind::ZeroDevice,
         recording::FileKind::Device => mm::FileKind::Special,
         // Rings and the like have a file of their own; sockets, pipes and directories have no pages.
-        recording::FileKind::Other if file.path.starts_with(b"anon_inode:") => mm::FileKind::Special,
-        recording::FileKind::Other => mm::FileKind::Unmappable,
+        recording::FileKind::Other if path.starts_with(b"anon_inode:") => mm::FileKind::Special,
+        recording::FileKind::Other | recording::FileKind::Socket => mm::FileKind::Unmappable,
     }
 }
 

@@ -31,6 +31,7 @@ mod mutants;
 mod namespaces;
 mod observer;
 mod older_kernel;
+mod overlay;
 mod pages;
 mod pipes;
 mod programs;

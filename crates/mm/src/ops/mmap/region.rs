@@ -154,8 +154,16 @@ impl<M: Memory> Op<'_, M> {
     fn insert_or_merge(&mut self, range: AddrRange, flags: VmFlags, pgoff: PageOff, backing: Backing) {
         let mergeable = self.space.ksm_flags(flags);
         let flags = if is_ksm_early(&backing) { mergeable } else { flags };
-        let proposal =
-            Proposal { range, pgoff, flags, backing: &backing, anon: None, forked: None, extra: None };
+        let anew = backing.file().map(|file| Backing::File(file.while_mapped_anew()));
+        let proposal = Proposal {
+            range,
+            pgoff,
+            flags,
+            backing: anew.as_ref().unwrap_or(&backing),
+            anon: None,
+            forked: None,
+            extra: None,
+        };
         let merged = self.merge_new(&proposal, Expansion::Both, None);
         let counters = &mut self.space.counters;
         counters.add(flags, range.pages());
@@ -190,7 +198,7 @@ impl<M: Memory> Op<'_, M> {
 ///
 /// Linux: `mm/vma.c: can_set_ksm_flags_early`.
 fn is_ksm_early(backing: &Backing) -> bool {
-    !matches!(backing.file_kind(), Some(FileKind::ZeroDevice | FileKind::Special))
+    !matches!(backing.file_kind(), Some(FileKind::Overlay | FileKind::ZeroDevice | FileKind::Special))
 }
 
 /// Linux: `fs/hugetlbfs/inode.c: hugetlbfs_file_mmap`.

@@ -3,7 +3,9 @@
 use abi::{AddrRange, MapFlags, PAGE_SHIFT, RemapFlags, VirtAddr};
 
 use super::Remap;
+use crate::file::{FileKind, MapFile};
 use crate::flags::VmFlags;
+use crate::input::Basis;
 use crate::merge::{Expansion, Proposal};
 use crate::op::Op;
 use crate::pages::Memory;
@@ -90,9 +92,32 @@ impl<M: Memory> Op<'_, M> {
             flags = flags | MapFlags::SHARED;
         }
         let file = vma.backing.file().map(AsRef::as_ref);
+        let overlay = file.filter(|file| file.kind == FileKind::Overlay && !fixed);
         let addr = if remap.implies_new_addr() { remap.new_addr } else { VirtAddr::NULL };
         let pgoff = vma.pgoff_at(remap.addr).0;
         let len = remap.new_len;
-        self.place(Placing { file, addr, len, pgoff, flags, vm_flags: VmFlags::NONE })
+        let placing = Placing { file, addr, len, pgoff, flags, vm_flags: VmFlags::NONE };
+        match overlay {
+            Some(overlay) => self.place_by_file_behind(placing, overlay),
+            None => self.place(placing),
+        }
+    }
+
+    /// Finds the place of a mapping of overlayfs, for which the file behind it is asked. On which file system that is
+    /// nobody tells: where the rules that there are lead to different places, the kernel's is taken over, if it is one of
+    /// them. Without its word it is the one by the rule of disks.
+    fn place_by_file_behind(&mut self, placing: Placing<'_>, overlay: &MapFile) -> Result<VirtAddr, Refusal> {
+        let told = self.placed.or(self.observed.and_then(Result::ok).map(VirtAddr));
+        let places = [FileKind::Regular, FileKind::RegularOther, FileKind::Shmem].map(|kind| {
+            let behind = MapFile { kind, ..overlay.clone() };
+            self.place(Placing { file: Some(&behind), ..placing })
+        });
+        let [disk, others @ ..] = places;
+        if others.iter().all(|other| *other == disk) {
+            return disk;
+        }
+        self.basis = Basis::TakenOver;
+        let as_told = |place: &Result<VirtAddr, Refusal>| place.is_ok_and(|place| Some(place) == told);
+        places.into_iter().find(as_told).unwrap_or(disk)
     }
 }
