@@ -12,8 +12,10 @@ use super::bytes;
 const NAME_BYTES_MAX: usize = 80;
 /// The most ranges of a vector (`UIO_MAXIOV`); the kernel refuses more.
 const RANGES_MAX: u64 = 1024;
-/// The most nodes that a mask can name.
-const NODES_MAX: u64 = 1024;
+/// The words of the nodes that the kernel has (`MAX_NUMNODES`).
+const NODE_WORDS: u64 = 1024 / 64;
+/// The most bits that a mask of nodes may have.
+const NODE_BITS_MAX: u64 = 8 * abi::PAGE_SIZE;
 /// `PR_SET_VMA_ANON_NAME`.
 const ANON_NAME: u64 = 0;
 /// `PR_SET_MM_MAP`.
@@ -72,10 +74,31 @@ pub(super) fn ioctl(tid: Tid, request: u64, addr: VirtAddr) -> CallInput {
     some(tid, addr, bytes / 8)
 }
 
-/// A mask of nodes.
-pub(super) fn nodes(tid: Tid, addr: VirtAddr, nodes: u64) -> CallInput {
-    if addr == VirtAddr::NULL || nodes == 0 {
+/// A mask of nodes, one fewer than its length says.
+///
+/// What the kernel has no nodes for it reads from the end, a word at a time, and refuses the first that is not zero: then
+/// no lower word is read, which need not be readable.
+///
+/// Linux: `mm/mempolicy.c: get_nodes`.
+pub(super) fn nodes(tid: Tid, addr: VirtAddr, length: u64) -> CallInput {
+    let bits = length.wrapping_sub(1);
+    if addr == VirtAddr::NULL || bits == 0 || bits > NODE_BITS_MAX {
         return CallInput::None;
     }
-    some(tid, addr, nodes.min(NODES_MAX).div_ceil(64) as usize)
+    let count = bits.div_ceil(64);
+    if let known @ CallInput::Words(_) = some(tid, addr, count as usize) {
+        return known;
+    }
+    for at in (NODE_WORDS..count).rev() {
+        match memory::read_words(tid, VirtAddr(addr.0.wrapping_add(at * 8)), 1).as_deref() {
+            Some([0]) => {}
+            Some(&[word]) => {
+                let mut words = vec![0; at as usize];
+                words.push(word);
+                return CallInput::Words(words.into());
+            }
+            _ => return CallInput::Unreadable,
+        }
+    }
+    some(tid, addr, count.min(NODE_WORDS) as usize)
 }

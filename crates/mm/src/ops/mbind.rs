@@ -150,6 +150,8 @@ impl<M: Memory> Op<'_, M> {
 
     /// Reads the nodes: those of the lowest word, and whether there are more.
     ///
+    /// Words above those that the kernel has nodes for are read one by one from the end, each whole, and must be zero.
+    ///
     /// Linux: `mm/mempolicy.c: get_nodes`.
     fn nodes(&mut self, call: Mbind, input: &Input) -> Result<(u64, bool), Refusal> {
         let bits = call.maxnode.wrapping_sub(1);
@@ -162,18 +164,23 @@ impl<M: Memory> Op<'_, M> {
         if input.pointers == Pointers::Bad {
             return Err(Refusal::Unreadable);
         }
-        self.user_read(call.nodemask, bits.div_ceil(64) * 8)?;
         let word = |at: u64| {
             let whole = input.words.get(at as usize).copied();
-            let whole = whole.unwrap_or(if at == 0 { input.nodes } else { 0 });
-            let left = bits.saturating_sub(at * 64);
-            if left < 64 { whole & ((1 << left) - 1) } else { whole }
+            whole.unwrap_or(if at == 0 { input.nodes } else { 0 })
         };
-        let words = bits.div_ceil(64);
-        if (NODES_MAX / 64..words).any(|at| word(at) != 0) {
-            return Err(Refusal::MbindArguments);
+        for at in (NODES_MAX / 64..bits.div_ceil(64)).rev() {
+            self.user_read(VirtAddr(call.nodemask.0.wrapping_add(at * 8)), 8)?;
+            if word(at) != 0 {
+                return Err(Refusal::MbindArguments);
+            }
         }
-        Ok((word(0), (1..words.min(NODES_MAX / 64)).any(|at| word(at) != 0)))
+        let words = bits.min(NODES_MAX).div_ceil(64);
+        self.user_read(call.nodemask, words * 8)?;
+        let within = |at: u64| {
+            let left = bits - at * 64;
+            if left < 64 { word(at) & ((1 << left) - 1) } else { word(at) }
+        };
+        Ok((within(0), (1..words).any(|at| within(at) != 0)))
     }
 
     /// Makes a policy; `None`: the default.

@@ -127,6 +127,7 @@ impl<M: Memory> Op<'_, M> {
         if auxv_len != 0 && (auxv == Some(0) || u64::from(auxv_len) > AUXV_BYTES_MAX) {
             return Err(Refusal::SetMmValue);
         }
+        self.user_read(abi::VirtAddr(auxv.unwrap_or(0)), u64::from(auxv_len))?;
         if exe != u32::MAX {
             // Whether that file may become the program's is not the map's.
             if let Some(Err(_)) = input.observed {
