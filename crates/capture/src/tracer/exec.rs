@@ -77,8 +77,8 @@ fn exec_event(tid: Tid, former_tid: Tid, former_mm: MmId) -> ExecEvent {
         _ => Arc::default(),
     };
     let stat = file("stat");
-    // Without permission the kernel says 0 or 1 for addresses.
-    let stat = proc_text::stat(&stat).ok().filter(|stat| stat.start_code.0 > 1);
+    // Without permission the kernel says 0 or 1 for addresses; code may lie at 0, a stack never.
+    let stat = proc_text::stat(&stat).ok().filter(|stat| stat.start_stack.0 != 0);
     let personality = String::from_utf8(file("personality")).unwrap_or_default();
     ExecEvent {
         pid: Pid(tid.0),

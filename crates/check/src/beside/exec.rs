@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use abi::{AddrRange, Pid, Resource, Rlimit, VirtAddr};
-use mm::{Settings, VmFlags};
+use mm::{Layout, Settings, VmFlags};
 use recording::{ExecEvent, MapRow, MmId};
 use timeline::twin::{ExecUnknown, Loaded, Shared, Twin};
 use timeline::{Difference, compare};
@@ -25,8 +25,10 @@ const AT_ENTRY: u64 = 9;
 
 /// What came of predicting an exec.
 pub(super) enum Predicted {
-    /// By its files the map is this, or differs there.
-    Compared(Vec<Difference>),
+    /// By its files the map is this; where the search for free places began is known better than by the map alone.
+    Agrees(Layout),
+    /// It differs there.
+    Differs(Vec<Difference>),
     /// Its files can't be read, or do not say all.
     Unknown,
 }
@@ -59,8 +61,11 @@ pub(super) fn predict(
         (&program, interpreter.as_ref()),
     );
     match twin {
-        Ok(twin) => Predicted::Compared(differences(&twin, rows, flags)),
-        Err(ExecUnknown::Refused(_)) => Predicted::Compared(compare(rows, &[], &[]).differences),
+        Ok(twin) => match differences(&twin, rows, flags) {
+            found if found.is_empty() => Predicted::Agrees(twin.space().layout().clone()),
+            found => Predicted::Differs(found),
+        },
+        Err(ExecUnknown::Refused(_)) => Predicted::Differs(compare(rows, &[], &[]).differences),
         Err(ExecUnknown::Base | ExecUnknown::Facts) => Predicted::Unknown,
     }
 }

@@ -67,18 +67,20 @@ impl Memory {
     ) -> io::Result<Self> {
         let mut kernel = KernelMap::open(exec.pid)?;
         let (rows, flags) = kernel.rows_with_flags()?;
-        match exec::predict(shared, mm, exec, (limits, inherited), (&rows, &flags)) {
+        let predicted = exec::predict(shared, mm, exec, (limits, inherited), (&rows, &flags));
+        let mut twin = Twin::adopt(shared, mm, Some(exec), limits, inherited, (&rows, &flags));
+        match predicted {
             exec::Predicted::Unknown => found.input("mappings made at exec", 1),
-            exec::Predicted::Compared(maps) => {
+            exec::Predicted::Agrees(layout) => {
                 found.maps_compared += 1;
-                if maps.is_empty() {
-                    found.execs_predicted += 1;
-                } else {
-                    found.diverge(Divergence { maps, ..Divergence::at_exec(exec, found.calls) });
-                }
+                found.execs_predicted += 1;
+                twin.search_from(&layout);
+            }
+            exec::Predicted::Differs(maps) => {
+                found.maps_compared += 1;
+                found.diverge(Divergence { maps, ..Divergence::at_exec(exec, found.calls) });
             }
         }
-        let twin = Twin::adopt(shared, mm, Some(exec), limits, inherited, (&rows, &flags));
         let mut memory = Self { twin, kernel, calls_since_whole: 0, last_whole: Instant::now(), pages: None };
         memory.learn_anonymous(shared)?;
         Ok(memory)

@@ -201,16 +201,12 @@ impl<M: Memory> Op<'_, M> {
 
     fn load_file(&mut self, image: &ExecFile) -> Result<(), Refusal> {
         let Some(first) = image.segments.first() else { return Ok(()) };
-        let last = image.segments.last().unwrap_or(first);
         let start = first.addr.page_down();
-        let total = last.addr.0.wrapping_add(last.mem_bytes).wrapping_sub(start.0);
-        let aligned = image.segments.iter().map(|segment| segment.align).max().unwrap_or(0);
+        let total = total_bytes(&image.segments);
         let (mut bias, fixed) = match image.place {
             ExecPlace::AsLinked => (0, MapFlags::FIXED_NOREPLACE),
             ExecPlace::Bias(bias) => (bias.0, MapFlags::FIXED_NOREPLACE),
-            ExecPlace::Anywhere => {
-                (self.free_bias(image, *first, total, aligned)?, MapFlags::FIXED_NOREPLACE)
-            }
+            ExecPlace::Anywhere => (self.free_bias(image, *first, total)?, MapFlags::FIXED_NOREPLACE),
         };
         let whole = (image.place != ExecPlace::AsLinked).then_some(total);
         let mapped = self.load_segment(&image.file, *first, bias, fixed, whole)?;
@@ -222,13 +218,7 @@ impl<M: Memory> Op<'_, M> {
     }
 
     /// Finds the bias of a file that may lie anywhere; a larger alignment rounds it down.
-    fn free_bias(
-        &mut self,
-        image: &ExecFile,
-        first: ExecSegment,
-        total: u64,
-        aligned: u64,
-    ) -> Result<u64, Refusal> {
+    fn free_bias(&mut self, image: &ExecFile, first: ExecSegment, total: u64) -> Result<u64, Refusal> {
         let inside = first.addr.0 & (PAGE_SIZE - 1);
         let placing = Placing {
             file: Some(&image.file),
@@ -238,8 +228,7 @@ impl<M: Memory> Op<'_, M> {
             flags: MapFlags::PRIVATE,
             vm_flags: VmFlags::NONE,
         };
-        let found = self.place(placing)?.0;
-        let found = if aligned > PAGE_SIZE { found & !(aligned - 1) } else { found };
+        let found = self.place(placing)?.0 & !(largest_alignment(&image.segments) - 1);
         Ok(VirtAddr(found.wrapping_sub(first.addr.0)).page_down().0)
     }
 
@@ -326,4 +315,21 @@ impl<M: Memory> Op<'_, M> {
         }
         Ok(())
     }
+}
+
+/// How many bytes all segments take, from the lowest to the highest, in whatever order they stand.
+///
+/// Linux: `fs/binfmt_elf.c: total_mapping_size`.
+fn total_bytes(segments: &[ExecSegment]) -> u64 {
+    let lowest = segments.iter().map(|segment| segment.addr.page_down().0).min().unwrap_or(0);
+    let end = |segment: &ExecSegment| segment.addr.0.wrapping_add(segment.mem_bytes);
+    segments.iter().map(end).max().unwrap_or(0).wrapping_sub(lowest)
+}
+
+/// The largest alignment that a segment asks for, at least a page; one that is no power of two asks for nothing.
+///
+/// Linux: `fs/binfmt_elf.c: maximum_alignment`.
+fn largest_alignment(segments: &[ExecSegment]) -> u64 {
+    let valid = segments.iter().map(|segment| segment.align).filter(|align| align.is_power_of_two());
+    VirtAddr(valid.max().unwrap_or(0).max(PAGE_SIZE)).page_up_wrapping().0
 }

@@ -10,7 +10,7 @@ use abi::{FileId, PAGE_SIZE, Prot, Resource, Rlimit, VirtAddr};
 use elf::{LinkKind, SegmentKind};
 use mm::{
     AddressSpace, DescriptionId, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, Input, KernelPages,
-    MapFile, ObjectId, OpenMode, Refusal, Settings, VmFlags,
+    Layout, MapFile, ObjectId, OpenMode, Refusal, Settings, VmFlags,
 };
 use proc_twin::kernel_number;
 use recording::{Bytes, ExecEvent, MapRow, MmId};
@@ -73,13 +73,19 @@ impl Twin {
             (_, Some(_)) => ExecPlace::Bias(VirtAddr(entry.wrapping_sub(program.image.entry.0))),
             (_, None) => ExecPlace::Anywhere,
         };
+        let mut layout = layout(Some(exec), &limits, rows, shared.placing);
+        let below = free.map_or(0, |file| mapped_below(&file.image));
+        layout.mmap_base.0 += below;
+        // Both ways begin at the same distance from where they would.
+        let legacy = &mut layout.mmap_legacy_base.0;
+        *legacy = if layout.bottom_up { *legacy + below } else { legacy.saturating_sub(below) };
         let stack = rows.iter().find(|row| *row.name == *b"[stack]").ok_or(ExecUnknown::Facts)?;
         let image = ExecImage {
             program: file(program, place),
             interpreter: interpreter.map(|loaded| file(loaded, ExecPlace::Anywhere)),
             stack: ExecStack { range: stack.range, prot: stack_prot(&program.image) },
             kernel: kernel_pages(rows, flags),
-            layout: layout(Some(exec), &limits, rows, shared.placing),
+            layout,
             settings: settings(Some(exec), inherited),
         };
         let input = Input { caps: shared.caps, ..Input::default() };
@@ -90,6 +96,13 @@ impl Twin {
             files.into_iter().flatten().map(|loaded| (loaded.file, loaded.path.clone())).collect();
         let (nameless, uffds) = (Arc::default(), BTreeMap::new());
         Ok(Self { mm, space, paths: Arc::new(paths), nameless, base: Base::Known, uffds })
+    }
+
+    /// Searches for free places from where another layout has it.
+    pub fn search_from(&mut self, layout: &Layout) {
+        let own = self.space.layout_mut();
+        own.mmap_base = layout.mmap_base;
+        own.mmap_legacy_base = layout.mmap_legacy_base;
     }
 
     /// The flags of each mapping that smaps has letters for.
@@ -109,6 +122,15 @@ fn loads(image: &elf::Image) -> impl Iterator<Item = &elf::Segment> {
 /// Linux: `fs/binfmt_elf.c: maximum_alignment`, which takes powers of two only.
 fn alignment(image: &elf::Image) -> u64 {
     loads(image).map(|segment| segment.align).filter(|align| align.is_power_of_two()).max().unwrap_or(0)
+}
+
+/// How far below the first segment the lowest lies. All segments together are given one free place, and the first is mapped
+/// at its begin: so far they lie below the place, and its end stays free.
+///
+/// Linux: `fs/binfmt_elf.c: elf_map`.
+fn mapped_below(image: &elf::Image) -> u64 {
+    let starts = || loads(image).map(|segment| segment.addr.page_down().0);
+    starts().next().unwrap_or(0) - starts().min().unwrap_or(0)
 }
 
 fn file(loaded: &Loaded, place: ExecPlace) -> ExecFile {

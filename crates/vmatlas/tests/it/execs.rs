@@ -6,7 +6,7 @@
 //! stack rwx                                     what PT_GNU_STACK asks for, where there is one
 //! load r-x OFFSET ADDRESS IN-FILE IN-MEMORY ALIGNMENT
 //! ```
-//! The first segment holds the headers and the code, which ends the program.
+//! The first segment holds the headers and the code, which asks for the heap's end, maps a page and ends the program.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -22,8 +22,15 @@ use crate::scratch::Scratch;
 
 /// Where the code lies in the file.
 const CODE: u64 = 0x400;
-/// `exit_group(0)`.
-const EXIT: &[u8] = &[0x31, 0xff, 0xb8, 0xe7, 0, 0, 0, 0x0f, 0x05];
+/// `brk(0)`, which tells where the heap begins; `mmap` of a page, which tells where the search begins; `exit_group(0)`.
+const CODE_BYTES: &[u8] = &[
+    0x31, 0xff, 0xb8, 0x0c, 0, 0, 0, 0x0f, 0x05, // brk(0)
+    0x31, 0xff, 0xbe, 0, 0x10, 0, 0, 0xba, 3, 0, 0, 0, // (0, 4096, PROT_READ | PROT_WRITE
+    0x41, 0xba, 0x22, 0, 0, 0, 0x49, 0xc7, 0xc0, 0xff, 0xff, 0xff,
+    0xff, // MAP_PRIVATE | MAP_ANONYMOUS, -1
+    0x45, 0x31, 0xc9, 0xb8, 9, 0, 0, 0, 0x0f, 0x05, // 0), mmap
+    0x31, 0xff, 0xb8, 0xe7, 0, 0, 0, 0x0f, 0x05, // exit_group(0)
+];
 /// How long each file is.
 const FILE_BYTES: usize = 0x3000;
 
@@ -84,7 +91,7 @@ fn elf(text: &str) -> Vec<u8> {
     }
     file.extend(headers);
     file.resize(FILE_BYTES, 0x90);
-    file[CODE as usize..][..EXIT.len()].copy_from_slice(EXIT);
+    file[CODE as usize..][..CODE_BYTES.len()].copy_from_slice(CODE_BYTES);
     file
 }
 
