@@ -163,11 +163,55 @@ impl Memory {
         self.resync(shared)
     }
 
-    /// Before a call: learns what happened since the last one without a call (stacks grown, first writes).
+    /// Learns what happened since the last call without one: stacks grown, userfaultfds closed, first writes.
     ///
     /// # Errors
     /// Whatever the operating system says.
     pub fn enter(&mut self, shared: &mut Shared, found: &mut Found) -> io::Result<()> {
+        self.learn_changes(shared, found)?;
+        self.learn_anonymous(shared)
+    }
+
+    /// The same before a call. In a large map first writes are asked for only where the call is about mappings, and
+    /// everywhere before the whole map is compared.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn enter_call(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        (call, input): (Call, &CallInput),
+        every: Every,
+    ) -> io::Result<()> {
+        self.learn_changes(shared, found)?;
+        if self.whole_is_due(every) {
+            return self.learn_anonymous(shared);
+        }
+        let Some(near) = self.near(shared, call, input) else { return self.learn_anonymous(shared) };
+        let open: Vec<AddrRange> = self.twin.without_anon_vma_in(near).collect();
+        self.learn_anonymous_in(shared, open.into_iter())
+    }
+
+    /// The ranges that a call is about, as the twin says, with what touches them; `None` where it may be about all.
+    fn near(&self, shared: &Shared, call: Call, input: &CallInput) -> Option<[Option<AddrRange>; 2]> {
+        let result = match call {
+            // Where it goes depends on chance; how long it is only the kernel knows.
+            Call::Mmap { flags, .. } if flags.contains(MapFlags::MAP_32BIT) => return None,
+            Call::Shmat { .. } | Call::Shmdt { .. } => return None,
+            Call::Mmap { flags, .. } if flags.contains(MapFlags::FIXED) => None,
+            Call::Mmap { .. } | Call::Mremap { .. } | Call::MapShadowStack { .. } => {
+                // Costs nothing by size: what the call then changes is copied.
+                self.twin.clone().call(&mut shared.clone(), call, input, Told::Nothing)?.result.ok()
+            }
+            _ => None,
+        };
+        let ranges = touched(call, result, self.twin.brk());
+        ranges[0]?;
+        Some(ranges.map(|range| range.map(with_neighbours)))
+    }
+
+    fn learn_changes(&mut self, shared: &mut Shared, found: &mut Found) -> io::Result<()> {
         for stack in self.twin.growing() {
             if let Some(range) = self.kernel.mapping_ending_at(stack)? {
                 self.twin.grow_stack(shared, range);
@@ -180,7 +224,7 @@ impl Memory {
                 found.input("userfaultfd closed", self.twin.release_closed(shared, agrees));
             }
         }
-        self.learn_anonymous(shared)
+        Ok(())
     }
 
     /// After a call: the twin does it too, and both are compared.
@@ -310,29 +354,30 @@ impl Memory {
         answered: &Answered,
         every: Every,
     ) -> io::Result<Vec<Difference>> {
+        let whole = !answered.agrees || self.whole_is_due(every);
         self.calls_since_whole += 1;
-        let whole = !answered.agrees
-            || match every {
-                Every::Calls(calls) => self.calls_since_whole >= calls,
-                Every::Adaptive => {
-                    self.twin.mappings() < WHOLE_BELOW as u64
-                        || self.calls_since_whole >= CALLS_MAX
-                        || self.last_whole.elapsed() >= TIME_MAX
-                }
-            };
         if whole || !self.ranges_are_same(found, &answered.ranges)? {
             return self.compare_whole(found);
         }
         Ok(Vec::new())
     }
 
+    /// Whether the whole map is compared after the next call.
+    fn whole_is_due(&self, every: Every) -> bool {
+        match every {
+            Every::Calls(calls) => self.calls_since_whole + 1 >= calls,
+            Every::Adaptive => {
+                self.twin.mappings() < WHOLE_BELOW as u64
+                    || self.calls_since_whole + 1 >= CALLS_MAX
+                    || self.last_whole.elapsed() >= TIME_MAX
+            }
+        }
+    }
+
     /// Compares each changed range with what touches it.
     fn ranges_are_same(&mut self, found: &mut Found, ranges: &[Option<AddrRange>; 2]) -> io::Result<bool> {
         for range in ranges.iter().flatten() {
-            let around = AddrRange {
-                start: VirtAddr(range.start.0.saturating_sub(abi::PAGE_SIZE)),
-                end: VirtAddr(range.end.0.saturating_add(abi::PAGE_SIZE)),
-            };
+            let around = with_neighbours(*range);
             let Some(kernel) = self.kernel.rows_in(around)? else { return Ok(false) };
             found.ranges_compared += 1;
             let twin = self.twin.rows_in(around);
@@ -364,7 +409,15 @@ impl Memory {
     }
 
     pub(super) fn learn_anonymous(&mut self, shared: &mut Shared) -> io::Result<()> {
-        let open = self.twin.without_anon_vma();
+        let open: Vec<AddrRange> = self.twin.without_anon_vma().collect();
+        self.learn_anonymous_in(shared, open.into_iter())
+    }
+
+    fn learn_anonymous_in(
+        &mut self,
+        shared: &mut Shared,
+        open: impl Iterator<Item = AddrRange>,
+    ) -> io::Result<()> {
         for range in self.kernel.with_anonymous_pages(open)? {
             self.twin.learn_anonymous(shared, range);
         }
@@ -377,5 +430,13 @@ fn description(vma: &mm::Vma) -> Option<u64> {
     match vma.backing.file()?.description {
         DescriptionId::Known(id) => Some(id),
         DescriptionId::Nameless(_) | DescriptionId::Unknown(_) | DescriptionId::NeverMapped => None,
+    }
+}
+
+/// A range with the pages before and behind it.
+fn with_neighbours(range: AddrRange) -> AddrRange {
+    AddrRange {
+        start: VirtAddr(range.start.0.saturating_sub(abi::PAGE_SIZE)),
+        end: VirtAddr(range.end.0.saturating_add(abi::PAGE_SIZE)),
     }
 }

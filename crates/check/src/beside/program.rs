@@ -364,7 +364,6 @@ impl Program {
         if !beside.under_way.is_empty() && beside.under_way.keys().all(is_over) {
             beside.cut_off(&mut self.shared, &mut self.found, caller)?;
         }
-        beside.memory.enter(&mut self.shared, &mut self.found)?;
         let mut input = event.input.clone();
         if let CallInput::File(file) = &mut input {
             self.shared.set_file_size(file.id, file.bytes);
@@ -372,6 +371,7 @@ impl Program {
                 file.description = beside.descriptions.identify(at.tid, fd, file.id);
             }
         }
+        beside.memory.enter_call(&mut self.shared, &mut self.found, (event.call, &input), self.every)?;
         beside.let_go(&self.shared, event.call, &input);
         // Its own pages are as they were before it.
         let looked = self.look(caller, at.mm, None);

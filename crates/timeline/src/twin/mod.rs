@@ -111,6 +111,11 @@ pub struct Twin {
     uffds: BTreeMap<Fd, Uffd>,
 }
 
+/// Whether a page of its own may yet give a mapping an `anon_vma`.
+fn lacks_anon_vma(vma: &Vma) -> bool {
+    vma.anon.is_none() && vma.flags.contains(VmFlags::WRITE) && !vma.flags.contains(VmFlags::MAYSHARE)
+}
+
 /// Where the search for free places begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Base {
@@ -180,10 +185,13 @@ impl Twin {
 
     /// The ranges that a page of their own may yet give an `anon_vma`: private, writable, without one.
     pub fn without_anon_vma(&self) -> impl Iterator<Item = AddrRange> {
-        let open = |vma: &&Vma| {
-            vma.anon.is_none() && vma.flags.contains(VmFlags::WRITE) && !vma.flags.contains(VmFlags::MAYSHARE)
-        };
-        self.space.vmas().filter(open).map(|vma| vma.range)
+        self.space.vmas().filter(|vma| lacks_anon_vma(vma)).map(|vma| vma.range)
+    }
+
+    /// Those of them that share an address with one of these ranges.
+    pub fn without_anon_vma_in(&self, ranges: [Option<AddrRange>; 2]) -> impl Iterator<Item = AddrRange> {
+        let vmas = ranges.into_iter().flatten().flat_map(|range| self.space.vmas_in(range));
+        vmas.filter(|vma| lacks_anon_vma(vma)).map(|vma| vma.range)
     }
 
     /// The lines of its map.
