@@ -1,6 +1,9 @@
-//! `cargo xtask fuzz-kernel`, `fuzz-contents`, `small-world` and `mutants`: the differential fuzzer, built for speed.
+//! `cargo xtask fuzz-kernel`, `fuzz-contents`, `fuzz-check`, `small-world` and `mutants`: the differential fuzzer, built for
+//! speed.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 
 use crate::shell::Command;
 
@@ -17,6 +20,23 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 pub(crate) fn contents(args: &[String]) -> Result<()> {
     let corpus = ["--corpus".to_string(), FOUND.to_string()];
     fuzzer("", "contents").args(args).args(&corpus).run()
+}
+
+/// Runs the fuzzer itself under `vmatlas check`: no program is nastier, and both must find the twin right.
+pub(crate) fn check(args: &[String]) -> Result<()> {
+    Command::words("cargo build --quiet --release --package vmatlas-check --example fuzz_kernel").run()?;
+    Command::words("cargo build --quiet --package vmatlas").run()?;
+    let built = built()?;
+    let path = |name: &str| built.join(name).display().to_string();
+    let [vmatlas, fuzzer] = [path("debug/vmatlas"), path("release/examples/fuzz_kernel")];
+    let words = ["check", "--", &fuzzer, "fuzz", "--threads", "1", "--corpus", FOUND].map(str::to_owned);
+    Command::words(&vmatlas).args(&words).args(args).run()
+}
+
+/// Where cargo puts what it builds: this program is there too.
+fn built() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.ancestors().nth(2).context("built by cargo")?.to_path_buf())
 }
 
 /// Runs every program of a few calls in a small world on both.

@@ -35,6 +35,11 @@ const VERBS: &[Verb] = &[
         run: fuzz_kernel::contents,
     },
     Verb {
+        name: "fuzz-check",
+        help: "--seconds N [--seed S]  fuzz-kernel with `vmatlas check` beside it: both must agree",
+        run: fuzz_kernel::check,
+    },
+    Verb {
         name: "small-world",
         help: "[--calls N]  every program of up to N calls (2) on six pages, on both",
         run: fuzz_kernel::small_world,
