@@ -90,6 +90,8 @@ pub enum FileKind {
     Hugetlb,
     /// hugetlbfs with pages of 1 GiB.
     HugetlbGib,
+    /// A System V segment of huge pages (`SHM_HUGETLB`).
+    SysVHuge,
     /// `/dev/zero`.
     ZeroDevice,
     /// The ring of an AIO context.
@@ -101,10 +103,15 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// Tells whether it is a System V segment.
+    pub const fn is_segment(self) -> bool {
+        matches!(self, Self::SysV | Self::SysVHuge)
+    }
+
     /// Returns the page size of a hugetlbfs file in bytes.
     pub const fn huge_page_bytes(self) -> Option<u64> {
         match self {
-            Self::Hugetlb => Some(2 << 20),
+            Self::Hugetlb | Self::SysVHuge => Some(2 << 20),
             Self::HugetlbGib => Some(1 << 30),
             _ => None,
         }
@@ -169,7 +176,13 @@ impl Backing {
     pub fn may_be_deleted(&self) -> bool {
         !matches!(
             self.file_kind(),
-            Some(FileKind::SysV | FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::Special)
+            Some(
+                FileKind::SysV
+                    | FileKind::SysVHuge
+                    | FileKind::Hugetlb
+                    | FileKind::HugetlbGib
+                    | FileKind::Special
+            )
         )
     }
 }

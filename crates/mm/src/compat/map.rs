@@ -32,7 +32,7 @@ table! {
         "MAP_POPULATE" Verified "": Call::Mmap { flags, .. } if flags.contains(MapFlags::POPULATE),
         "MAP_NONBLOCK" Verified "": Call::Mmap { flags, .. } if flags.contains(MapFlags::NONBLOCK),
         "MAP_NORESERVE" Verified "": Call::Mmap { flags, .. } if flags.contains(MapFlags::NORESERVE),
-        "MAP_HUGETLB" Verified "the pool of huge pages is an input":
+        "MAP_HUGETLB" Verified "whether the pool has pages is an input; what follows from it is not":
             Call::Mmap { flags, .. } if flags.contains(MapFlags::HUGETLB),
         "MAP_SYNC" Verified "": Call::Mmap { flags, .. } if flags.contains(MapFlags::SYNC),
         "MAP_DENYWRITE" Verified "ignored": Call::Mmap { flags, .. } if flags.contains(MapFlags::DENYWRITE),

@@ -62,7 +62,7 @@ impl<M: Memory> Op<'_, M> {
     fn open_segment(&mut self, segment: &Arc<MapFile>, write: bool) -> Arc<MapFile> {
         Arc::new(MapFile {
             description: self.sys.new_description(),
-            kind: FileKind::SysV,
+            kind: if segment.kind == FileKind::SysVHuge { FileKind::SysVHuge } else { FileKind::SysV },
             mode: OpenMode { read: true, write, append_only: false },
             noexec: false,
             ..MapFile::clone(segment)
@@ -104,5 +104,5 @@ impl<M: Memory> Op<'_, M> {
 
 fn is_piece_of_attachment(vma: &Vma, addr: VirtAddr) -> bool {
     let pages = vma.range.start.0.wrapping_sub(addr.0) >> PAGE_SHIFT;
-    vma.backing.file_kind() == Some(FileKind::SysV) && pages == vma.pgoff.0
+    vma.backing.file_kind().is_some_and(FileKind::is_segment) && pages == vma.pgoff.0
 }

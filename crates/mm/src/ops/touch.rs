@@ -95,7 +95,7 @@ impl<M: Memory> Op<'_, M> {
 
     /// Tells whether the pool is known to have pages of the size that a file has.
     pub(crate) fn is_stocked(&self, kind: FileKind) -> bool {
-        self.huge_pool == HugePool::Stocked && kind == FileKind::Hugetlb
+        self.huge_pool == HugePool::Stocked && matches!(kind, FileKind::Hugetlb | FileKind::SysVHuge)
     }
 
     /// Tells whether an address of a mapping lies in a page past the end of its file.

@@ -102,6 +102,7 @@ pub(crate) fn holds(kind: FileKind) -> Holds {
         FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice => Holds::Shmem,
         FileKind::Hugetlb
         | FileKind::HugetlbGib
+        | FileKind::SysVHuge
         | FileKind::AioRing
         | FileKind::Special
         | FileKind::Unmappable => Holds::Device,

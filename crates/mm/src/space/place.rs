@@ -121,7 +121,9 @@ impl<M: Memory> Op<'_, M> {
             Some(FileKind::ZeroDevice) if shared => self.search_shmem(placing),
             Some(FileKind::Regular | FileKind::ZeroDevice) => self.search_huge(placing),
             Some(FileKind::Shmem | FileKind::SysV) => self.search_shmem(placing),
-            Some(FileKind::Hugetlb | FileKind::HugetlbGib) => self.search_hugetlb(placing),
+            Some(FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::SysVHuge) => {
+                self.search_hugetlb(placing)
+            }
             Some(FileKind::Special) => match self.placed {
                 Some(placed) if !placing.flags.contains(MapFlags::FIXED) => {
                     self.basis = Basis::TakenOver;

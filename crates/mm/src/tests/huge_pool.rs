@@ -2,10 +2,11 @@
 
 use alloc::sync::Arc;
 
-use abi::{Advice, Call, Errno, Fd, FileId, MapFlags, PAGE_SIZE, Prot, RemapFlags, VirtAddr};
+use abi::{Advice, Call, Errno, Fd, FileId, MapFlags, PAGE_SIZE, Prot, RemapFlags, ShmFlags, VirtAddr};
 
 use crate::access::{Access, Signal};
 use crate::file::{DescriptionId, FileKind, MapFile, ObjectId};
+use crate::flags::VmFlags;
 use crate::input::{FileInput, HugePool, Input};
 use crate::profile::Profile;
 use crate::space::{AddressSpace, Layout, Limits};
@@ -149,4 +150,23 @@ fn the_size_of_its_pages_says_where_a_mapping_is_cut() {
     assert_eq!(world.call(to(4 * GIB, HUGE)), Ok(BASE + 4 * GIB));
     assert_eq!(world.space.find(VirtAddr(BASE)).map(|vma| vma.range.start), None);
     assert_eq!(world.space.find(VirtAddr(BASE + GIB)).map(|vma| vma.range.start), Some(VirtAddr(BASE + GIB)));
+}
+
+#[test]
+fn a_segment_of_huge_pages_is_cut_between_them() {
+    let mut world = world(HugePool::Stocked);
+    let id = FileId { ino: 8, ..FileId::default() };
+    let segment = MapFile { kind: FileKind::SysVHuge, ..MapFile::regular(id, 2 * HUGE) };
+    world.input.segment = Some(Arc::new(segment));
+    let attach = |addr| Call::Shmat { id: 8, addr, flags: ShmFlags::NONE };
+    assert_eq!(world.call(attach(VirtAddr(BASE + PAGE_SIZE))), Err(Errno::EINVAL));
+    assert_eq!(world.call(attach(huge(0))), Ok(BASE));
+    let flags = world.space.find(huge(0)).map(|vma| vma.flags).expect("attached");
+    assert!(flags.contains(VmFlags::HUGETLB) && !flags.contains(VmFlags::NORESERVE), "{flags:?}");
+    let unmap = |addr, len| Call::Munmap { addr, len };
+    assert_eq!(world.call(unmap(huge(0), PAGE_SIZE)), Err(Errno::EINVAL));
+    assert_eq!(world.call(unmap(huge(1), HUGE)), Ok(0));
+    assert_eq!(world.touch(huge(0), Access::Write), Ok(()));
+    assert_eq!(world.call(Call::Shmdt { addr: huge(0) }), Ok(0));
+    assert!(world.space.find(huge(0)).is_none());
 }

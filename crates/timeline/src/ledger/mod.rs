@@ -90,6 +90,7 @@ impl Kind {
                 Some(
                     FileKind::Hugetlb
                     | FileKind::HugetlbGib
+                    | FileKind::SysVHuge
                     | FileKind::AioRing
                     | FileKind::Special
                     | FileKind::Unmappable

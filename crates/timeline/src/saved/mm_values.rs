@@ -14,6 +14,7 @@ saved_number! { VmFlags: u64, AnonVmaId: u64 }
 saved_enum! {
     FileKind {
         Regular, RegularOther, Overlay, Shmem, SysV, Hugetlb, HugetlbGib, ZeroDevice, AioRing, Special, Unmappable,
+        SysVHuge,
     }
 }
 

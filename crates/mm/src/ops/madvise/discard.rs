@@ -87,7 +87,7 @@ impl<M: Memory> Op<'_, M> {
                 Err(Refusal::HoleSealed)
             }
             // Its pages are not followed.
-            FileKind::Hugetlb | FileKind::HugetlbGib => Ok(()),
+            FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::SysVHuge => Ok(()),
             FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice | FileKind::Regular => {
                 let first = piece.vma.pgoff_at(piece.range.start).0;
                 M::punched(self, file, first..first + piece.range.pages());

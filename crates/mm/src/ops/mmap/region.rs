@@ -89,9 +89,10 @@ impl<M: Memory> Op<'_, M> {
         };
         match file.kind {
             FileKind::ZeroDevice if shared => Ok((flags, self.shared_memory(range, flags)?)),
-            FileKind::Hugetlb | FileKind::HugetlbGib => {
+            FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::SysVHuge => {
                 check_huge_offset(&file, range, pgoff)?;
-                if !flags.contains(VmFlags::NORESERVE) {
+                // A segment was promised its pages when it was made.
+                if file.kind != FileKind::SysVHuge && !flags.contains(VmFlags::NORESERVE) {
                     self.reserve_huge_pages(file.kind)?;
                 }
                 self.lengthen_huge(&file, range, flags, pgoff);
