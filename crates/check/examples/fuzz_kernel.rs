@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use check::fuzz::{
-    self, Depth, Direction, Finding, Flags, Plan, Pool, PoolState, Program, Shorten, SmallWorld, Stop,
-    Summary, Worlds,
+    self, Counted, Depth, Direction, Finding, Flags, Plan, Pool, PoolState, Program, Shorten, SmallWorld,
+    Stop, Summary, Worlds,
 };
 use mm::{Mutation, Shown};
 
@@ -170,16 +170,24 @@ fn print_summary(plan: &Plan, summary: &Summary, time: Duration) {
     println!("{} loads, stores and fetches, {} maps compared", counted.accesses, counted.maps);
     println!("{} calls partly inputs, {} left out as not modelled", counted.asked, counted.unmodelled);
     println!("{failed} programs not run to their end, {a_second:.0} calls a second");
-    if plan.pool.share() > 0 {
-        let PoolState { free, reserved, most } = PoolState::read();
-        println!(
-            "{} mappings of huge pages of a pool of {most}: {} for each thread; now {free} are free, {reserved} of them \
-             promised",
-            counted.huge,
-            plan.pool.share()
-        );
-    }
+    print_pool(plan, counted);
     println!("{} calls, {programs} programs, {divergences} divergences, seed {seed}", counted.calls);
+}
+
+/// Says that a pool of huge pages was there.
+fn print_pool(plan: &Plan, counted: &Counted) {
+    let PoolState { free, reserved, most } = PoolState::read();
+    match (plan.pool.share(), most) {
+        (0, 0) => {}
+        (0, _) => {
+            println!("a pool of {most} huge pages is not used: {} for each thread are wanted", Pool::EACH)
+        }
+        (share, _) => println!(
+            "{} mappings of a pool of {most} huge pages, {share} for a program; {} lines found it used up; now {free} are \
+             free, {reserved} of them promised",
+            counted.huge, counted.used_up
+        ),
+    }
 }
 
 fn text_of(verb: &str, seed: u64, finding: &Finding) -> String {
@@ -203,7 +211,7 @@ fn replay(path: &PathBuf) -> Done {
     let done = if text.starts_with(CONTENTS) {
         fuzz::replay_contents(&program, None)
     } else {
-        Worlds::default().with_pool(Pool::of_machine(1)).replay(direction, depth, &program)
+        Worlds::default().with_pool(Pool::of_machine(1)).using_up().replay(direction, depth, &program)
     };
     match done {
         Ok(counted) => {

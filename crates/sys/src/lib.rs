@@ -24,6 +24,7 @@ pub mod ptrace;
 pub mod puppet;
 pub mod resident;
 pub mod seccomp;
+pub mod segment;
 pub mod shared;
 pub mod signals;
 pub mod socket;

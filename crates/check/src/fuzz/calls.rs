@@ -6,6 +6,7 @@ use super::error::FuzzError;
 use super::generate::Generator;
 use super::line::Program;
 use super::origin::Direction;
+use super::pool::{Greed, State};
 use super::rng::Rng;
 use super::run::{Counted, Depth, Flags, Run, Stop};
 use super::worlds::Worlds;
@@ -45,19 +46,22 @@ pub fn run(plan: &Plan, report: &(dyn Fn(&Finding) + Sync)) -> Result<Summary, F
 }
 
 impl Runner for Worlds {
-    type Way = (Direction, Depth);
+    type Way = (Direction, Depth, Greed);
 
-    fn way(seed: u64, index: u64) -> Self::Way {
-        (direction_of(index), depth_of(seed, index))
+    fn way(&self, seed: u64, index: u64) -> Self::Way {
+        let greed = if is_crowded(index) { Greed::Share } else { self.pool().greed(seed, index) };
+        (direction_of(index), depth_of(seed, index), greed)
     }
 
     fn run(&mut self, seed: u64, index: u64) -> Result<Ran, FuzzError> {
-        let (direction, depth) = Self::way(seed, index);
+        let (direction, depth, greed) = self.way(seed, index);
+        let _hold = self.pool().hold(greed);
         let mut generator = Generator::new(seed, index, self.pool());
         let privilege = generator.privilege();
-        let mut run = Run::start(self.world(direction)?, privilege, depth)?;
+        let mut run = Run::start(self.world(direction)?, privilege, depth)?.with_greed(greed);
         let crowd = is_crowded(index).then(|| generator.crowd(&run));
-        let begun = crowd.map_or(Ok(()), |line| run.line(line));
+        let hog = (greed == Greed::All).then(|| generator.hog(State::read().available()));
+        let begun = crowd.or(hog).map_or(Ok(()), |line| run.line(line));
         let end = begun.and_then(|()| generator.drive(&mut run)).and_then(|()| run.finish());
         let (counted, program, seen) = (run.course.counted, run.program(), std::mem::take(&mut run.seen));
         let unusable = matches!(end, Err(Stop::Failed(_)));
@@ -68,8 +72,8 @@ impl Runner for Worlds {
         Ok(Ran { direction, program, counted, seen, end })
     }
 
-    fn again(&mut self, (direction, depth): Self::Way, program: &Program) -> Result<Counted, Stop> {
-        self.replay(direction, depth, program)
+    fn again(&mut self, (direction, depth, greed): Self::Way, program: &Program) -> Result<Counted, Stop> {
+        self.replay_with(greed, direction, depth, program)
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) trait Runner {
     type Way: Copy;
 
     /// Returns how the program of a number is run.
-    fn way(seed: u64, index: u64) -> Self::Way;
+    fn way(&self, seed: u64, index: u64) -> Self::Way;
 
     /// Makes the program of a number and runs it.
     ///
@@ -217,7 +217,7 @@ impl Shared<'_> {
         }
         let (program, divergence) = match self.plan.shorten {
             Shorten::Yes => {
-                let way = R::way(self.plan.seed, index);
+                let way = runner.way(self.plan.seed, index);
                 shrink(program, divergence, |shorter| runner.again(way, shorter))
             }
             Shorten::No => (program, divergence),

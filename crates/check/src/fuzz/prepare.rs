@@ -73,7 +73,7 @@ pub fn call_and_input(
         }
         Act::Pointed { call, arg, words } => pointed(live, process, (*call, *arg, words), uffds, &mut input)?,
         Act::Attach { segment, addr, flags } => {
-            let known = segments.get(*segment);
+            let known = segments.iter().find(|known| known.number == *segment);
             input.segment = known.map(|segment| Arc::clone(&segment.map));
             let id = known.map_or(i32::MAX, |segment| segment.id);
             Call::Shmat { id, addr: *addr, flags: *flags }

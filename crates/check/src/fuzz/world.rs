@@ -8,15 +8,18 @@ use mm::{
     AddressSpace, Caps, DescriptionId, FileKind, MapFile, Memory, Mutation, ObjectId, OpenMode, Profile,
     System,
 };
+use sys::segment::HugeSegment;
 
 use super::error::FuzzError;
 use super::files::{self, FuzzFile};
 use super::origin::{Direction, Origin, OriginPlan, unexpected};
-use super::pool::Pool;
+use super::pool::{HUGE, HUGE_SEGMENT_PAGES, Pool};
 
 /// A System V segment.
 #[derive(Clone, Debug)]
 pub struct Segment {
+    /// How programs call it.
+    pub number: usize,
     /// Its identifier.
     pub id: i32,
     /// What the twin knows of it.
@@ -31,6 +34,8 @@ pub struct Furnished<M: Memory> {
     pub files: Vec<FuzzFile>,
     /// The segments, which live as long as the origin is attached to them.
     pub segments: Vec<Segment>,
+    /// What keeps the segment of huge pages.
+    pub kept: Option<HugeSegment>,
 }
 
 impl<M: Memory> Furnished<M> {
@@ -56,12 +61,40 @@ impl<M: Memory> Furnished<M> {
         };
         let mut segments = Vec::new();
         let origin = Origin::start(plan, system, |live| {
-            segments =
-                SEGMENTS.iter().map(|(bytes, at)| segment(live, *bytes, *at)).collect::<Result<_, _>>()?;
+            let numbered = SEGMENTS.iter().enumerate();
+            segments = numbered
+                .map(|(number, (bytes, at))| segment(live, number, *bytes, *at))
+                .collect::<Result<_, _>>()?;
             Ok(segments.iter().map(|segment: &Segment| Arc::clone(&segment.map)).collect())
         })?;
-        Ok(Self { origin, files, segments })
+        let huge = files.iter().find(|file| file.is_huge()).and_then(|file| file.map.clone());
+        let kept = match huge {
+            Some(file) => huge_segment(&file, &mut segments),
+            None => None,
+        };
+        Ok(Self { origin, files, segments, kept })
     }
+}
+
+/// The number of the segment of huge pages; between it and the others is one that never exists.
+pub(crate) const HUGE_SEGMENT: usize = SEGMENTS.len() + 1;
+
+/// Makes a segment of huge pages where the pool has them and privilege allows it. What of it `file` does not tell, a file of the same
+/// file system, is known without looking.
+fn huge_segment(file: &MapFile, segments: &mut Vec<Segment>) -> Option<HugeSegment> {
+    let bytes = HUGE_SEGMENT_PAGES * HUGE;
+    let kept = HugeSegment::new(bytes as usize).ok()?;
+    let ObjectId::File(of) = file.object else { return None };
+    let ino = u64::from(kept.id().cast_unsigned());
+    let map = MapFile {
+        object: ObjectId::File(FileId { ino, ..of }),
+        description: DescriptionId::Known(SEGMENT_DESCRIPTIONS + ino),
+        kind: FileKind::SysVHuge,
+        bytes,
+        ..file.clone()
+    };
+    segments.push(Segment { number: HUGE_SEGMENT, id: kept.id(), map: Arc::new(map) });
+    Some(kept)
 }
 
 /// An origin process and its twin.
@@ -80,6 +113,7 @@ pub struct World {
     pub(crate) sizes_changed: bool,
     /// The huge pages that programs may have.
     pub(crate) pool: Pool,
+    _kept: Option<HugeSegment>,
 }
 
 const STACK_LIMIT: Rlimit = Rlimit { soft: 1 << 20, hard: Rlimit::INFINITY };
@@ -94,9 +128,20 @@ impl World {
     /// # Errors
     /// If the kernel is another than the twin's, or something needed is refused.
     pub fn start(direction: Direction, mutation: Option<Mutation>, pool: Pool) -> Result<Self, FuzzError> {
-        let Furnished { origin, files, segments } = Furnished::start(direction, mutation, pool, System::new)?;
+        let Furnished { origin, files, segments, kept } =
+            Furnished::start(direction, mutation, pool, System::new)?;
         let Origin { live, system, space, caps } = origin;
-        Ok(Self { live, files, segments, system, origin: space, caps, sizes_changed: false, pool })
+        Ok(Self {
+            live,
+            files,
+            segments,
+            system,
+            origin: space,
+            caps,
+            sizes_changed: false,
+            pool,
+            _kept: kept,
+        })
     }
 
     /// Gives every file the size that programs begin with; huge pages go back to the pool.
@@ -122,7 +167,7 @@ impl World {
 }
 
 /// Makes a System V segment that lives as long as the origin.
-fn segment(live: &mut Live, bytes: u64, at: u64) -> Result<Segment, FuzzError> {
+fn segment(live: &mut Live, number: usize, bytes: u64, at: u64) -> Result<Segment, FuzzError> {
     const SHMGET: u32 = 29;
     const SHMCTL: u32 = 31;
     // IPC_CREAT, for its owner to do everything with: without the last bit SHM_EXEC asks for a privilege.
@@ -146,5 +191,5 @@ fn segment(live: &mut Live, bytes: u64, at: u64) -> Result<Segment, FuzzError> {
         seals: 0,
         noexec: false,
     };
-    Ok(Segment { id: id as i32, map: Arc::new(map) })
+    Ok(Segment { number, id: id as i32, map: Arc::new(map) })
 }

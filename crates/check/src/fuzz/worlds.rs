@@ -6,7 +6,7 @@ use super::course::Running;
 use super::error::FuzzError;
 use super::line::Program;
 use super::origin::Direction;
-use super::pool::Pool;
+use super::pool::{Greed, Pool};
 use super::run::{Counted, Depth, Run, Stop};
 use super::world::World;
 
@@ -17,6 +17,7 @@ pub struct Worlds {
     bottom_up: Option<World>,
     mutation: Option<Mutation>,
     pool: Pool,
+    greed: Greed,
 }
 
 impl Worlds {
@@ -29,6 +30,12 @@ impl Worlds {
     #[must_use]
     pub fn with_pool(self, pool: Pool) -> Self {
         Self { pool, ..self }
+    }
+
+    /// Makes worlds whose programs may use the pool up: each is alone with it.
+    #[must_use]
+    pub fn using_up(self) -> Self {
+        Self { greed: Greed::All, ..self }
     }
 
     /// Returns the huge pages that programs may have.
@@ -74,9 +81,21 @@ impl Worlds {
     /// # Errors
     /// What stopped it.
     pub fn replay(&mut self, direction: Direction, depth: Depth, program: &Program) -> Result<Counted, Stop> {
+        self.replay_with(self.greed, direction, depth, program)
+    }
+
+    /// The same where the program may have so much of the pool.
+    pub(crate) fn replay_with(
+        &mut self,
+        greed: Greed,
+        direction: Direction,
+        depth: Depth,
+        program: &Program,
+    ) -> Result<Counted, Stop> {
+        let _hold = self.pool.hold(greed);
         let world = self.world(direction)?;
         let Program { privilege, lines } = program;
-        let mut run = Run::start(world, *privilege, depth)?;
+        let mut run = Run::start(world, *privilege, depth)?.with_greed(greed);
         let end = lines.iter().try_for_each(|line| run.line(line.clone())).and_then(|()| run.finish());
         let unusable = matches!(end, Err(Stop::Failed(_)));
         if end.is_err() && (run.abandon().is_err() || unusable) {

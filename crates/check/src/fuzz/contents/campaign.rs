@@ -45,7 +45,7 @@ impl Runner for Worlds {
     /// Its lines say it: see [`window_of`].
     type Way = ();
 
-    fn way(_seed: u64, _index: u64) {}
+    fn way(&self, _seed: u64, _index: u64) {}
 
     fn run(&mut self, seed: u64, index: u64) -> Result<Ran, FuzzError> {
         let Self { world, mutation } = self;

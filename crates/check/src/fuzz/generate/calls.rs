@@ -8,6 +8,7 @@ use abi::{
 use super::map::FILLED_BYTES_MAX;
 use super::{Choice, KINDS, Kind};
 use crate::fuzz::line::Act;
+use crate::fuzz::world::HUGE_SEGMENT;
 
 /// Advice that takes pages away or makes them fault: the puppet's own memory must not be given it, sealed or not.
 pub(super) const ADVICE: &[Advice] = &[
@@ -184,6 +185,9 @@ impl Choice<'_> {
         if self.is_vital(addr, len) || self.is_much(addr, len) {
             return None;
         }
+        if advice == Advice::COLLAPSE && self.may_join_file(addr, len) {
+            return None;
+        }
         Some(Act::Call(Call::Madvise { addr, len, advice }))
     }
 
@@ -314,12 +318,16 @@ impl Choice<'_> {
             }
         }
         let addr = if self.rng.percent(30) { VirtAddr::NULL } else { self.address() };
-        Act::Attach { segment: self.rng.pick(&[0, 0, 0, 1, 2]), addr, flags }
+        let segment = match self.is_huge(60) {
+            true => HUGE_SEGMENT,
+            false => self.rng.pick(&[0, 0, 0, 1, 2]),
+        };
+        Act::Attach { segment, addr, flags }
     }
 
     /// Picks the start of an attached segment, if there is one.
     fn attached(&mut self) -> VirtAddr {
-        let is_attached = |vma: &&mm::Vma| vma.backing.file_kind() == Some(mm::FileKind::SysV);
+        let is_attached = |vma: &&mm::Vma| vma.backing.file_kind().is_some_and(mm::FileKind::is_segment);
         let count = self.space.vmas().filter(is_attached).count() as u64;
         let at = self.rng.below(count) as usize;
         let found = self.space.vmas().filter(is_attached).nth(at).map(|vma| vma.range.start);

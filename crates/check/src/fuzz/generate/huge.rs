@@ -82,7 +82,7 @@ impl Choice<'_> {
             let log2 = self.rng.weighted(&[(70, 0), (20, 21), (6, 30), (1, 22), (1, 1), (1, 63)]);
             flags = flags | MapFlags::HUGETLB | MapFlags(log2 << MapFlags::HUGE_SHIFT);
         }
-        if self.rng.percent(25) {
+        if self.rng.percent(self.taste.unpromised) {
             flags = flags | MapFlags::NORESERVE;
         }
         let addr = self.map_place(&mut flags);
@@ -108,6 +108,15 @@ impl Choice<'_> {
         };
         let (len, prot) = (self.huge_length(), self.prot());
         Some(Act::Call(Call::Mmap { addr, len, prot, flags, fd, offset }))
+    }
+
+    /// Tells whether a file in memory may be joined into a huge page in a range: if free memory has one, what is mapped of it
+    /// reaches past the file's end, and accesses there raise no signal.
+    pub(super) fn may_join_file(&self, addr: VirtAddr, len: u64) -> bool {
+        let end = VirtAddr(addr.0.saturating_add(len).saturating_add(PAGE_SIZE));
+        let is_file = |vma: &mm::Vma| vma.backing.file().is_some() && !vma.is_hugetlb();
+        let mut there = self.space.vmas().filter(|vma| vma.range.start < end && vma.range.end > addr);
+        self.taste.grain == Grain::Huge && there.any(is_file)
     }
 
     /// Gives a file of huge pages another size.

@@ -45,6 +45,8 @@ pub(crate) struct Taste {
     pub(crate) favourite: Option<Kind>,
     /// What its mappings and edges are mostly made of.
     pub(crate) grain: Grain,
+    /// How many mappings of huge pages in a hundred are not promised their pages.
+    pub(crate) unpromised: u64,
 }
 
 /// What the edges of a program lie at.
@@ -150,6 +152,7 @@ impl Generator {
             limits: rng.pick(&[0, 0, 10, 40]),
             favourite,
             grain: Grain::Page,
+            unpromised: 25,
         };
         let lines_left = rng.pick(&[20, 60, 120, 120, 250]);
         if pool.is_meant(seed, index) {
@@ -173,6 +176,18 @@ impl Generator {
         self.taste.touches = 0;
         let limit = run.system.profile.max_map_count;
         Line { who: 0, act: Act::Crowd(limit.saturating_sub(self.rng.below(6))) }
+    }
+
+    /// Chooses how much of the pool the first mapping of a program takes that uses it up: a few pages are left.
+    pub(crate) fn hog(&mut self, available: i64) -> Line {
+        self.taste.unpromised = 60;
+        self.taste.touches = self.rng.pick(&[20, 40]);
+        self.taste.forks = self.rng.pick(&[5, 25, 50]);
+        let pages = available.cast_unsigned().saturating_sub(self.rng.below(5));
+        let flags = MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::FIXED | MapFlags::HUGETLB;
+        let (addr, len) = (VirtAddr(CLIMB), pages * HUGE);
+        let call = Call::Mmap { addr, len, prot: Prot::NONE, flags, fd: Fd(-1), offset: 0 };
+        Line { who: 0, act: Act::Call(call) }
     }
 
     /// Does all lines of the program.

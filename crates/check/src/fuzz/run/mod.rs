@@ -14,6 +14,7 @@ use crate::fuzz::course::{self, Course, Running};
 use crate::fuzz::divergence::{Divergence, What};
 use crate::fuzz::error::FuzzError;
 use crate::fuzz::line::{Act, Line, Privilege, Program};
+use crate::fuzz::pool::Greed;
 use crate::fuzz::prepare;
 use crate::fuzz::seen::Seen;
 use crate::fuzz::world::World;
@@ -66,6 +67,8 @@ pub struct Counted {
     pub asked: u64,
     /// Lines that the twin has no rules for: they were left out.
     pub unmodelled: u64,
+    /// Calls and accesses that found the pool used up.
+    pub used_up: u64,
     /// Mappings made of pages of the pool.
     pub huge: u64,
 }
@@ -73,12 +76,13 @@ pub struct Counted {
 impl Counted {
     /// Adds what another program counted.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { calls, accesses, maps, asked, unmodelled, huge } = other;
+        let Self { calls, accesses, maps, asked, unmodelled, used_up, huge } = other;
         self.calls += calls;
         self.accesses += accesses;
         self.maps += maps;
         self.asked += asked;
         self.unmodelled += unmodelled;
+        self.used_up += used_up;
         self.huge += huge;
     }
 }
@@ -158,6 +162,10 @@ pub(crate) struct Run<'w> {
     text: Vec<u8>,
     /// Huge pages that shared mappings were promised: what is unmapped may stay in their files.
     shared_huge: u64,
+    /// How much of the pool it may have.
+    greed: Greed,
+    /// Whether the pool had no page left at some time.
+    used_up: bool,
 }
 
 impl<'w> Run<'w> {
@@ -183,6 +191,8 @@ impl<'w> Run<'w> {
             inodes: Inodes::default(),
             text: Vec::new(),
             shared_huge: 0,
+            greed: Greed::Share,
+            used_up: false,
         })
     }
 
@@ -232,6 +242,9 @@ impl<'w> Run<'w> {
             self.course.lines.pop();
             return Ok(());
         }
+        if self.greed == Greed::All && kind.is_some_and(huge::is_of_pool_kind) {
+            return self.access_after_kernel(who, addr, access, step);
+        }
         let touched = actor.space.touch(&mut self.system, addr, access, &input).map(drop);
         self.course.counted.accesses += 1;
         self.push(who, step, Expected::Access(addr, touched), Why::default())
@@ -269,7 +282,7 @@ impl<'w> Run<'w> {
 
     fn call(&mut self, who: usize, act: &Act) -> Result<(), Stop> {
         let (call, mut input) = self.call_and_input(who, act)?;
-        let Some(claim) = self.claim(who, call, &mut input) else {
+        let Some(claim) = self.claim(who, call, &mut input)? else {
             self.course.lines.pop();
             return Ok(());
         };
@@ -279,10 +292,10 @@ impl<'w> Run<'w> {
             self.course.lines.pop();
             return Ok(());
         }
-        let outcome = if may_ask_the_kernel(call) {
+        let outcome = if may_ask_the_kernel(call) || claim.asks() {
             let (mut space, mut system) = (actor.space.clone(), self.system.clone());
             let outcome = space.call(&mut system, call, &input);
-            if outcome.basis == Basis::TakenOver {
+            if outcome.basis == Basis::TakenOver || claim.asks() {
                 return self.call_after_kernel(who, call, input, claim);
             }
             (actor.space, self.system) = (space, system);
@@ -321,6 +334,7 @@ impl<'w> Run<'w> {
         if let Answer::Returned(result) = self.world.live.answer(ticket)? {
             input.observed = Some(result);
             input.placed = result.ok().map(VirtAddr);
+            self.learn_of_pool(claim, &mut input);
         }
         let Some(actor) = &mut self.course.actors[who] else { return Ok(()) };
         let outcome = actor.space.call(&mut self.system, call, &input);
