@@ -11,6 +11,7 @@
 
 mod descriptions;
 mod exec;
+mod forks;
 mod found;
 mod json;
 mod kernel;

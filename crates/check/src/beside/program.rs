@@ -16,6 +16,7 @@ use timeline::twin::Shared;
 use timeline::{pages_of, touched};
 
 use super::descriptions::Descriptions;
+use super::forks::Forks;
 use super::found::{Divergence, Found};
 use super::memory::{Every, Known, Memory};
 use super::pages::{Look, Pages};
@@ -53,6 +54,7 @@ struct Beside {
     memory: Memory,
     descriptions: Descriptions,
     under_way: HashMap<Tid, UnderWay>,
+    forks: Forks,
 }
 
 impl Beside {
@@ -242,7 +244,8 @@ impl Program {
             self.found.input(name, 1);
         }
         let descriptions = Descriptions::default();
-        self.memories.insert(mm, Beside { memory, descriptions, under_way: HashMap::new() });
+        self.memories
+            .insert(mm, Beside { memory, descriptions, under_way: HashMap::new(), forks: Forks::default() });
         Ok(())
     }
 
@@ -258,6 +261,7 @@ impl Program {
         let caller = self.caller(spawn.child_pid, spawn.child, spawn.child_mm);
         self.take_faults();
         let Some(parent) = self.memories.get_mut(&mm) else { return Ok(()) };
+        let states = parent.forks.end(tid);
         parent.memory.enter(&mut self.shared, &mut self.found)?;
         let fork = parent.memory.fork(&mut self.shared, spawn.child_mm, spawn.child_pid)?;
         let Some(memory) = fork else {
@@ -271,7 +275,8 @@ impl Program {
         // A call that is under way may have mapped one already.
         mapped.extend(parent.under_way.values().filter_map(|call| description(&call.input)));
         descriptions.keep(&mapped);
-        let mut child = Beside { memory, descriptions, under_way: HashMap::new() };
+        let mut child = Beside { memory, descriptions, under_way: HashMap::new(), forks: Forks::default() };
+        child.memory.choose_state(&mut self.shared, &mut self.found, spawn.child_mm, states)?;
         let open = OpenCalls::UnderWay(&parent.under_way);
         child.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
         if let Some(pages) = &parent.memory.pages {
@@ -318,9 +323,10 @@ impl Program {
     /// A thread is no more, all of whose faults were taken in.
     fn forget(&mut self, tid: Tid) {
         if let Some((_, mm)) = self.threads.remove(&tid)
-            && let Some(pages) = self.pages_of(mm)
+            && let Some(beside) = self.memories.get_mut(&mm)
         {
-            pages.forget_thread(tid);
+            beside.forks.fails(tid, &mut self.shared);
+            beside.memory.pages.iter_mut().for_each(|pages| pages.forget_thread(tid));
         }
     }
 
@@ -328,6 +334,7 @@ impl Program {
         if self.threads_in(mm) == 0
             && let Some(beside) = self.memories.remove(&mm)
         {
+            beside.forks.finish(&mut self.shared);
             beside.memory.end(&mut self.shared);
         }
     }
@@ -397,6 +404,7 @@ impl Program {
         if at.order == Order::Uncertain || !beside.under_way.is_empty() {
             caller.company = Company::Others;
         }
+        beside.forks.keep(at.tid, &mut beside.memory, &mut self.shared);
         let brk = beside.memory.brk();
         let ending = Ending { caller, done: done.clone(), kernel, others: &mut beside.under_way };
         beside.memory.leave(&mut self.shared, &mut self.found, ending, self.every)?;
@@ -473,6 +481,12 @@ impl Observer for Program {
     fn entered(&mut self, at: At, call: &CallEvent) {
         let result = self.enter(at, call);
         self.note(result);
+    }
+
+    fn forking(&mut self, at: At) {
+        if let Some(beside) = self.memories.get_mut(&at.mm) {
+            beside.forks.begin(at.tid, &mut self.shared);
+        }
     }
 
     fn left(&mut self, at: At, call: &CallEvent) {

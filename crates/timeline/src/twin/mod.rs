@@ -264,6 +264,16 @@ impl Twin {
         Some(Self { mm: child, space, paths, nameless, base: *base, uffds })
     }
 
+    /// Which memory it is the twin of.
+    pub fn memory(&self) -> MmId {
+        self.mm
+    }
+
+    /// Says which memory it is the twin of, where that was not known when it was made.
+    pub fn set_memory(&mut self, mm: MmId) {
+        self.mm = mm;
+    }
+
     /// Ends the memory.
     pub fn exit(self, shared: &mut Shared) {
         self.space.exit(&mut shared.sys);

@@ -130,6 +130,17 @@ fn calls_of_two_threads_at_once_are_put_in_order() {
     );
 }
 
+/// A fork is held while another thread maps memory, from after its copy to the moment at which the child is told of: the
+/// child has the map from before.
+#[test]
+fn a_child_has_the_map_of_the_moment_at_which_it_was_copied() {
+    let Some(program) = guest("fork_held", Build::Dynamic) else { return };
+    let report = check(&Scratch::new("check"), User::Same, &[&program]);
+    if crate::run::is_root() {
+        assert_eq!(report["order_uncertain"], 2, "{report:#}");
+    }
+}
+
 /// A process is killed inside a call on a memory that another has too, which goes on: what the call did by then is asked for
 /// once, and all that follows is compared.
 #[test]
