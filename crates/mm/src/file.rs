@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 
 use abi::FileId;
 
+use crate::driver::Driver;
+
 /// The identity of a file's memory: what truncation, seals and shared pages belong to (the kernel's inode).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum ObjectId {
@@ -96,8 +98,8 @@ pub enum FileKind {
     ZeroDevice,
     /// The ring of an AIO context.
     AioRing,
-    /// A device, ring or other special file: flags and placement of its mappings are inputs.
-    Special,
+    /// A device, ring or other special file, with what is known of its driver.
+    Special(Driver),
     /// A file that can't be mapped.
     Unmappable,
 }
@@ -181,7 +183,7 @@ impl Backing {
                     | FileKind::SysVHuge
                     | FileKind::Hugetlb
                     | FileKind::HugetlbGib
-                    | FileKind::Special
+                    | FileKind::Special(_)
             )
         )
     }

@@ -46,6 +46,7 @@ extern crate alloc;
 mod access;
 mod anon_vma;
 pub mod compat;
+mod driver;
 mod file;
 mod flags;
 mod guard;
@@ -68,6 +69,7 @@ mod why;
 
 pub use access::{Access, Signal, Touch, UserfaultReason};
 pub use anon_vma::{AnonChain, AnonVmaId};
+pub use driver::Driver;
 pub use file::{Backing, DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 pub use flags::VmFlags;
 pub use input::{Basis, Caps, FileInput, HugePool, Input, Outcome, Pointers, Target, Uffd};

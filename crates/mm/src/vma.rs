@@ -80,13 +80,17 @@ impl Vma {
         self.range.start
     }
 
-    /// Tells whether it may be split at an address: not pages of the kernel, and huge pages only between two.
+    /// Tells whether it may be split at an address: not pages of the kernel, huge pages only between two, and
+    /// other mappings as their driver says.
     ///
     /// Linux: `mm/vma.c: __split_vma` (`may_split`).
     pub fn may_split(&self, at: VirtAddr) -> bool {
         match &self.backing {
             Backing::Kernel(_) => false,
-            Backing::File(file) => file.kind.huge_page_bytes().is_none_or(|bytes| at.0.is_multiple_of(bytes)),
+            Backing::File(file) => match file.kind {
+                FileKind::Special(driver) => driver.may_split(),
+                kind => kind.huge_page_bytes().is_none_or(|bytes| at.0.is_multiple_of(bytes)),
+            },
             Backing::Anonymous => true,
         }
     }

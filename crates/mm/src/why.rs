@@ -69,6 +69,10 @@ refusals! {
     BadType EINVAL "mm/mmap.c: do_mmap" "no known mapping type";
     DroppableFlags EINVAL "mm/mmap.c: do_mmap" "MAP_DROPPABLE with MAP_LOCKED, MAP_HUGETLB or MAP_GROWSDOWN";
     NotDax EOPNOTSUPP "include/linux/dax.h: daxdev_mapping_supported" "MAP_SYNC of a file that is not DAX";
+    PerfPrivate EINVAL "kernel/events/core.c: perf_mmap" "a private mapping of a counter's ring";
+    BpfPrivate EINVAL "kernel/bpf/syscall.c: bpf_map_mmap" "a private mapping of a BPF map";
+    TraceReadOnly EPERM "kernel/trace/ring_buffer.c: __rb_map_vma" "a trace buffer is mapped shared and for reading only";
+    RingPlaced EINVAL "io_uring/memmap.c: io_uring_get_unmapped_area" "the kernel alone places the rings of io_uring";
     WriteSealed EPERM "mm/memfd.c: memfd_check_seals_mmap" "the memfd is sealed against writing";
     WriteExec EACCES "include/linux/mman.h: map_deny_write_exec" "writable and executable, and MDWE is on";
     MapSealedWritable EPERM "mm/vma.c: mapping_map_writable" "the file is sealed against shared writable mappings";

@@ -218,11 +218,15 @@ pub enum FileKind {
     ZeroDevice,
     /// A socket.
     Socket,
+    /// A BPF arena, which by its name is a BPF map as any other.
+    BpfArena,
+    /// The ring of the kernel's tracing (`trace_pipe_raw`).
+    TraceBuffer,
 }
 
 impl FileKind {
     /// All of them. Their numbers, the places here, are part of the format: new ones are added at the end.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Regular,
         Self::RegularOther,
         Self::Shmem,
@@ -240,6 +244,8 @@ impl FileKind {
         Self::Secret,
         Self::ZeroDevice,
         Self::Socket,
+        Self::BpfArena,
+        Self::TraceBuffer,
     ];
 
     /// What readers of format 1.3 take it for: one of the first six.
@@ -251,11 +257,12 @@ impl FileKind {
             | Self::Fuse
             | Self::KernelFile
             | Self::Kernfs
-            | Self::Secret => Self::RegularOther,
+            | Self::Secret
+            | Self::TraceBuffer => Self::RegularOther,
             Self::Shmem | Self::Tmpfs | Self::TmpfsHuge => Self::Shmem,
             Self::Hugetlb | Self::HugetlbGib => Self::Hugetlb,
             Self::Device | Self::ZeroDevice => Self::Device,
-            Self::Other | Self::Socket => Self::Other,
+            Self::Other | Self::Socket | Self::BpfArena => Self::Other,
         }
     }
 }

@@ -20,6 +20,10 @@ const TMPFS: u64 = 0x0102_1994;
 const HUGETLBFS: u64 = 0x9584_58f6;
 const PROC: u64 = 0x9fa0;
 const OVERLAYFS: u64 = 0x794c_7630;
+const TRACEFS: u64 = 0x7472_6163;
+
+/// `BPF_MAP_TYPE_ARENA`.
+const ARENA: &str = "33";
 
 const S_IFCHR: u32 = 0o020_000;
 const S_IFBLK: u32 = 0o060_000;
@@ -46,9 +50,17 @@ pub(super) fn read(tid: Tid, fd: Fd, mounts: &mut Mounts) -> CallInput {
     let Ok(about) = sys::files::about(&c_link) else { return CallInput::Unreadable };
     let file_system = sys::files::file_system(&c_link).ok();
     let magic = file_system.map_or(0, |system| system.magic);
-    let kind = kind(&about, magic);
     let path = path.as_os_str().as_bytes();
     let info = Info::read(tid, fd);
+    let kind = match kind(&about, magic) {
+        FileKind::Other if path == b"anon_inode:bpf-map" && info.is_arena => FileKind::BpfArena,
+        FileKind::RegularOther | FileKind::KernelFile
+            if magic == TRACEFS && path.ends_with(b"/trace_pipe_raw") =>
+        {
+            FileKind::TraceBuffer
+        }
+        kind => kind,
+    };
     let listed = info.mount.filter(|_| !ONE_DEVICE.contains(&magic));
     let device = listed.and_then(|listed| mounts.device(tid, Mount { unique: about.mount, listed }));
     CallInput::File(Box::new(FileRef {
@@ -96,6 +108,8 @@ struct Info {
     mount: Option<u64>,
     /// The number of the file as a map shows it, which `stat` need not: overlayfs, FUSE. Kernels before 5.14 do not tell.
     ino: Option<u64>,
+    /// Whether it is a BPF map that is an arena.
+    is_arena: bool,
 }
 
 impl Info {
@@ -116,6 +130,7 @@ impl Info {
             },
             mount: word("mnt_id:").and_then(|word| word.parse().ok()),
             ino: word("ino:").and_then(|word| word.parse().ok()),
+            is_arena: word("map_type:") == Some(ARENA),
         }
     }
 }

@@ -50,7 +50,7 @@ impl KernelMap {
     ///
     /// # Errors
     /// As [`KernelMap::rows`].
-    pub fn rows_with_flags(&mut self) -> io::Result<(Vec<MapRow>, Vec<VmFlags>)> {
+    pub fn rows_with_flags(&self) -> io::Result<(Vec<MapRow>, Vec<VmFlags>)> {
         let text = std::fs::read(format!("/proc/{}/smaps", self.pid))?;
         let mut all = (Vec::new(), Vec::new());
         for row in proc_text::smaps(&text) {
@@ -63,6 +63,15 @@ impl KernelMap {
             }
         }
         Ok(all)
+    }
+
+    /// Reads the flags of the mapping at an address; `None` where nothing is mapped.
+    ///
+    /// # Errors
+    /// As [`KernelMap::rows`].
+    pub fn flags_at(&self, addr: VirtAddr) -> io::Result<Option<VmFlags>> {
+        let (rows, flags) = self.rows_with_flags()?;
+        Ok(rows.iter().zip(flags).find(|(row, _)| row.range.contains(addr)).map(|(_, flags)| flags))
     }
 
     /// Returns those of the ranges that hold an anonymous page: their mappings have an anon_vma.

@@ -5,9 +5,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use abi::{AddrRange, Call, MapFlags, Pid, RemapFlags, Resource, Rlimit, VirtAddr};
-use mm::{DescriptionId, Settings};
+use mm::{DescriptionId, Settings, VmFlags};
 use recording::{CallInput, ExecEvent, MapRow, MmId};
-use timeline::twin::{Corrected, Shared, Told, Twin};
+use timeline::twin::{Corrected, Shared, Told, Twin, is_of_unknown_driver};
 use timeline::{Difference, compare, touched};
 
 use super::exec;
@@ -65,7 +65,7 @@ impl Memory {
         limits: &HashMap<Resource, Rlimit>,
         inherited: Settings,
     ) -> io::Result<Self> {
-        let mut kernel = KernelMap::open(exec.pid)?;
+        let kernel = KernelMap::open(exec.pid)?;
         let (rows, flags) = kernel.rows_with_flags()?;
         let predicted = exec::predict(shared, mm, exec, (limits, inherited), (&rows, &flags));
         let mut twin = Twin::adopt(shared, mm, Some(exec), limits, inherited, (&rows, &flags));
@@ -240,6 +240,7 @@ impl Memory {
     ) -> io::Result<()> {
         Self::tell_apart(&mut ending);
         let (done, kernel) = (&ending.done, ending.kernel);
+        shared.set_special_flags(self.flags_of_device(done, kernel)?);
         // Costs nothing by size: what the call then changes is copied.
         let first = self.twin.clone();
         let has_company = ending.caller.company == Company::Others;
@@ -346,6 +347,14 @@ impl Memory {
         }
         let ranges = touched(*call, predicted.result.ok(), brk);
         Some(Answered { predicted, ranges, agrees })
+    }
+
+    /// The flags of the mapping that a call made of a file whose driver is not known.
+    fn flags_of_device(&self, done: &UnderWay, kernel: i64) -> io::Result<Option<VmFlags>> {
+        match u64::try_from(kernel) {
+            Ok(addr) if is_of_unknown_driver(done.call, &done.input) => self.kernel.flags_at(VirtAddr(addr)),
+            _ => Ok(None),
+        }
     }
 
     fn compare(

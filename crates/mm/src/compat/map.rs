@@ -16,7 +16,9 @@ table! {
         "MAP_ANONYMOUS" Verified "": Call::Mmap { flags, .. } if flags.contains(ANON),
         "a file" Verified "regular, tmpfs, memfd, /dev/zero":
             Call::Mmap { flags, .. } if !flags.contains(ANON),
-        "a device or ring" Input "its flags, and where it places itself":
+        "a ring of perf, io_uring, BPF, the tracing" Verified "flags, splits, places, what is refused by the arguments alone; else an input":
+            Call::Mmap { flags, .. } if !flags.contains(ANON),
+        "another device" Input "its flags, where it places itself; split as any other; ENODEV: has nothing to map":
             Call::Mmap { flags, .. } if !flags.contains(ANON),
         "no hint" Verified "top down and bottom up": Call::Mmap { addr: VirtAddr::NULL, .. },
         "a hint" Verified "": Call::Mmap { addr, flags, .. }

@@ -47,7 +47,7 @@ impl<M: Memory> Op<'_, M> {
             if flags.contains(MsyncFlags::SYNC) && vma.flags.contains(VmFlags::SHARED) {
                 match vma.backing.file_kind() {
                     Some(FileKind::AioRing) => return Err(Refusal::MsyncNoSync),
-                    Some(FileKind::Special) => self.basis = Basis::TakenOver,
+                    Some(FileKind::Special(_)) => self.basis = Basis::TakenOver,
                     _ => {}
                 }
             }

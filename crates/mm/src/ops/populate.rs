@@ -155,7 +155,7 @@ impl<M: Memory> Op<'_, M> {
     /// Returns the first page of a part of a mapping that lies past the end of the file.
     fn first_past_end(&self, vma: &Vma, range: AddrRange) -> Option<VirtAddr> {
         let file = vma.backing.file()?;
-        if matches!(file.kind, FileKind::ZeroDevice | FileKind::Special) {
+        if matches!(file.kind, FileKind::ZeroDevice | FileKind::Special(_)) {
             return None;
         }
         let pages = self.sys.file_size(file).div_ceil(PAGE_SIZE);

@@ -101,7 +101,7 @@ impl<M: Memory> Op<'_, M> {
     /// Tells whether an address of a mapping lies in a page past the end of its file.
     pub(crate) fn is_past_end(&self, vma: &Vma, addr: VirtAddr) -> bool {
         let Some(file) = vma.backing.file() else { return false };
-        if matches!(file.kind, FileKind::ZeroDevice | FileKind::Special) {
+        if matches!(file.kind, FileKind::ZeroDevice | FileKind::Special(_)) {
             return false;
         }
         let page = vma.pgoff_at(addr.page_down()).0;

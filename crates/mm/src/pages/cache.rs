@@ -104,7 +104,7 @@ pub(crate) fn holds(kind: FileKind) -> Holds {
         | FileKind::HugetlbGib
         | FileKind::SysVHuge
         | FileKind::AioRing
-        | FileKind::Special
+        | FileKind::Special(_)
         | FileKind::Unmappable => Holds::Device,
     }
 }

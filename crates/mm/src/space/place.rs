@@ -10,6 +10,7 @@
 
 use abi::{AddrRange, Errno, MapFlags, VirtAddr};
 
+use crate::driver::Driver;
 use crate::file::{FileKind, MapFile};
 use crate::flags::VmFlags;
 use crate::input::Basis;
@@ -124,13 +125,7 @@ impl<M: Memory> Op<'_, M> {
             Some(FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::SysVHuge) => {
                 self.search_hugetlb(placing)
             }
-            Some(FileKind::Special) => match self.placed {
-                Some(placed) if !placing.flags.contains(MapFlags::FIXED) => {
-                    self.basis = Basis::TakenOver;
-                    Ok(placed)
-                }
-                _ => self.search_plain(placing),
-            },
+            Some(FileKind::Special(driver)) => self.search_special(driver, placing),
             Some(FileKind::RegularOther | FileKind::Overlay | FileKind::AioRing | FileKind::Unmappable) => {
                 self.search_plain(placing)
             }
@@ -210,6 +205,20 @@ impl<M: Memory> Op<'_, M> {
             moved += size;
         }
         if moved > self.sys.profile.task_size.0 - len { Ok(addr) } else { Ok(VirtAddr(moved)) }
+    }
+
+    /// Searches as others do, but for a driver that does it itself: where that leads is an input, if no rule is known.
+    ///
+    /// Linux: `io_uring/memmap.c: io_uring_get_unmapped_area`, `kernel/bpf/arena.c: arena_get_unmapped_area`.
+    fn search_special(&mut self, driver: Driver, placing: Placing<'_>) -> Result<VirtAddr, Refusal> {
+        match (driver, self.placed) {
+            (Driver::IoUring, _) if placing.addr != VirtAddr::NULL => Err(Refusal::RingPlaced),
+            (Driver::BpfArena | Driver::Other, Some(placed)) if !placing.flags.contains(MapFlags::FIXED) => {
+                self.basis = Basis::TakenOver;
+                Ok(placed)
+            }
+            _ => self.search_plain(placing),
+        }
     }
 
     /// Linux: `fs/hugetlbfs/inode.c: hugetlb_get_unmapped_area`.

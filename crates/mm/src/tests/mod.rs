@@ -1,6 +1,7 @@
 //! The rules E1 to E24, each as a story drawn in ranges, and the twin against a naive oracle.
 
 mod advice;
+mod drivers;
 mod exec;
 mod fork;
 mod huge_pool;

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! `W` rw, `R` r, `N` none, `X` rx, `J` rwx, `G` rw that grows down, `S` shared, `F` a file, `O` one of overlayfs, both
-//! privately; small: it is sealed. Ranges and places are pages. An answer that is not `ok` stands behind `=`.
+//! privately; small: it is sealed. `P` a counter's ring, `U` one of `io_uring`, `B` (`b`: read only) a BPF map, `A` an
+//! arena, `T` a trace buffer, `D` another device: all of them are drawn `D`. Ranges and places are pages. An answer that is
+//! not `ok` stands behind `=`.
 
 mod words;
 
@@ -23,6 +25,7 @@ use alloc::vec::Vec;
 use abi::{AddrRange, Call, Errno, Fd, FileId, MapFlags, PAGE_SIZE, Prot, Resource, Rlimit, VirtAddr};
 
 use crate::access::{Access, Signal, Touch};
+use crate::driver::Driver;
 use crate::file::{DescriptionId, FileKind, MapFile, ObjectId, OpenMode};
 use crate::flags::VmFlags;
 use crate::input::{FileInput, Input, Outcome};
@@ -87,8 +90,24 @@ fn kind(word: &str) -> (Prot, MapFlags) {
         "G" => (Prot::RW, private | MapFlags::GROWSDOWN),
         "S" => (Prot::RW, MapFlags::SHARED | MapFlags::ANONYMOUS),
         "F" | "O" => (Prot::RW, MapFlags::PRIVATE),
+        "P" | "U" | "B" | "A" | "D" => (Prot::RW, MapFlags::SHARED),
+        "b" | "T" => (Prot::READ, MapFlags::SHARED),
         other => unreachable!("{other} is no kind of mapping"),
     }
+}
+
+/// The kind of file behind a kind of mapping.
+fn file_kind(word: &str) -> FileKind {
+    FileKind::Special(match word {
+        "P" => Driver::Perf,
+        "U" => Driver::IoUring,
+        "B" | "b" => Driver::Bpf,
+        "A" => Driver::BpfArena,
+        "T" => Driver::Trace,
+        "D" => Driver::Other,
+        "O" => return FileKind::Overlay,
+        _ => return FileKind::RegularOther,
+    })
 }
 
 fn file(kind: FileKind) -> Arc<MapFile> {
@@ -160,7 +179,7 @@ impl World {
         }
     }
 
-    /// `map W 0..3 [FLAG...]`, `place W 3 [at 5] [FLAG...]`.
+    /// `map W 0..3 [FLAG...]`, `place W 3 [at 5] [FLAG...]`; an errno is what the kernel was seen to answer.
     fn map(&mut self, words: &[&str], fixed: MapFlags) -> String {
         let (prot, mut flags) = kind(words[1]);
         flags = flags | fixed;
@@ -168,10 +187,14 @@ impl World {
             MapFlags::FIXED => range(words[2]),
             _ => (VirtAddr::NULL, number(words[2]) * PAGE_SIZE),
         };
+        let mut observed = None;
         let mut rest = words[3..].iter();
         while let Some(word) = rest.next() {
             match *word {
                 "at" => addr = page(number(rest.next().expect("a page"))),
+                "private" => flags = flags.without(MapFlags::SHARED) | MapFlags::PRIVATE,
+                "ENODEV" => observed = Some(Err(Errno::ENODEV)),
+                "EAGAIN" => observed = Some(Err(Errno::EAGAIN)),
                 name => flags = flags | named(name),
             }
         }
@@ -179,8 +202,7 @@ impl World {
         let of_file = matches!(words[1], "F" | "O");
         let offset = if of_file && addr.0 >= BASE { addr.0 - BASE } else { 0 };
         let call = Call::Mmap { addr, len, prot, flags, fd: Fd(3), offset };
-        let kind = if words[1] == "O" { FileKind::Overlay } else { FileKind::RegularOther };
-        let input = Input { file: FileInput::Open(file(kind)), ..Input::default() };
+        let input = Input { file: FileInput::Open(file(file_kind(words[1]))), observed, ..Input::default() };
         match self.act(call, &input).result {
             Ok(start) if start == addr.0 => "ok".to_owned(),
             Ok(start) => format!("{}", (start.wrapping_sub(BASE) as i64) / PAGE_SIZE as i64),
@@ -287,6 +309,7 @@ fn letter(vma: &Vma) -> char {
     let letter = match (vma.flags.prot(), vma.backing.file().map(|file| file.kind)) {
         (_, Some(FileKind::Shmem | FileKind::SysV)) => 'S',
         (_, Some(FileKind::Overlay)) => 'O',
+        (_, Some(FileKind::Special(_))) => 'D',
         (_, Some(_)) => 'F',
         (Prot::RW, None) if vma.flags.contains(VmFlags::GROWSDOWN) => 'G',
         (Prot::RW, None) => 'W',

@@ -92,7 +92,7 @@ impl Kind {
                     | FileKind::HugetlbGib
                     | FileKind::SysVHuge
                     | FileKind::AioRing
-                    | FileKind::Special
+                    | FileKind::Special(_)
                     | FileKind::Unmappable
                     | FileKind::ZeroDevice,
                 ),

@@ -127,16 +127,16 @@ macro_rules! saved_number {
 
 /// Enumerations without fields, by their place in the list.
 macro_rules! saved_enum {
-    ($($name:path { $($variant:ident),* $(,)? })*) => {
+    ($($name:path { $($variant:ident $(($of:ident::$what:ident))?),* $(,)? })*) => {
         $(impl $crate::saved::codec::Saved for $name {
             fn put(&self, out: &mut $crate::saved::codec::Out) {
                 // Every variant stands in the list, or this does not compile.
-                match self { $( Self::$variant )|* => {} }
-                let all = [ $( Self::$variant ),* ];
+                match self { $( Self::$variant $(($of::$what))? )|* => {} }
+                let all = [ $( Self::$variant $(($of::$what))? ),* ];
                 out.number(all.iter().position(|one| one == self).unwrap_or_default() as u64);
             }
             fn get(input: &mut $crate::saved::codec::In<'_>) -> Option<Self> {
-                let all = [ $( Self::$variant ),* ];
+                let all = [ $( Self::$variant $(($of::$what))? ),* ];
                 all.get(usize::try_from(input.number()?).ok()?).copied()
             }
         })*

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mm::{
-    AnonChain, AnonVmaId, Backing, DescriptionId, Extra, FileKind, Layout, Limits, MapFile, ObjectId,
+    AnonChain, AnonVmaId, Backing, DescriptionId, Driver, Extra, FileKind, Layout, Limits, MapFile, ObjectId,
     OpenMode, Policy, Ring, Settings, SpaceState, SystemState, Uffd, VmFlags, Vma,
 };
 
@@ -13,8 +13,9 @@ saved_number! { VmFlags: u64, AnonVmaId: u64 }
 
 saved_enum! {
     FileKind {
-        Regular, RegularOther, Overlay, Shmem, SysV, Hugetlb, HugetlbGib, ZeroDevice, AioRing, Special, Unmappable,
-        SysVHuge,
+        Regular, RegularOther, Overlay, Shmem, SysV, Hugetlb, HugetlbGib, ZeroDevice, AioRing, Unmappable,
+        SysVHuge, Special(Driver::Perf), Special(Driver::IoUring), Special(Driver::Bpf),
+        Special(Driver::BpfArena), Special(Driver::Trace), Special(Driver::Other),
     }
 }
 

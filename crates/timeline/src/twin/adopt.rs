@@ -11,7 +11,7 @@ use mm::{
 use proc_twin::{NAMELESS, NAMELESS_HUGE, NAMELESS_RING, kernel_number};
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
-use super::{Base, Shared, Twin};
+use super::{Base, Shared, Twin, driver};
 
 /// Makes the twin of a memory from its map.
 pub(super) fn twin(
@@ -179,11 +179,13 @@ fn adopted(row: &MapRow, known: Option<VmFlags>) -> AdoptedVma {
 
 fn flags(row: &MapRow, backing: &Backing) -> VmFlags {
     let flags = VmFlags::of_maps_line(row.prot, row.shared);
+    if let Some(mm::FileKind::Special(driver)) = backing.file_kind() {
+        return driver.flags(flags, None);
+    }
     match (backing, &*row.name) {
         (_, b"[stack]") => flags.with(VmFlags::GROWSDOWN),
         (Backing::Kernel(_), b"[vdso]") => flags.with(VmFlags::DONTEXPAND),
         (Backing::Kernel(_), _) => flags.with(VmFlags::SPECIAL).with(VmFlags::DONTDUMP),
-        (Backing::File(file), _) if file.kind == mm::FileKind::Special => flags.with(VmFlags::DONTEXPAND),
         (Backing::File(file), _) if file.kind == mm::FileKind::Hugetlb => {
             flags.with(VmFlags::HUGETLB).with(VmFlags::DONTEXPAND)
         }
@@ -209,10 +211,10 @@ fn backing(row: &MapRow, known: VmFlags) -> Backing {
         mm::FileKind::AioRing
     } else if starts(NAMELESS) || starts(b"/memfd:") || starts(b"/dev/shm/") {
         mm::FileKind::Shmem
-    } else if starts(b"/dev/zero") {
-        mm::FileKind::ZeroDevice
-    } else if starts(b"/dev/") || starts(b"anon_inode:") {
-        mm::FileKind::Special
+    } else if starts(b"/dev/") {
+        driver::device(&row.name)
+    } else if let Some(kind) = driver::nameless_inode(&row.name) {
+        kind
     } else {
         mm::FileKind::Regular
     };

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use abi::{Call, DevId, Errno, FileId};
-use mm::{Caps, DescriptionId, FileInput, Input, MapFile, ObjectId, OpenMode, Pointers, Target};
+use mm::{Caps, DescriptionId, Driver, FileInput, Input, MapFile, ObjectId, OpenMode, Pointers, Target};
 use recording::{CallInput, FileRef};
 
-use super::{Told, Twin};
+use super::{Told, Twin, driver};
 
 /// The file system behind System V segments, memfds and shared anonymous memory.
 const KERNEL_TMPFS: DevId = DevId { major: 0, minor: 1 };
@@ -51,6 +51,12 @@ impl Twin {
     }
 }
 
+/// Tells whether a call maps a file whose driver is not known: the flags of its mapping are an input.
+pub fn is_of_unknown_driver(call: Call, input: &CallInput) -> bool {
+    let (Call::Mmap { .. }, CallInput::File(file)) = (call, input) else { return false };
+    kind_of(file.kind, &file.path) == mm::FileKind::Special(Driver::Other)
+}
+
 /// An open file.
 fn map_file(file: &FileRef) -> MapFile {
     let FileRef { path, id, bytes, kind, mode, description, seals, noexec, append_only } = file;
@@ -64,7 +70,7 @@ fn map_file(file: &FileRef) -> MapFile {
         mode: OpenMode { read: mode.read, write: mode.write, append_only: *append_only },
         bytes: *bytes,
         seals: *seals,
-        noexec: *noexec,
+        noexec: *noexec || driver::is_nameless_inode(path),
     }
 }
 
@@ -84,11 +90,12 @@ pub(super) fn kind_of(kind: recording::FileKind, path: &[u8]) -> mm::FileKind {
         recording::FileKind::Hugetlb => mm::FileKind::Hugetlb,
         recording::FileKind::HugetlbGib => mm::FileKind::HugetlbGib,
         recording::FileKind::ZeroDevice => mm::FileKind::ZeroDevice,
-        recording::FileKind::Device if path.starts_with(b"/dev/zero") => mm::FileKind::ZeroDevice,
-        recording::FileKind::Device => mm::FileKind::Special,
+        recording::FileKind::Device => driver::device(path),
+        recording::FileKind::BpfArena => mm::FileKind::Special(Driver::BpfArena),
+        recording::FileKind::TraceBuffer => mm::FileKind::Special(Driver::Trace),
         // Rings and the like have a file of their own; sockets, pipes and directories have no pages.
-        recording::FileKind::Other if path.starts_with(b"anon_inode:") => mm::FileKind::Special,
-        recording::FileKind::Other | recording::FileKind::Socket => mm::FileKind::Unmappable,
+        recording::FileKind::Other => driver::nameless_inode(path).unwrap_or(mm::FileKind::Unmappable),
+        recording::FileKind::Socket => mm::FileKind::Unmappable,
     }
 }
 

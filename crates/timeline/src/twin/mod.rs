@@ -5,6 +5,7 @@
 
 mod adopt;
 mod correct;
+mod driver;
 mod exec;
 mod input;
 mod parts;
@@ -24,6 +25,7 @@ use crate::ledger::{Huge, Table};
 
 pub use correct::Corrected;
 pub use exec::{ExecUnknown, Loaded};
+pub use input::is_of_unknown_driver;
 pub(crate) use parts::Parts;
 
 /// Where huge pages of anonymous memory may be, by a machine's setting.
@@ -38,6 +40,8 @@ pub struct Shared {
     caps: mm::Caps,
     /// The pages that all processes of the machine have charged, where that was told.
     committed: Option<u64>,
+    /// The flags of the device's mapping that the next call makes, where they were told.
+    special_flags: Option<VmFlags>,
     placing: adopt::Placing,
     /// What the first process inherits.
     inherited: Settings,
@@ -64,7 +68,8 @@ impl Shared {
         let placing = profile::placing(&header.machine, &profile);
         let caps = profile::caps(header.run.capabilities);
         let inherited = profile::inherited(&header.run.settings);
-        Self { sys: System::new(profile), caps, committed: None, placing, inherited }
+        let (committed, special_flags) = (None, None);
+        Self { sys: System::new(profile), caps, committed, special_flags, placing, inherited }
     }
 
     /// What the first process of a recording inherits.
@@ -87,6 +92,11 @@ impl Shared {
     /// `vm.overcommit_memory` is 2, it decides.
     pub fn set_committed(&mut self, pages: u64) {
         self.committed = Some(pages);
+    }
+
+    /// Says which flags the kernel has for the mapping that the next call makes of a device, if it makes one.
+    pub fn set_special_flags(&mut self, flags: Option<VmFlags>) {
+        self.special_flags = flags;
     }
 
     /// Says that a file has a new size in bytes.
@@ -244,6 +254,7 @@ impl Twin {
         self.remember_path(call, input);
         let mut input = self.input(call, input, shared.caps, told);
         input.committed = shared.committed;
+        input.special_flags = shared.special_flags;
         let outcome = self.space.call(&mut shared.sys, call, &input);
         self.note_userfaultfd(call, &input, outcome.result);
         match outcome.basis {

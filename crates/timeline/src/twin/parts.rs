@@ -72,7 +72,7 @@ impl Shared {
         let twins = twins.into_iter().map(&mut twin).collect::<Option<_>>()?;
         let caps = profile::caps(header.run.capabilities);
         let inherited = profile::inherited(&header.run.settings);
-        Some((Self { sys, caps, committed: None, placing, inherited }, twins))
+        Some((Self { sys, caps, committed: None, special_flags: None, placing, inherited }, twins))
     }
 }
 

@@ -38,6 +38,7 @@ const GUESTS: &[&str] = &[
     "own_filter",
     "own_listener",
     "recursion",
+    "rings",
     "sysv_shm",
     "threads64",
     "untraced",

@@ -53,6 +53,7 @@ guests! {
     odd_names: Dynamic, status 0, "6 names\n", |report| held_with(report, "shared_file", 6 * 4096);
     overlapping: Dynamic, status 0, "overlapped\n", |report| raced_in(report, 1, 2);
     recursion: Dynamic, status 0, "10000\n", stack_growth_is_seen;
+    rings: Dynamic, status 0, "handled\n", held;
     set_user: Dynamic, status 0, "root: no\n", held;
     stop_cont: Dynamic, status 0, "10 stops, 10 times continued, status 7\n", |report| held_in(report, 2, 2);
     sysv_shm: Dynamic, status 0, "42\n", |report| held_in(report, 2, 2);

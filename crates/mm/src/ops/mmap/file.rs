@@ -1,9 +1,11 @@
 //! The checks of `mmap` that a file brings.
 
-use abi::{MapFlags, MapType, PAGE_SHIFT, PageOff, Prot};
+use abi::{Errno, MapFlags, MapType, PAGE_SHIFT, PageOff, Prot};
 
+use crate::driver::Driver;
 use crate::file::{FileKind, MapFile, SEAL_FUTURE_WRITE, SEAL_WRITE};
 use crate::flags::VmFlags;
+use crate::input::Basis;
 use crate::op::Op;
 use crate::pages::Memory;
 use crate::why::Refusal;
@@ -34,7 +36,7 @@ impl<M: Memory> Op<'_, M> {
     ///
     /// Linux: `mm/mmap.c: do_mmap`.
     pub(super) fn check_file(
-        &self,
+        &mut self,
         file: &MapFile,
         len: u64,
         prot: Prot,
@@ -64,6 +66,11 @@ impl<M: Memory> Op<'_, M> {
         if file.kind == FileKind::Unmappable {
             return Err(Refusal::Unmappable);
         }
+        // An unknown driver that says so has nothing to be mapped.
+        if file.kind == FileKind::Special(Driver::Other) && self.observed == Some(Err(Errno::ENODEV)) {
+            self.basis = Basis::TakenOver;
+            return Err(Refusal::Observed);
+        }
         if vm_flags.contains(VmFlags::GROWSDOWN) {
             return Err(Refusal::GrowsDownFile);
         }
@@ -79,7 +86,8 @@ fn known(kind: FileKind) -> MapFlags {
 /// Linux: `mm/mmap.c: file_mmap_ok`.
 fn fits(kind: FileKind, len: u64, pgoff: PageOff) -> bool {
     let most = match kind {
-        FileKind::ZeroDevice | FileKind::Special | FileKind::Unmappable => u64::MAX,
+        FileKind::Special(Driver::Trace) => i64::MAX as u64,
+        FileKind::ZeroDevice | FileKind::Special(_) | FileKind::Unmappable => u64::MAX,
         _ => i64::MAX as u64,
     };
     len <= most && pgoff.0 <= (most - len) >> PAGE_SHIFT

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, PageOff};
 
 use super::Place;
+use crate::driver::Driver;
 use crate::file::{Backing, FileKind, MapFile};
 use crate::flags::VmFlags;
 use crate::input::Basis;
@@ -59,6 +60,7 @@ impl<M: Memory> Op<'_, M> {
         if there.pages > 0 {
             self.remove_all(range);
         }
+        let asked = flags;
         let (flags, backing) = match self.open_file(range, flags, pgoff, file) {
             Ok(opened) => opened,
             Err(refusal) => {
@@ -68,7 +70,7 @@ impl<M: Memory> Op<'_, M> {
                 return Err(refusal);
             }
         };
-        self.insert_or_merge(range, flags, pgoff, backing);
+        self.insert_or_merge(range, (asked, flags), pgoff, backing);
         Ok(())
     }
 
@@ -100,22 +102,24 @@ impl<M: Memory> Op<'_, M> {
             }
             FileKind::Regular if flags.contains(VmFlags::SYNC) => Err(Refusal::NotDax),
             FileKind::AioRing => Ok((flags | VmFlags::DONTEXPAND, Backing::File(file))),
-            FileKind::Special => {
-                if matches!(self.observed, Some(Err(_))) {
-                    self.basis = Basis::TakenOver;
-                    return Err(Refusal::Observed);
-                }
-                let flags = match self.special_flags {
-                    Some(special) => {
-                        self.basis = Basis::TakenOver;
-                        special
-                    }
-                    None => flags,
-                };
-                Ok((flags, Backing::File(file)))
-            }
+            FileKind::Special(driver) => Ok((self.ask_driver(driver, flags)?, Backing::File(file))),
             _ => Ok((flags, Backing::File(file))),
         }
+    }
+
+    /// Lets the driver of a special file say with which flags it is mapped.
+    fn ask_driver(&mut self, driver: Driver, asked: VmFlags) -> Result<VmFlags, Refusal> {
+        if let Some(refusal) = driver.refuses(asked, self.observed) {
+            return Err(refusal);
+        }
+        if matches!(self.observed, Some(Err(_))) {
+            self.basis = Basis::TakenOver;
+            return Err(Refusal::Observed);
+        }
+        if driver == Driver::Other {
+            self.basis = Basis::TakenOver;
+        }
+        Ok(driver.flags(asked, self.special_flags))
     }
 
     /// Makes the object of shared anonymous memory. Its pages are promised to it, not to the mapping.
@@ -152,14 +156,22 @@ impl<M: Memory> Op<'_, M> {
         Err(Refusal::HugePool)
     }
 
-    fn insert_or_merge(&mut self, range: AddrRange, flags: VmFlags, pgoff: PageOff, backing: Backing) {
+    /// `asked` are the flags before the file had its say. A driver has it only where nothing merges: the merge comes first.
+    fn insert_or_merge(
+        &mut self,
+        range: AddrRange,
+        (asked, flags): (VmFlags, VmFlags),
+        pgoff: PageOff,
+        backing: Backing,
+    ) {
         let mergeable = self.space.ksm_flags(flags);
         let flags = if is_ksm_early(&backing) { mergeable } else { flags };
         let anew = backing.file().map(|file| Backing::File(file.while_mapped_anew()));
+        let is_special = matches!(backing.file_kind(), Some(FileKind::Special(_)));
         let proposal = Proposal {
             range,
             pgoff,
-            flags,
+            flags: if is_special { asked } else { flags },
             backing: anew.as_ref().unwrap_or(&backing),
             anon: None,
             forked: None,
@@ -199,7 +211,7 @@ impl<M: Memory> Op<'_, M> {
 ///
 /// Linux: `mm/vma.c: can_set_ksm_flags_early`.
 fn is_ksm_early(backing: &Backing) -> bool {
-    !matches!(backing.file_kind(), Some(FileKind::Overlay | FileKind::ZeroDevice | FileKind::Special))
+    !matches!(backing.file_kind(), Some(FileKind::Overlay | FileKind::ZeroDevice | FileKind::Special(_)))
 }
 
 /// Linux: `fs/hugetlbfs/inode.c: hugetlbfs_file_mmap`.

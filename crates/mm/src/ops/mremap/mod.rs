@@ -148,5 +148,9 @@ fn may_move_with_others(vma: &Vma) -> bool {
     if vma.uffd().is_some() {
         return false;
     }
-    !matches!(vma.backing.file_kind(), Some(FileKind::SysV | FileKind::ZeroDevice | FileKind::Special))
+    match vma.backing.file_kind() {
+        Some(FileKind::SysV | FileKind::ZeroDevice) => false,
+        Some(FileKind::Special(driver)) => !driver.places_itself(),
+        _ => true,
+    }
 }
