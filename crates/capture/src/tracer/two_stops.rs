@@ -33,6 +33,8 @@ pub(super) struct TwoStops {
     turns: Turns,
     inside: HashMap<Tid, Inside>,
     waiting: VecDeque<Waiting>,
+    /// When somebody was let into a memory that is busy, or came out, last.
+    moved_ns: HashMap<MmId, u64>,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ struct Waiting {
 
 impl TwoStops {
     pub(super) fn new(turns: Turns) -> Self {
-        Self { turns, inside: HashMap::new(), waiting: VecDeque::new() }
+        Self { turns, inside: HashMap::new(), waiting: VecDeque::new(), moved_ns: HashMap::new() }
     }
 
     fn is_busy(&self, mm: MmId) -> bool {
@@ -147,6 +149,7 @@ impl<O: Observer> Tracer<O> {
         };
         if ptrace::resume(tid, Until::Syscall, 0).is_ok() {
             self.two_stops.inside.insert(tid, Inside { mm, order, what });
+            self.two_stops.moved_ns.insert(mm, sys::clock::monotonic_ns());
         }
     }
 
@@ -206,8 +209,10 @@ impl<O: Observer> Tracer<O> {
 
     fn next_turn(&mut self, mm: MmId) {
         if self.two_stops.is_busy(mm) {
+            self.two_stops.moved_ns.insert(mm, sys::clock::monotonic_ns());
             return;
         }
+        self.two_stops.moved_ns.remove(&mm);
         if let Some(at) = self.two_stops.waiting.iter().position(|waiting| waiting.mm == mm)
             && let Some(waiting) = self.two_stops.waiting.remove(at)
         {
@@ -215,11 +220,16 @@ impl<O: Observer> Tracer<O> {
         }
     }
 
-    /// Lets threads go that have waited too long.
+    /// Lets threads go that have waited too long for one and the same call: many that take their turns, on a busy machine,
+    /// hold nobody up.
     pub(super) fn let_waiting_go(&mut self, now_ns: u64) {
-        let too_long = |waiting: &Waiting| now_ns.saturating_sub(waiting.since_ns) > WAIT_NS_MAX;
-        while let Some(waiting) = self.two_stops.waiting.pop_front_if(|waiting| too_long(waiting)) {
-            self.enter(&waiting);
-        }
+        let TwoStops { waiting, moved_ns, .. } = &mut self.two_stops;
+        let waits_since =
+            |one: &Waiting| moved_ns.get(&one.mm).map_or(one.since_ns, |moved| one.since_ns.max(*moved));
+        let too_long = |one: &Waiting| now_ns.saturating_sub(waits_since(one)) > WAIT_NS_MAX;
+        let (over, rest): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(waiting).into_iter().partition(too_long);
+        *waiting = rest;
+        over.iter().for_each(|one| self.enter(one));
     }
 }
