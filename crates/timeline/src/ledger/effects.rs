@@ -1,6 +1,8 @@
 //! What calls do to pages.
 
-use abi::{AddrRange, Advice, Call, Errno, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, VirtAddr};
+use abi::{
+    AddrRange, Advice, Call, Errno, MapFlags, MlockallFlags, MsyncFlags, PAGE_SIZE, RemapFlags, VirtAddr,
+};
 use mm::{AddressSpace, FileKind, Thp, VmFlags, Vma};
 
 use super::huge::{HUGE_BYTES, inside};
@@ -30,6 +32,20 @@ enum Bring {
     Read,
     /// Written.
     Write,
+}
+
+/// What a move leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// A mapping without pages (`MREMAP_DONTUNMAP`).
+    Mapped,
+}
+
+impl Left {
+    fn by(flags: RemapFlags) -> Self {
+        if flags.contains(RemapFlags::DONTUNMAP) { Self::Mapped } else { Self::Nothing }
+    }
 }
 
 /// Whether an effect is known to have come about.
@@ -66,15 +82,19 @@ impl Ledger {
             (Call::Mremap { addr, old_len, new_len, .. }, Ok(new)) => {
                 self.move_pages(at, (addr, old_len), (VirtAddr(new), new_len));
             }
+            (Call::Mremap { addr, old_len, new_len, flags, new_addr }, Err(_))
+                if flags.contains(RemapFlags::FIXED) && old_len == new_len =>
+            {
+                self.move_some(at, (addr, new_addr, new_len), Left::by(flags));
+            }
             (Call::Madvise { addr, len, advice }, result) => {
                 let ranges = whole(addr, len);
                 self.advise(at, ranges.as_slice(), advice, result);
             }
             (Call::ProcessMadvise { advice, .. }, result) => self.advise(at, done.ranges, advice, result),
             (Call::Mlock { addr, len } | Call::Mlock2 { addr, len, .. }, result) => {
-                if let Some(range) = whole(addr, len).filter(|range| result.is_ok() || at.is_mapped(*range)) {
-                    self.bring_locked(at, range);
-                }
+                let range = whole(addr, len).filter(|range| result.is_ok() || at.is_mapped(*range));
+                range.into_iter().for_each(|range| self.bring_locked(at, range));
             }
             (Call::Mlockall { flags }, Ok(_)) if flags.contains(MlockallFlags::CURRENT) => {
                 self.bring_locked(at, AddrRange::new(VirtAddr(0), VirtAddr(u64::MAX)));
@@ -252,6 +272,30 @@ impl Ledger {
         }
     }
 
+    /// Of several mappings those before the one that was refused have moved (`mm/mremap.c: remap_move`). Which ones, shows
+    /// where nothing is mapped any more; what they left mapped may have moved or not.
+    fn move_some(&mut self, at: At<'_>, (old, new, len): (VirtAddr, VirtAddr, u64), left: Left) {
+        let (Some(source), Some(target)) = (whole(old, len), whole(new, len)) else { return };
+        let there: Vec<AddrRange> = at.parts(source).into_iter().map(|(part, _)| part).collect();
+        let has_moved = |range: AddrRange| !there.iter().any(|part| part.overlaps(range));
+        let with_pages = self.runs.within(source);
+        // What was there until now, or what has come in its place.
+        self.settle(at, target, Sure::No, |_| May::ABSENT);
+        if left == Left::Mapped {
+            self.settle(at, source, Sure::No, |_| May::ABSENT);
+        }
+        for (range, stretch) in with_pages {
+            let shift = |addr: VirtAddr| VirtAddr(addr.0 - source.start.0 + target.start.0);
+            if left == Left::Mapped {
+                let to = AddrRange::new(shift(range.start), shift(range.end));
+                self.settle(at, to, Sure::No, |_| stretch.may);
+            } else if has_moved(range) {
+                self.move_pages(at, (range.start, range.len()), (shift(range.start), range.len()));
+            }
+        }
+        self.keep_mapped(at.space);
+    }
+
     /// Forgets what is no longer mapped.
     pub(super) fn keep_mapped(&mut self, space: &AddressSpace) {
         let gone: Vec<AddrRange> = {
@@ -356,9 +400,10 @@ pub(super) fn tells_writes(vma: &Vma) -> bool {
     matches!(vma.backing.file_kind(), Some(FileKind::Regular | FileKind::RegularOther | FileKind::Overlay))
 }
 
-/// The part of a mapping's part that lies before the end of its file.
+/// The part of a mapping's part that lies before the end of its file. `/dev/zero` has none.
 fn in_file(vma: &Vma, part: AddrRange) -> AddrRange {
-    let Some(file) = vma.backing.file() else { return part };
+    let file = vma.backing.file().filter(|file| file.kind != FileKind::ZeroDevice);
+    let Some(file) = file else { return part };
     let pages = file.bytes.div_ceil(PAGE_SIZE).saturating_sub(vma.pgoff.0);
     let end = vma.range.start.0.saturating_add(pages.saturating_mul(PAGE_SIZE));
     AddrRange { start: part.start, end: VirtAddr(end.clamp(part.start.0, part.end.0)) }

@@ -86,6 +86,25 @@ impl World {
         self.space.call(&mut self.sys, call, &input).result.expect("room");
     }
 
+    /// Maps `/dev/zero` privately.
+    fn map_zeroes(&mut self, from: u64, to: u64) {
+        let (addr, len) = (page(from), (to - from) * PAGE_SIZE);
+        let file = FileId { ino: 5, ..FileId::default() };
+        let map = MapFile {
+            object: ObjectId::File(file),
+            description: DescriptionId::Known(file.ino),
+            kind: FileKind::ZeroDevice,
+            mode: OpenMode { read: true, write: true, append_only: false },
+            bytes: 0,
+            seals: 0,
+            noexec: false,
+        };
+        let input = Input { file: FileInput::Open(Arc::new(map)), ..Input::default() };
+        let flags = MapFlags::PRIVATE.with(MapFlags::FIXED);
+        let call = Call::Mmap { addr, len, prot: Prot::RW, flags, fd: Fd(3), offset: 0 };
+        self.space.call(&mut self.sys, call, &input).result.expect("room");
+    }
+
     fn fault(&mut self, at: u64, access: Access) {
         let touch = self.touch();
         let table = if self.space.has_table(page(at)) { Table::Yes } else { Table::No };
@@ -167,6 +186,36 @@ fn pages_move_with_their_mapping() {
     let (old_len, new_len) = (4 * PAGE_SIZE, 2 * PAGE_SIZE);
     world.call(Call::Mremap { addr: page(0), old_len, new_len, flags, new_addr: page(10) }).expect("room");
     assert_eq!(world.states(0, 14), "...........A..");
+}
+
+#[test]
+fn pages_of_the_device_of_zeroes_come_in_like_any() {
+    let mut world = World::new();
+    world.map_zeroes(0, 8);
+    world.advise(1, 2, Advice::POPULATE_READ);
+    world.advise(2, 3, Advice::POPULATE_WRITE);
+    world.call(Call::Mlock { addr: page(4), len: PAGE_SIZE }).expect("it is mapped");
+    assert_eq!(world.states(0, 8), ".zA.A...");
+}
+
+#[test]
+fn a_move_that_is_refused_has_moved_what_came_first() {
+    for (dontunmap, source, target) in
+        [(RemapFlags::NONE, "......", "A.z!.."), (RemapFlags::DONTUNMAP, "!.!...", "!.!!..")]
+    {
+        let mut world = World::new();
+        world.map(0, 4, Prot::RW, MapFlags::NONE);
+        world.map_zeroes(4, 6);
+        world.map(10, 16, Prot::RW, MapFlags::NONE);
+        world.fault(0, Access::Write);
+        world.fault(2, Access::Read);
+        world.fault(13, Access::Write);
+        let flags = RemapFlags::MAYMOVE | RemapFlags::FIXED | dontunmap;
+        let (addr, old_len, new_len, new_addr) = (page(0), 6 * PAGE_SIZE, 6 * PAGE_SIZE, page(10));
+        let moved = world.call(Call::Mremap { addr, old_len, new_len, flags, new_addr });
+        assert_eq!(moved, Err(Errno::EFAULT));
+        assert_eq!((&*world.states(0, 6), &*world.states(10, 16)), (source, target), "{flags:?}");
+    }
 }
 
 #[test]
