@@ -34,7 +34,7 @@ mod writing;
 pub use command::{Command, CommandError};
 pub use front::{Ended, How, RunError, end_as};
 pub use input::file_kind;
-pub use observer::{At, Crashes, Observer, Order, Start};
+pub use observer::{At, Crashes, Leaving, Observer, Order, Start};
 pub use output::{Output, Overwrite};
 pub use recorder::{CommandLine, RecordOptions, Stacks};
 pub use run::{Recorded, TraceOptions, record, run};

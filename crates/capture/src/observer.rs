@@ -41,6 +41,15 @@ pub enum Order {
     Uncertain,
 }
 
+/// How the last of those who have a memory leaves it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leaving {
+    /// It ends.
+    End,
+    /// It is about to execute another program, which may fail (only told with [`CallSource::TwoStops`]).
+    Exec,
+}
+
 /// Whether accesses are told that a signal ends a process for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Crashes {
@@ -83,6 +92,12 @@ pub trait Observer {
     /// event follows, unless the call fails.
     fn forking(&mut self, at: At) {
         let _ = at;
+    }
+
+    /// A thread stands still that leaves a memory: the memory is there for the last time, unless others have it. At an end
+    /// it is told of the last thread that has it.
+    fn leaves(&mut self, tid: Tid, mm: MmId, how: Leaving) {
+        let _ = (tid, mm, how);
     }
 
     /// Descriptors on whose readability [`Observer::tick`] is to be called early.

@@ -10,6 +10,10 @@ pub const ARCH_I386: u32 = 0x4000_0003;
 pub const X32_BIT: u32 = 0x4000_0000;
 /// `seccomp`'s number on x86-64.
 pub const NR_SECCOMP: u32 = 317;
+/// `execve`'s number on x86-64.
+pub const NR_EXECVE: u32 = 59;
+/// `execveat`'s number on x86-64.
+pub const NR_EXECVEAT: u32 = 322;
 /// `prctl`'s number on x86-64.
 pub const NR_PRCTL: u32 = 157;
 /// `PR_SET_SECCOMP`.
@@ -98,6 +102,10 @@ pub fn program(action: Action) -> Vec<Instruction> {
     let sets_filter = When::In { arg: 0, values: &[libc::SECCOMP_SET_MODE_FILTER] };
     native.extend(guarded(NR_SECCOMP, &test(sets_filter, stop)));
     native.extend(spawns(action, NR_FORK, NR_CLONE, stop));
+    if action == Action::Trace {
+        // The memory before it can be looked at for the last time.
+        native.extend([NR_EXECVE, NR_EXECVEAT].iter().flat_map(|nr| guarded(*nr, &test(When::Always, stop))));
+    }
     native.push(plain(RETURN, ALLOW));
 
     let mut foreign = vec![plain(LOAD, OFFSET_NR)];
@@ -266,6 +274,17 @@ mod tests {
             |nr, first| run(&program, ARCH_X86_64, nr, [first, 0, 0, 0, 0, 0]) == libc::SECCOMP_RET_TRACE;
         assert!(stops(NR_SECCOMP, 1) && !stops(NR_SECCOMP, 2));
         assert!(stops(NR_PRCTL, 22) && !stops(NR_PRCTL, 15));
+    }
+
+    #[test]
+    fn an_exec_is_seen_before_it_only_where_calls_stop_for_the_tracer() {
+        for (action, stop) in
+            [(Action::Trace, libc::SECCOMP_RET_TRACE), (Action::Notify, libc::SECCOMP_RET_ALLOW)]
+        {
+            let program = program(action);
+            let answers = [NR_EXECVE, NR_EXECVEAT].map(|nr| run(&program, ARCH_X86_64, nr, [0; 6]));
+            assert_eq!(answers, [stop; 2]);
+        }
     }
 
     #[test]

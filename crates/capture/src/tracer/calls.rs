@@ -2,7 +2,7 @@
 
 use abi::{Call, Tid};
 use recording::{Body, CallEvent, CallResult, Event, MmId, TimeNs, UnmodelledEvent, UnmodelledWhy};
-use sys::filter::{ARCH_X86_64, NR_PRCTL, NR_SECCOMP, PR_SET_SECCOMP, X32_BIT};
+use sys::filter::{ARCH_X86_64, NR_EXECVE, NR_EXECVEAT, NR_PRCTL, NR_SECCOMP, PR_SET_SECCOMP, X32_BIT};
 use sys::seccomp::Notification;
 
 use super::Tracer;
@@ -28,6 +28,8 @@ pub(super) struct Raw {
 pub(super) enum Meaning {
     Memory(Call),
     Unmodelled(UnmodelledWhy),
+    /// It executes another program.
+    Exec,
     /// Nothing: it stopped for an argument that says so.
     Nothing,
 }
@@ -43,6 +45,9 @@ impl Raw {
         }
         if nr == NR_SECCOMP || (nr == NR_PRCTL && args[0] as u32 == PR_SET_SECCOMP) {
             return Meaning::Unmodelled(UnmodelledWhy::OwnFilter);
+        }
+        if nr == NR_EXECVE || nr == NR_EXECVEAT {
+            return Meaning::Exec;
         }
         Call::decode_x86_64(nr, args).map_or(Meaning::Nothing, Meaning::Memory)
     }
@@ -96,7 +101,7 @@ impl<O: Observer> Tracer<O> {
 
     fn body_of(&mut self, tid: Tid, raw: Raw) -> Option<Body> {
         match raw.meaning() {
-            Meaning::Nothing => None,
+            Meaning::Nothing | Meaning::Exec => None,
             Meaning::Unmodelled(why) => {
                 if raw.wants_listener() && !self.has_warned {
                     self.has_warned = true;

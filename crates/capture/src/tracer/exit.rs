@@ -6,7 +6,7 @@ use recording::{Body, ExitStatus, MmId, Reason};
 use sys::ptrace::{self, Registers, Waited};
 
 use super::{Root, Tracer};
-use crate::observer::Observer;
+use crate::observer::{Leaving, Observer};
 
 impl<O: Observer> Tracer<O> {
     /// A thread is about to end; its memory is still there.
@@ -23,6 +23,7 @@ impl<O: Observer> Tracer<O> {
         if self.threads.is_recorded(mm) {
             self.name(tid);
             if self.threads.of_memory(mm).all(|(_, thread)| thread.is_ending) {
+                self.observer.leaves(tid, mm, Leaving::End);
                 self.checkpoint(tid, mm, Reason::Exit);
             }
         }

@@ -96,7 +96,7 @@ impl<O: Observer> Tracer<O> {
         let is_left = match ptrace::registers(tid) {
             Ok(Registers::X86_64 { nr, args, result, .. }) => {
                 let raw = Raw { arch: ARCH_X86_64, nr: nr as u32, args };
-                result == ERESTARTSYS && raw.meaning() != Meaning::Nothing
+                result == ERESTARTSYS && !matches!(raw.meaning(), Meaning::Nothing | Meaning::Exec)
             }
             // Only where the number alone says that it is a memory call.
             Ok(Registers::I386 { nr, result }) => {

@@ -10,7 +10,7 @@ use super::Tracer;
 use super::calls::{Meaning, Raw};
 use super::spawn_flags::SpawnFlags;
 use crate::input;
-use crate::observer::{At, Observer, Order};
+use crate::observer::{At, Leaving, Observer, Order};
 
 /// Nobody waits longer for another thread's call: it may itself wait for what the waiting thread would do.
 pub(super) const WAIT_NS_MAX: u64 = 100_000_000;
@@ -104,7 +104,7 @@ impl<O: Observer> Tracer<O> {
                 self.emit(tid, mm, body);
                 self.go_on(tid, 0);
             }
-            Meaning::Memory(_) => self.wait_or_enter(tid, mm, raw),
+            Meaning::Memory(_) | Meaning::Exec => self.wait_or_enter(tid, mm, raw),
         }
     }
 
@@ -121,6 +121,11 @@ impl<O: Observer> Tracer<O> {
         let Waiting { tid, mm, raw, .. } = *waiting;
         // One that was killed while it waited stands before its end by now, which is told by the next wait.
         if !matches!(ptrace::syscall_stop(tid), Ok(SyscallStop::Entry { .. })) {
+            return;
+        }
+        if raw.meaning() == Meaning::Exec {
+            self.observer.leaves(tid, mm, Leaving::Exec);
+            self.go_on(tid, 0);
             return;
         }
         let order = if self.two_stops.is_busy(mm) { Order::Uncertain } else { Order::Alone };
@@ -213,7 +218,9 @@ impl<O: Observer> Tracer<O> {
             return;
         }
         self.two_stops.moved_ns.remove(&mm);
-        if let Some(at) = self.two_stops.waiting.iter().position(|waiting| waiting.mm == mm)
+        // An exec keeps nobody out.
+        while !self.two_stops.is_busy(mm)
+            && let Some(at) = self.two_stops.waiting.iter().position(|waiting| waiting.mm == mm)
             && let Some(waiting) = self.two_stops.waiting.remove(at)
         {
             self.enter(&waiting);

@@ -160,6 +160,11 @@ impl Found {
         }
     }
 
+    /// Counts what should have been compared and was not.
+    pub fn not_compared(&mut self, what: &str, count: u64) {
+        *self.unmodelled.entry(what.to_owned()).or_default() += count;
+    }
+
     /// Takes a divergence in.
     pub fn diverge(&mut self, divergence: Divergence) {
         self.diverged += 1;

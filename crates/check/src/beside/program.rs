@@ -6,10 +6,10 @@ use std::io;
 use abi::{AddrRange, Errno, Pid, Resource, Tid, VirtAddr};
 use capture::faults::{FaultWatch, Memory as MemorySeen};
 use capture::stack_table::StackTable;
-use capture::{At, Observer, Order};
+use capture::{At, Leaving, Observer, Order};
 use recording::{
-    Body, CallEvent, CallInput, CallResult, Event, ExecEvent, FaultEvent, FaultSource, Header, MmId, Reason,
-    SpawnEvent, SpawnKind, TimeNs, UnmodelledEvent, UnmodelledWhy,
+    Body, CallEvent, CallInput, CallResult, Event, ExecEvent, FaultEvent, FaultSource, Header, LossSource,
+    MmId, SpawnEvent, SpawnKind, TimeNs, UnmodelledEvent, UnmodelledWhy,
 };
 use timeline::ledger::Done;
 use timeline::twin::Shared;
@@ -55,6 +55,16 @@ struct Beside {
     descriptions: Descriptions,
     under_way: HashMap<Tid, UnderWay>,
     forks: Forks,
+    last: LastLook,
+}
+
+/// Whether a memory was compared when nothing was to follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum LastLook {
+    /// It was, or what kept it from being looked at is counted.
+    Taken,
+    /// Not yet.
+    Due,
 }
 
 impl Beside {
@@ -63,6 +73,11 @@ impl Beside {
         let mut gone = self.memory.gone_after(shared, call, input);
         gone.retain(|id| self.under_way.values().all(|other| description(&other.input) != Some(*id)));
         self.descriptions.let_go(&gone);
+    }
+
+    fn new(memory: Memory, descriptions: Descriptions) -> Self {
+        let (under_way, forks) = Default::default();
+        Self { memory, descriptions, under_way, forks, last: LastLook::Due }
     }
 
     /// Where pages may come or go by calls that are not over.
@@ -230,6 +245,7 @@ impl Program {
         let inherited = self.inherited(exec.former_mm);
         self.drop_unused(exec.former_mm);
         if exec.foreign_arch {
+            self.found.not_compared("a program of 32 bits", 1);
             return Ok(());
         }
         let limits = Resource::OF_MEMORY
@@ -244,8 +260,7 @@ impl Program {
             self.found.input(name, 1);
         }
         let descriptions = Descriptions::default();
-        self.memories
-            .insert(mm, Beside { memory, descriptions, under_way: HashMap::new(), forks: Forks::default() });
+        self.memories.insert(mm, Beside::new(memory, descriptions));
         Ok(())
     }
 
@@ -275,7 +290,7 @@ impl Program {
         // A call that is under way may have mapped one already.
         mapped.extend(parent.under_way.values().filter_map(|call| description(&call.input)));
         descriptions.keep(&mapped);
-        let mut child = Beside { memory, descriptions, under_way: HashMap::new(), forks: Forks::default() };
+        let mut child = Beside::new(memory, descriptions);
         child.memory.choose_state(&mut self.shared, &mut self.found, spawn.child_mm, states)?;
         let open = OpenCalls::UnderWay(&parent.under_way);
         child.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
@@ -293,11 +308,35 @@ impl Program {
         let caller = self.caller(pid, tid, mm);
         self.take_faults();
         let Some(beside) = self.memories.get_mut(&mm) else { return Ok(()) };
+        beside.last = LastLook::Taken;
         beside.cut_off(&mut self.shared, &mut self.found, caller)?;
         if let Some(pages) = self.pages_of(mm) {
             pages.forget_others(tid);
         }
         self.look(Caller { company: Company::Alone, ..caller }, mm, None)
+    }
+
+    /// A process is about to execute another program, if that succeeds: no other process goes on with its memory.
+    fn before_exec(&mut self, tid: Tid, mm: MmId) -> io::Result<()> {
+        let Some((pid, _)) = self.threads.get(&tid).copied() else { return Ok(()) };
+        if self.threads.values().any(|(of, other)| *other == mm && *of != pid) {
+            return Ok(());
+        }
+        let caller = self.caller(pid, tid, mm);
+        self.take_faults();
+        let Some(beside) = self.memories.get_mut(&mm) else { return Ok(()) };
+        beside.last = LastLook::Taken;
+        let open = OpenCalls::UnderWay(&beside.under_way);
+        if beside.under_way.is_empty() {
+            beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
+        } else {
+            // What calls under way may have done by now is done at their own ends, should the exec fail.
+            let before = (beside.memory.twin.clone(), self.shared.clone());
+            let checked = beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open);
+            (beside.memory.twin, self.shared) = before;
+            checked?;
+        }
+        self.look(caller, mm, None)
     }
 
     /// What a program that is executed has from the memory before it; the first has it from outside.
@@ -335,6 +374,9 @@ impl Program {
             && let Some(beside) = self.memories.remove(&mm)
         {
             beside.forks.finish(&mut self.shared);
+            if beside.last == LastLook::Due {
+                self.found.not_compared("a memory whose end was not seen", 1);
+            }
             beside.memory.end(&mut self.shared);
         }
     }
@@ -427,7 +469,7 @@ impl Program {
                 self.found.input("a process that ended while it was looked at", 1);
             }
             Err(error) => {
-                *self.found.unmodelled.entry(format!("looking at a process: {error}")).or_default() += 1;
+                self.found.not_compared(&format!("looking at a process: {error}"), 1);
             }
         }
     }
@@ -460,7 +502,11 @@ impl Observer for Program {
             Body::Exec(exec) => self.exec(tid, mm, &exec),
             Body::Spawn(spawn) => self.spawn(tid, mm, &spawn),
             Body::Unmodelled(event) => self.unmodelled(mm, event),
-            Body::Checkpoint(checkpoint) if checkpoint.reason == Reason::Exit => self.ends(tid, mm),
+            Body::Lost { source: LossSource::Calls, count } => {
+                // Nobody has seen its answer; what it did is settled with the memory.
+                self.found.input("call cut off by a signal", count);
+                Ok(())
+            }
             Body::Limit { resource, limit } => {
                 if let Some(beside) = self.memories.get_mut(&mm)
                     && beside.memory.set_limit(resource, limit) == Known::No
@@ -474,6 +520,14 @@ impl Observer for Program {
                 Ok(())
             }
             _ => Ok(()),
+        };
+        self.note(result);
+    }
+
+    fn leaves(&mut self, tid: Tid, mm: MmId, how: Leaving) {
+        let result = match how {
+            Leaving::End => self.ends(tid, mm),
+            Leaving::Exec => self.before_exec(tid, mm),
         };
         self.note(result);
     }

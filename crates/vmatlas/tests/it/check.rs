@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::guest::{Build, guest};
-use crate::run::{Run, User, has, until, users, vmatlas, wait};
+use crate::run::{Ran, Run, User, has, until, users, vmatlas, wait};
 use crate::scratch::Scratch;
 
 /// Guests that end by themselves, without arguments and input.
@@ -52,6 +52,15 @@ fn check(scratch: &Scratch, user: User, command: &[&Path]) -> Value {
 }
 
 fn check_with(scratch: &Scratch, user: User, options: &[&str], command: &[&Path]) -> Value {
+    let (ran, report) = run(scratch, user, options, command);
+    assert_eq!(report["diverged"], 0, "{command:?} as {user:?}: {report:#}");
+    assert_eq!(report["unmodelled"], Value::Array(Vec::new()), "{command:?} as {user:?}");
+    assert_eq!(ran.shell_status(), 0, "{command:?} as {user:?}");
+    report
+}
+
+/// Checks a command, whatever is found.
+fn run(scratch: &Scratch, user: User, options: &[&str], command: &[&Path]) -> (Ran, Value) {
     let mut words = vec![vmatlas(), Path::new("check"), Path::new("--json")];
     words.extend(options.iter().map(Path::new));
     words.push(Path::new("--"));
@@ -60,10 +69,7 @@ fn check_with(scratch: &Scratch, user: User, options: &[&str], command: &[&Path]
     let report: Value = serde_json::from_str(&ran.stderr)
         .unwrap_or_else(|error| panic!("{command:?} as {user:?}: {error}: {}", ran.stderr));
     assert_eq!(report["schema"], "vmatlas.check/1");
-    assert_eq!(report["diverged"], 0, "{command:?} as {user:?}: {report:#}");
-    assert_eq!(report["unmodelled"], Value::Array(Vec::new()), "{command:?} as {user:?}");
-    assert_eq!(ran.shell_status(), 0, "{command:?} as {user:?}");
-    report
+    (ran, report)
 }
 
 #[test]
@@ -139,6 +145,37 @@ fn a_child_has_the_map_of_the_moment_at_which_it_was_copied() {
     let report = check(&Scratch::new("check"), User::Same, &[&program]);
     if crate::run::is_root() {
         assert_eq!(report["order_uncertain"], 2, "{report:#}");
+    }
+}
+
+/// What happens after the last call is compared when the memory is left: at an end, though nobody may open its map any more, and
+/// before another program is executed.
+#[test]
+fn what_no_call_follows_is_compared_at_the_last_moment() {
+    let Some(program) = guest("ring_advises", Build::Dynamic) else { return };
+    for (user, how) in users().iter().flat_map(|user| ["ends", "hides", "executes"].map(|how| (*user, how))) {
+        let words: &[&Path] = &[&program, Path::new(how)];
+        let (ran, report) = run(&Scratch::new("check-last"), user, &[], words);
+        if ran.stdout == "no ring\n" {
+            println!("SKIPPED: a change that no call tells, {user:?} gets no io_uring here");
+            continue;
+        }
+        assert_eq!(
+            (ran.shell_status(), &report["diverged"]),
+            (3, &Value::from(1)),
+            "{user:?} {how}: {report:#}"
+        );
+    }
+}
+
+/// Of a program of 32 bits nothing is compared, and the report says so though it makes no memory call.
+#[test]
+fn a_program_of_32_bits_is_not_taken_for_checked() {
+    let Some(program) = guest("ends32", Build::ThirtyTwo) else { return };
+    for user in users() {
+        let (ran, report) = run(&Scratch::new("check-32"), *user, &[], &[&program]);
+        let unmodelled = serde_json::json!([{ "call": "a program of 32 bits", "count": 1 }]);
+        assert_eq!((ran.shell_status(), &report["unmodelled"]), (3, &unmodelled), "{user:?}: {report:#}");
     }
 }
 
