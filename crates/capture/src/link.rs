@@ -23,6 +23,8 @@ pub(crate) enum Message {
     NoListener,
     /// From the child: this system call failed.
     ChildFailed(Errno, String),
+    /// From the front: the program has ended, and what it left running is waited for no longer.
+    Enough,
     /// To the front: recording can't begin, or tells something on the way.
     Failed(String),
     /// To the front: recording goes on with this restriction, or has ended early.
@@ -53,6 +55,7 @@ impl Message {
             Self::Done => plain(b'd', &[]),
             Self::Listener(fd) => socket.send(b"l", Some(fd.as_fd())),
             Self::NoListener => plain(b'n', &[]),
+            Self::Enough => plain(b'q', &[]),
             Self::ChildFailed(errno, call) => {
                 plain(b'e', &[errno.0.to_le_bytes().as_slice(), call.as_bytes()].concat())
             }
@@ -77,6 +80,7 @@ impl Message {
             (b'd', _) => Self::Done,
             (b'l', Some(fd)) => Self::Listener(fd),
             (b'n', _) => Self::NoListener,
+            (b'q', _) => Self::Enough,
             (b'e', _) => match content.split_first_chunk() {
                 Some((errno, call)) => Self::ChildFailed(Errno(u16::from_le_bytes(*errno)), text(call)),
                 None => Self::Closed,

@@ -110,8 +110,11 @@ pub trait Observer {
         None
     }
 
-    /// The program has ended while processes it made go on: everything so far is to be made safe.
-    fn program_ended(&mut self) {}
+    /// The program has ended while processes it made go on: everything so far is to be made safe. Returns what
+    /// was found so far, as [`Observer::finished`] does; nobody listens from here on.
+    fn program_ended(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// The command could not be executed: nothing has happened at all.
     fn abandoned(&mut self) {}

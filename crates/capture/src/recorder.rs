@@ -206,12 +206,13 @@ impl Observer for Recorder {
         Some(format!("{}: recording has ended early: {text}", self.path.display()))
     }
 
-    fn program_ended(&mut self) {
+    fn program_ended(&mut self) -> Vec<u8> {
         // Twice: a round hands on what is older than the round before.
         self.order.round(&mut self.batch);
         self.order.round(&mut self.batch);
         self.hand_over();
         self.writing.flush();
+        Vec::new()
     }
 
     fn abandoned(&mut self) {

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use abi::{Errno, Pid};
 use sys::poll::poll;
@@ -89,6 +89,8 @@ pub(crate) struct Front {
     listener: Option<Listener>,
     how: Option<How>,
     is_told: bool,
+    /// When the tracer was asked to wait no longer for what the program left.
+    asked: Option<Instant>,
     /// The command was executed, or is about to be.
     is_executed: bool,
     ended: Ended,
@@ -111,6 +113,7 @@ impl Front {
             listener: None,
             how: None,
             is_told: false,
+            asked: None,
             is_executed: false,
             ended: Ended { pid, how: How::Status(0), left: 0, troubles: Vec::new(), found: Vec::new() },
             error: None,

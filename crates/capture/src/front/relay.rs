@@ -1,10 +1,16 @@
 //! Signals and stops: passed on between the shell and the program.
 
+use std::time::{Duration, Instant};
+
 use abi::Pid;
 use sys::process;
 use sys::signals::{self, Taken};
 
 use super::Front;
+use crate::link::Message;
+
+/// A signal that comes so soon after the first is the same wish: `timeout` sends two.
+const INSISTS_AFTER: Duration = Duration::from_secs(1);
 
 impl Front {
     /// A signal has come to this process.
@@ -14,9 +20,9 @@ impl Front {
     pub(super) fn relay(&mut self, taken: Taken) {
         let Taken { signal, sender } = taken;
         if self.how.is_some() {
-            // The program has ended and its recording is waited for (`--wait`): who interrupts that, ends it.
+            // The program has ended and what it left is waited for (`check`, `--wait`): who interrupts that, ends it.
             if matches!(signal, signals::SIGINT | signals::SIGTERM) {
-                self.tracer = None;
+                self.wait_no_longer();
             }
             return;
         }
@@ -27,6 +33,18 @@ impl Front {
             _ => {
                 let _ = process::kill(self.people.child, signal);
             }
+        }
+    }
+
+    /// Asks the tracer for what there is by now. Whoever insists does not wait for that either.
+    fn wait_no_longer(&mut self) {
+        let now = Instant::now();
+        let asked = *self.asked.get_or_insert(now);
+        if asked == now {
+            // A tracer that is gone is seen by its end of the line.
+            let _ = self.tracer.as_ref().map(|tracer| Message::Enough.send(tracer));
+        } else if now.duration_since(asked) > INSISTS_AFTER {
+            self.tracer = None;
         }
     }
 

@@ -129,8 +129,9 @@ impl<O: Observer> Tracer<O> {
             } else if calls.hung_up {
                 self.listener = None;
             }
-            if set.ready(FRONT).hung_up {
-                self.front_is_gone();
+            let from_front = set.ready(FRONT);
+            if from_front.readable || from_front.hung_up {
+                self.take_message();
             }
             let now = sys::clock::monotonic_ns();
             if !self.queue.is_empty() {
@@ -186,6 +187,19 @@ impl<O: Observer> Tracer<O> {
         self.observer.event(Event { time, tid, mm, body });
     }
 
+    /// The front says something, or is gone.
+    fn take_message(&mut self) {
+        match self.front.as_ref().map(Message::receive) {
+            Some(Message::Enough) => {
+                self.when_to_tell = WhenToTell::AtOnce;
+                if self.root_is == Root::Ended {
+                    self.tell_so_far();
+                }
+            }
+            _ => self.front_is_gone(),
+        }
+    }
+
     /// The front has been killed, or has gone before it was told the end: the program was to go with it.
     fn front_is_gone(&mut self) {
         self.front = None;
@@ -209,11 +223,17 @@ impl<O: Observer> Tracer<O> {
         }
         self.root_is = Root::Ended;
         if self.threads.len() > 0 && self.when_to_tell == WhenToTell::AtOnce {
-            self.observer.program_ended();
-            let left = self.threads.len() as u32;
-            self.tell(&Message::Ended { left });
-            self.front = None;
+            self.tell_so_far();
         }
+    }
+
+    /// What the program left running goes on being traced, without the front.
+    fn tell_so_far(&mut self) {
+        let found = self.observer.program_ended();
+        self.tell_found(&found);
+        let left = self.threads.len() as u32;
+        self.tell(&Message::Ended { left });
+        self.front = None;
     }
 
     fn tell_end(&mut self, found: &[u8]) {
@@ -223,11 +243,15 @@ impl<O: Observer> Tracer<O> {
         if let Some(trouble) = self.observer.tick() {
             self.tell(&Message::Trouble(trouble));
         }
+        self.tell_found(found);
+        self.tell(&Message::Ended { left: 0 });
+    }
+
+    fn tell_found(&mut self, found: &[u8]) {
         if !found.is_empty()
             && let Some(file) = handshake::in_memory(found)
         {
             self.tell(&Message::Found(file));
         }
-        self.tell(&Message::Ended { left: 0 });
     }
 }

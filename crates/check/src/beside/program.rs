@@ -38,6 +38,15 @@ pub struct Program {
     /// Processes inside an exec: their faults are in a memory that has no number yet.
     executing: HashSet<Pid>,
     zero_ns: u64,
+    listening: Listening,
+}
+
+/// Whether anybody waits for what is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Listening {
+    Yes,
+    /// The report was asked for before all had ended.
+    No,
 }
 
 /// Whether page states are compared too.
@@ -117,6 +126,7 @@ impl Program {
             watch: None,
             executing: HashSet::new(),
             zero_ns: 0,
+            listening: Listening::Yes,
         }
     }
 
@@ -497,6 +507,9 @@ fn descriptor(event: &CallEvent) -> Option<abi::Fd> {
 
 impl Observer for Program {
     fn event(&mut self, event: Event) {
+        if self.listening == Listening::No {
+            return;
+        }
         let Event { time: _, tid, mm, body } = event;
         let result = match body {
             Body::Exec(exec) => self.exec(tid, mm, &exec),
@@ -525,6 +538,9 @@ impl Observer for Program {
     }
 
     fn leaves(&mut self, tid: Tid, mm: MmId, how: Leaving) {
+        if self.listening == Listening::No {
+            return;
+        }
         let result = match how {
             Leaving::End => self.ends(tid, mm),
             Leaving::Exec => self.before_exec(tid, mm),
@@ -533,6 +549,9 @@ impl Observer for Program {
     }
 
     fn entered(&mut self, at: At, call: &CallEvent) {
+        if self.listening == Listening::No {
+            return;
+        }
         let result = self.enter(at, call);
         self.note(result);
     }
@@ -546,6 +565,13 @@ impl Observer for Program {
     fn left(&mut self, at: At, call: &CallEvent) {
         let result = self.leave(at, call);
         self.note(result);
+    }
+
+    fn program_ended(&mut self) -> Vec<u8> {
+        let report = super::json::report(&self.kernel, &self.found);
+        // What is open for it is closed.
+        (self.memories, self.watch, self.listening) = (HashMap::new(), None, Listening::No);
+        report
     }
 
     fn finished(&mut self) -> Vec<u8> {

@@ -272,6 +272,36 @@ fn a_check_that_is_ended_reports_all_the_same() {
     }
 }
 
+/// The same where the program has ended, and what it left is waited for: the report has what was seen by then. `timeout` sends its
+/// signal twice.
+#[test]
+fn a_check_that_is_ended_while_it_waits_for_what_is_left_reports_all_the_same() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let scratch = Scratch::new("check-left");
+        let words = ["check", "--json", "--report", "report.json", "--", "sh", "-c"];
+        let words = [&[vmatlas().to_str().expect("a plain path")][..], &words].concat();
+        let script = "sleep 100 & echo $! > sleeps; echo $$ > began";
+        let mut child = Run::new(&scratch, [&words[..], &[script]].concat()).start_alone(Stdio::null());
+        let number =
+            |name: &str| std::fs::read_to_string(scratch.path(name)).ok()?.trim().parse::<i32>().ok();
+        let began = until("the program", || number("began"));
+        until("its end", || (!Path::new(&format!("/proc/{began}")).exists()).then_some(()));
+        for _ in 0..2 {
+            kill_process(Pid::from_child(&child), signal).expect("it is waited for");
+        }
+        let status = wait(&mut child, Duration::from_secs(60), "check");
+        let sleeps = number("sleeps").and_then(Pid::from_raw).expect("it was written before");
+        kill_process(sleeps, Signal::KILL).expect("nobody else ended it");
+        assert!(status.success(), "{status:?}");
+        let report: Value = serde_json::from_str(&scratch.read("report.json")).expect("--json prints JSON");
+        assert_eq!(
+            (&report["diverged"], &report["processes"]),
+            (&Value::from(0), &Value::from(2)),
+            "{report:#}"
+        );
+    }
+}
+
 #[test]
 fn a_report_is_not_written_over_and_its_place_is_tried_first() {
     let scratch = Scratch::new("check-report");
