@@ -78,8 +78,12 @@ impl MapFile {
 /// What kind of file, as far as mapping it differs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FileKind {
-    /// A regular file of a file system that places large mappings for huge pages (ext4, xfs, btrfs).
+    /// A regular file of a file system that places large mappings for huge pages (ext4, xfs).
     Regular,
+    /// The same of one that does not know `MAP_SYNC` (btrfs, erofs).
+    RegularHuge,
+    /// A file of FUSE, which places mappings in the same way and may refuse shared ones.
+    Fuse,
     /// A regular file of any other file system.
     RegularOther,
     /// A file of overlayfs: its mappings show it, and have the file of another file system behind it.

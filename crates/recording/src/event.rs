@@ -188,13 +188,13 @@ pub enum FileKind {
     Regular,
     /// A regular file of any other file system.
     RegularOther,
-    /// memfd, shared anonymous memory, and before format 1.4 any tmpfs.
+    /// tmpfs, memfd, POSIX shared memory.
     Shmem,
     /// hugetlbfs, with pages of 2 MiB where the size is told.
     Hugetlb,
     /// A character or block device.
     Device,
-    /// Anything else: perf and io_uring rings, directories, before format 1.4 sockets.
+    /// Anything else: perf and io_uring rings, directories, pipes.
     Other,
     /// A file of overlayfs: its mappings show it and have another behind it.
     Overlay,
@@ -206,14 +206,8 @@ pub enum FileKind {
     KernelFile,
     /// The same of sysfs or cgroup, whose files are all asked.
     Kernfs,
-    /// A file on a mounted tmpfs without huge pages.
-    Tmpfs,
-    /// A file on a tmpfs that is mounted with huge pages.
-    TmpfsHuge,
     /// hugetlbfs with pages of 1 GiB.
     HugetlbGib,
-    /// `memfd_secret`.
-    Secret,
     /// The device 1:5, wherever it lies.
     ZeroDevice,
     /// A socket.
@@ -226,7 +220,7 @@ pub enum FileKind {
 
 impl FileKind {
     /// All of them. Their numbers, the places here, are part of the format: new ones are added at the end.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Regular,
         Self::RegularOther,
         Self::Shmem,
@@ -238,10 +232,7 @@ impl FileKind {
         Self::Fuse,
         Self::KernelFile,
         Self::Kernfs,
-        Self::Tmpfs,
-        Self::TmpfsHuge,
         Self::HugetlbGib,
-        Self::Secret,
         Self::ZeroDevice,
         Self::Socket,
         Self::BpfArena,
@@ -257,9 +248,8 @@ impl FileKind {
             | Self::Fuse
             | Self::KernelFile
             | Self::Kernfs
-            | Self::Secret
             | Self::TraceBuffer => Self::RegularOther,
-            Self::Shmem | Self::Tmpfs | Self::TmpfsHuge => Self::Shmem,
+            Self::Shmem => Self::Shmem,
             Self::Hugetlb | Self::HugetlbGib => Self::Hugetlb,
             Self::Device | Self::ZeroDevice => Self::Device,
             Self::Other | Self::Socket | Self::BpfArena => Self::Other,

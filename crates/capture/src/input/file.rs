@@ -8,7 +8,7 @@ use std::path::Path;
 use abi::{DevId, Fd, FileId, Tid};
 use recording::{CallInput, FileKind, FileRef, OpenMode};
 
-use sys::files::About;
+use sys::files::{About, FileSystem};
 
 use super::bytes;
 use super::mounts::{Mount, Mounts};
@@ -18,9 +18,24 @@ const XFS: u64 = 0x5846_5342;
 const BTRFS: u64 = 0x9123_683e;
 const TMPFS: u64 = 0x0102_1994;
 const HUGETLBFS: u64 = 0x9584_58f6;
+const EROFS: u64 = 0xe0f5_e1e2;
+const FUSE: u64 = 0x6573_5546;
 const PROC: u64 = 0x9fa0;
-const OVERLAYFS: u64 = 0x794c_7630;
+const SYSFS: u64 = 0x6265_6572;
+const CGROUP: u64 = 0x0027_e0eb;
+const CGROUP2: u64 = 0x6367_7270;
+const RESCTRL: u64 = 0x0765_5821;
 const TRACEFS: u64 = 0x7472_6163;
+const DEBUGFS: u64 = 0x6462_6720;
+const NSFS: u64 = 0x6e73_6673;
+const PIPEFS: u64 = 0x5049_5045;
+const SOCKFS: u64 = 0x534f_434b;
+const MQUEUE: u64 = 0x1980_0202;
+const ANON_INODES: u64 = 0x0904_1934;
+const PIDFS: u64 = 0x5049_4446;
+const SECRETMEM: u64 = 0x5345_434d;
+const BINDERFS: u64 = 0x6c6f_6f70;
+const OVERLAYFS: u64 = 0x794c_7630;
 
 /// `BPF_MAP_TYPE_ARENA`.
 const ARENA: &str = "33";
@@ -28,6 +43,11 @@ const ARENA: &str = "33";
 const S_IFCHR: u32 = 0o020_000;
 const S_IFBLK: u32 = 0o060_000;
 const S_IFREG: u32 = 0o100_000;
+const S_IFSOCK: u32 = 0o140_000;
+
+/// `/dev/zero`, wherever it lies.
+const ZERO: (u32, u32) = (1, 5);
+const GIB: u64 = 1 << 30;
 
 const O_ACCMODE: u32 = 0o3;
 const O_WRONLY: u32 = 0o1;
@@ -36,7 +56,26 @@ const O_APPEND: u32 = 0o2000;
 const O_PATH: u32 = 0o10_000_000;
 
 /// File systems where `stat` shows the device that a map shows.
-const ONE_DEVICE: [u64; 5] = [EXT4, XFS, TMPFS, HUGETLBFS, PROC];
+const ONE_DEVICE: [u64; 6] = [EXT4, XFS, TMPFS, HUGETLBFS, PROC, SYSFS];
+
+/// File systems that hold no programs, however they are mounted. `statfs` does not tell.
+///
+/// Linux: `fs/exec.c: path_noexec`, `SB_I_NOEXEC`.
+const NO_PROGRAMS: [u64; 13] = [
+    PROC,
+    SYSFS,
+    CGROUP,
+    CGROUP2,
+    RESCTRL,
+    NSFS,
+    PIPEFS,
+    SOCKFS,
+    MQUEUE,
+    ANON_INODES,
+    PIDFS,
+    SECRETMEM,
+    BINDERFS,
+];
 
 /// Reads what a thread's descriptor stands for.
 pub(super) fn read(tid: Tid, fd: Fd, mounts: &mut Mounts) -> CallInput {
@@ -52,7 +91,7 @@ pub(super) fn read(tid: Tid, fd: Fd, mounts: &mut Mounts) -> CallInput {
     let magic = file_system.map_or(0, |system| system.magic);
     let path = path.as_os_str().as_bytes();
     let info = Info::read(tid, fd);
-    let kind = match kind(&about, magic) {
+    let kind = match kind(&about, file_system) {
         FileKind::Other if path == b"anon_inode:bpf-map" && info.is_arena => FileKind::BpfArena,
         FileKind::RegularOther | FileKind::KernelFile
             if magic == TRACEFS && path.ends_with(b"/trace_pipe_raw") =>
@@ -73,8 +112,8 @@ pub(super) fn read(tid: Tid, fd: Fd, mounts: &mut Mounts) -> CallInput {
         kind,
         mode: info.mode,
         description: 0,
-        seals: if kind == FileKind::Shmem && path.starts_with(b"/memfd:") { seals(&link) } else { 0 },
-        noexec: file_system.is_some_and(|system| system.noexec),
+        seals: if is_in_memory(kind) && path.starts_with(b"/memfd:") { seals(&link) } else { 0 },
+        noexec: file_system.is_some_and(|system| system.noexec) || NO_PROGRAMS.contains(&magic),
         append_only: about.append_only,
     }))
 }
@@ -83,22 +122,33 @@ pub(super) fn read(tid: Tid, fd: Fd, mounts: &mut Mounts) -> CallInput {
 pub fn file_kind(path: &Path) -> FileKind {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return FileKind::RegularOther };
     let (about, system) = (sys::files::about(&path), sys::files::file_system(&path));
-    about.map_or(FileKind::RegularOther, |about| kind(&about, system.map_or(0, |system| system.magic)))
+    about.map_or(FileKind::RegularOther, |about| kind(&about, system.ok()))
 }
 
-fn kind(about: &About, magic: u64) -> FileKind {
+fn kind(about: &About, system: Option<FileSystem>) -> FileKind {
     match about.file_type {
         S_IFREG => {}
+        S_IFCHR if about.device == ZERO => return FileKind::ZeroDevice,
         S_IFCHR | S_IFBLK => return FileKind::Device,
+        S_IFSOCK => return FileKind::Socket,
         _ => return FileKind::Other,
     }
-    match magic {
-        EXT4 | XFS | BTRFS => FileKind::Regular,
+    match system.map_or(0, |system| system.magic) {
+        EXT4 | XFS => FileKind::Regular,
+        BTRFS | EROFS => FileKind::RegularHuge,
+        FUSE => FileKind::Fuse,
         TMPFS => FileKind::Shmem,
+        HUGETLBFS if system.is_some_and(|system| system.block_bytes == GIB) => FileKind::HugetlbGib,
         HUGETLBFS => FileKind::Hugetlb,
         OVERLAYFS => FileKind::Overlay,
+        PROC | TRACEFS | DEBUGFS | NSFS => FileKind::KernelFile,
+        SYSFS | CGROUP | CGROUP2 | RESCTRL => FileKind::Kernfs,
         _ => FileKind::RegularOther,
     }
+}
+
+const fn is_in_memory(kind: FileKind) -> bool {
+    matches!(kind, FileKind::Shmem | FileKind::Hugetlb | FileKind::HugetlbGib)
 }
 
 /// What `/proc/PID/fdinfo/N` says of an open file.

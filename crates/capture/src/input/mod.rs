@@ -133,7 +133,17 @@ mod tests {
 
         let zero = std::fs::File::open("/dev/zero").expect("a device");
         let CallInput::File(found) = map(zero.as_raw_fd()) else { panic!("a file") };
-        assert_eq!(found.kind, FileKind::Device);
+        assert_eq!(found.kind, FileKind::ZeroDevice);
+        let null = std::fs::File::open("/dev/null").expect("a device");
+        let CallInput::File(found) = map(null.as_raw_fd()) else { panic!("a file") };
+        assert_eq!((found.kind, found.noexec), (FileKind::Device, false));
+
+        let of_proc = std::fs::File::open("/proc/self/maps").expect("ours");
+        let CallInput::File(found) = map(of_proc.as_raw_fd()) else { panic!("a file") };
+        assert_eq!((found.kind, found.noexec), (FileKind::KernelFile, true));
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let CallInput::File(found) = map(socket.as_raw_fd()) else { panic!("a file") };
+        assert_eq!((found.kind, found.noexec), (FileKind::Socket, true));
         assert_eq!(map(99_999), CallInput::BadFd);
         assert_eq!(map(-1), CallInput::BadFd);
     }

@@ -98,7 +98,11 @@ pub(crate) enum Found {
 /// Returns what frames of a kind of file are counted as.
 pub(crate) fn holds(kind: FileKind) -> Holds {
     match kind {
-        FileKind::Regular | FileKind::RegularOther | FileKind::Overlay => Holds::File,
+        FileKind::Regular
+        | FileKind::RegularHuge
+        | FileKind::Fuse
+        | FileKind::RegularOther
+        | FileKind::Overlay => Holds::File,
         FileKind::Shmem | FileKind::SysV | FileKind::ZeroDevice => Holds::Shmem,
         FileKind::Hugetlb
         | FileKind::HugetlbGib

@@ -41,7 +41,16 @@ pub(super) fn wants_notice(vma: &Vma) -> bool {
 pub(super) fn file_wants_notice(vma: &Vma) -> bool {
     let kind = vma.backing.file_kind();
     vma.flags.contains(VmFlags::SHARED.with(VmFlags::WRITE))
-        && matches!(kind, Some(FileKind::Regular | FileKind::RegularOther | FileKind::Overlay))
+        && matches!(
+            kind,
+            Some(
+                FileKind::Regular
+                    | FileKind::RegularHuge
+                    | FileKind::Fuse
+                    | FileKind::RegularOther
+                    | FileKind::Overlay
+            )
+        )
 }
 
 impl<F: Frames> Op<'_, Pages<F>> {

@@ -120,7 +120,9 @@ impl<M: Memory> Op<'_, M> {
             }
             None => self.search_plain(Placing { pgoff: 0, ..placing }),
             Some(FileKind::ZeroDevice) if shared => self.search_shmem(placing),
-            Some(FileKind::Regular | FileKind::ZeroDevice) => self.search_huge(placing),
+            Some(FileKind::Regular | FileKind::RegularHuge | FileKind::Fuse | FileKind::ZeroDevice) => {
+                self.search_huge(placing)
+            }
             Some(FileKind::Shmem | FileKind::SysV) => self.search_shmem(placing),
             Some(FileKind::Hugetlb | FileKind::HugetlbGib | FileKind::SysVHuge) => {
                 self.search_hugetlb(placing)

@@ -397,7 +397,16 @@ fn advised(advice: Advice, kind: Kind, locked: bool, state: May) -> May {
 /// Whether the first write to each clean page of a mapping raises a fault: so it is with files whose pages are written back
 /// (`mm/mmap.c: vma_wants_writenotify`).
 pub(super) fn tells_writes(vma: &Vma) -> bool {
-    matches!(vma.backing.file_kind(), Some(FileKind::Regular | FileKind::RegularOther | FileKind::Overlay))
+    matches!(
+        vma.backing.file_kind(),
+        Some(
+            FileKind::Regular
+                | FileKind::RegularHuge
+                | FileKind::Fuse
+                | FileKind::RegularOther
+                | FileKind::Overlay
+        )
+    )
 }
 
 /// The part of a mapping's part that lies before the end of its file. `/dev/zero` has none.

@@ -9,8 +9,8 @@ use super::codec::{In, Out, Saved, saved, saved_enum, saved_number};
 
 saved_enum! {
     FileKind {
-        Regular, RegularOther, Shmem, Hugetlb, Device, Other, Overlay, RegularHuge, Fuse, KernelFile, Kernfs, Tmpfs,
-        TmpfsHuge, HugetlbGib, Secret, ZeroDevice, Socket, BpfArena, TraceBuffer,
+        Regular, RegularOther, Shmem, Hugetlb, Device, Other, Overlay, RegularHuge, Fuse, KernelFile, Kernfs,
+        HugetlbGib, ZeroDevice, Socket, BpfArena, TraceBuffer,
     }
     SpawnKind { Fork, Vfork, Thread, SharedMemory }
 }

@@ -13,8 +13,8 @@ saved_number! { VmFlags: u64, AnonVmaId: u64 }
 
 saved_enum! {
     FileKind {
-        Regular, RegularOther, Overlay, Shmem, SysV, Hugetlb, HugetlbGib, ZeroDevice, AioRing, Unmappable,
-        SysVHuge, Special(Driver::Perf), Special(Driver::IoUring), Special(Driver::Bpf),
+        Regular, RegularHuge, Fuse, RegularOther, Overlay, Shmem, SysV, Hugetlb, HugetlbGib, ZeroDevice, AioRing,
+        Unmappable, SysVHuge, Special(Driver::Perf), Special(Driver::IoUring), Special(Driver::Bpf),
         Special(Driver::BpfArena), Special(Driver::Trace), Special(Driver::Other),
     }
 }

@@ -17,7 +17,7 @@ use crate::twin::Shared;
 use crate::world::World;
 
 /// Raised when anything of what follows changes: states of another version are passed over.
-const VERSION: u64 = 14;
+const VERSION: u64 = 16;
 
 /// The state of all processes after some event.
 struct WorldState {

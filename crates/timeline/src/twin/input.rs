@@ -77,25 +77,23 @@ fn map_file(file: &FileRef) -> MapFile {
 /// What a file is to the twin, by its kind and its name.
 pub(super) fn kind_of(kind: recording::FileKind, path: &[u8]) -> mm::FileKind {
     match kind {
-        recording::FileKind::Regular | recording::FileKind::RegularHuge => mm::FileKind::Regular,
-        recording::FileKind::RegularOther
-        | recording::FileKind::Fuse
-        | recording::FileKind::KernelFile
-        | recording::FileKind::Kernfs
-        | recording::FileKind::Secret => mm::FileKind::RegularOther,
+        recording::FileKind::Regular => mm::FileKind::Regular,
+        recording::FileKind::RegularHuge => mm::FileKind::RegularHuge,
+        recording::FileKind::Fuse => mm::FileKind::Fuse,
+        recording::FileKind::RegularOther => mm::FileKind::RegularOther,
         recording::FileKind::Overlay => mm::FileKind::Overlay,
-        recording::FileKind::Shmem | recording::FileKind::Tmpfs | recording::FileKind::TmpfsHuge => {
-            mm::FileKind::Shmem
-        }
+        recording::FileKind::Shmem => mm::FileKind::Shmem,
         recording::FileKind::Hugetlb => mm::FileKind::Hugetlb,
         recording::FileKind::HugetlbGib => mm::FileKind::HugetlbGib,
         recording::FileKind::ZeroDevice => mm::FileKind::ZeroDevice,
         recording::FileKind::Device => driver::device(path),
         recording::FileKind::BpfArena => mm::FileKind::Special(Driver::BpfArena),
         recording::FileKind::TraceBuffer => mm::FileKind::Special(Driver::Trace),
-        // Rings and the like have a file of their own; sockets, pipes and directories have no pages.
+        recording::FileKind::KernelFile | recording::FileKind::Kernfs | recording::FileKind::Socket => {
+            mm::FileKind::Special(Driver::Other)
+        }
+        // Rings and the like have a file of their own; pipes and directories have no pages.
         recording::FileKind::Other => driver::nameless_inode(path).unwrap_or(mm::FileKind::Unmappable),
-        recording::FileKind::Socket => mm::FileKind::Unmappable,
     }
 }
 

@@ -94,7 +94,11 @@ impl<M: Memory> Op<'_, M> {
                 Ok(())
             }
             FileKind::AioRing | FileKind::Unmappable => Err(Refusal::HoleUnsupported),
-            FileKind::RegularOther | FileKind::Overlay | FileKind::Special(_) => {
+            FileKind::RegularHuge
+            | FileKind::Fuse
+            | FileKind::RegularOther
+            | FileKind::Overlay
+            | FileKind::Special(_) => {
                 // Whether the file system can punch holes is not the map's.
                 self.basis = Basis::TakenOver;
                 Ok(())

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use abi::{AddrRange, PAGE_SHIFT, PAGE_SIZE, PageOff};
+use abi::{AddrRange, Errno, PAGE_SHIFT, PAGE_SIZE, PageOff};
 
 use super::Place;
 use crate::driver::Driver;
@@ -101,6 +101,11 @@ impl<M: Memory> Op<'_, M> {
                 Ok((flags | VmFlags::HUGETLB | VmFlags::DONTEXPAND, Backing::File(file)))
             }
             FileKind::Regular if flags.contains(VmFlags::SYNC) => Err(Refusal::NotDax),
+            // Opened by its server with `FOPEN_DIRECT_IO`, which nobody tells. Linux: `fs/fuse/file.c: fuse_file_mmap`.
+            FileKind::Fuse if shared && self.observed == Some(Err(Errno::ENODEV)) => {
+                self.basis = Basis::TakenOver;
+                Err(Refusal::Observed)
+            }
             FileKind::AioRing => Ok((flags | VmFlags::DONTEXPAND, Backing::File(file))),
             FileKind::Special(driver) => Ok((self.ask_driver(driver, flags)?, Backing::File(file))),
             _ => Ok((flags, Backing::File(file))),
@@ -211,7 +216,10 @@ impl<M: Memory> Op<'_, M> {
 ///
 /// Linux: `mm/vma.c: can_set_ksm_flags_early`.
 fn is_ksm_early(backing: &Backing) -> bool {
-    !matches!(backing.file_kind(), Some(FileKind::Overlay | FileKind::ZeroDevice | FileKind::Special(_)))
+    !matches!(
+        backing.file_kind(),
+        Some(FileKind::Fuse | FileKind::Overlay | FileKind::ZeroDevice | FileKind::Special(_))
+    )
 }
 
 /// Linux: `fs/hugetlbfs/inode.c: hugetlbfs_file_mmap`.
