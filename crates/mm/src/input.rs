@@ -42,7 +42,7 @@ pub struct Input {
     pub pointers: Pointers,
     /// The userfaultfd behind the descriptor; `None`: it is none.
     pub uffd: Option<Uffd>,
-    /// The process behind a process descriptor.
+    /// The process that the call is for, where it names one.
     pub target: Target,
 }
 
@@ -85,7 +85,7 @@ pub enum HugePool {
     Stocked,
 }
 
-/// The process that a process descriptor means.
+/// The process that a number or a process descriptor means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Target {
     /// The caller.

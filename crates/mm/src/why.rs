@@ -223,6 +223,8 @@ refusals! {
     GrowOffset ENOMEM "mm/vma.c: expand_downwards" "the stack's page offset would pass below 0";
     RlimitHigh EPERM "kernel/sys.c: do_prlimit" "above the hard limit, and no CAP_SYS_RESOURCE";
     RlimitOrder EINVAL "kernel/sys.c: do_prlimit" "the soft limit is above the hard one";
+    RlimitProcess ESRCH "kernel/sys.c: prlimit64" "there is no such process";
+    RlimitForeign EPERM "kernel/sys.c: check_prlimit_permission" "of another user's process, and no CAP_SYS_RESOURCE";
     Unreadable EFAULT "lib/usercopy.c: copy_from_user" "the memory the call reads can't be read";
     ShadowStack EOPNOTSUPP "arch/x86/kernel/shstk.c: map_shadow_stack" "the processor has no shadow stacks";
     Observed EINVAL "(the kernel's answer, taken over)" "the answer depends on what is not modelled";

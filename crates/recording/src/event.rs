@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, FileId, FileOff, Pid, Prot, Rlimit, Tid, VirtAddr};
+use abi::{AddrRange, Call, Errno, FileId, FileOff, Pid, Prot, Rlimit, Tid, VirtAddr};
 
 /// Nanoseconds of `CLOCK_MONOTONIC` since the recording began.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -154,6 +154,8 @@ pub enum CallInput {
         /// Its size in bytes.
         bytes: u64,
     },
+    /// There is no process as the call names it, or the caller may not access it: the errno that the kernel will answer.
+    Refused(Errno),
     /// The memory the call reads could not be read (the kernel will answer `EFAULT`).
     Unreadable,
 }

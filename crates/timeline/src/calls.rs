@@ -1,6 +1,6 @@
 //! Calls, the kernel's word on them, and faults: what moves the twin between checkpoints.
 
-use abi::{AddrRange, Call, Errno, MapFlags, Pid, VirtAddr};
+use abi::{AddrRange, Call, Errno, MapFlags, VirtAddr};
 use proc_twin::NAMELESS_HUGE;
 use recording::{CallEvent, CallInput, CallResult, FaultEvent, FaultMode, FaultSource, MappedEvent, MmId};
 
@@ -24,8 +24,6 @@ impl World {
             process.calls += 1;
         }
         *self.counts.calls.entry(event.call.name()).or_default() += 1;
-        // A call on another process's memory changes that one.
-        let place = Place { mm: self.target_of(event).unwrap_or(place.mm), ..place };
         let Some(memory) = self.memories.get_mut(&place.mm) else {
             self.proof.calls_unknown += 1;
             return;
@@ -76,15 +74,6 @@ impl World {
         }
         if let CallResult::Seen(kernel) = event.result {
             self.check_result(place, kernel);
-        }
-    }
-
-    /// The memory that a call changes, where it is not the caller's.
-    fn target_of(&self, event: &CallEvent) -> Option<MmId> {
-        match event.input {
-            CallInput::Rlimit { pid: Pid(0), .. } => None,
-            CallInput::Rlimit { pid, .. } => self.processes.of_pid(pid).map(|process| process.mm),
-            _ => None,
         }
     }
 

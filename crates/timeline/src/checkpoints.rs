@@ -25,8 +25,8 @@ impl World {
         self.counts.checkpoints += 1;
         self.processes.meet(place.tid, place.mm, place.time);
         let Place { time, mm, .. } = place;
-        let exec_limits = self.header.run.limits.iter().copied().collect();
-        let memory = self.memories.entry(mm).or_insert_with(|| Memory::new(mm, None, exec_limits));
+        let limits = self.shared.callers().limits(place.tid);
+        let memory = self.memories.entry(mm).or_insert_with(|| Memory::new(mm, None));
         memory.counters = Some((time, checkpoint.counters));
         if let Some(runs) = &checkpoint.pages {
             let resident_bytes = pages::resident(runs);
@@ -43,7 +43,7 @@ impl World {
                     &mut self.shared,
                     mm,
                     memory.exec.as_deref(),
-                    &memory.limits,
+                    limits,
                     memory.inherited,
                     (kernel, &[]),
                 ));

@@ -1,9 +1,9 @@
 //! One memory (`mm_struct`) as the replay knows it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, Errno, MapFlags, Resource, Rlimit, Tid};
+use abi::{AddrRange, Call, Errno, MapFlags, Tid};
 use foldhash::HashMap as QuickMap;
 use mm::Settings;
 use recording::{CallInput, Counters, ExecEvent, HugeZeros, MapRow, MmId, PageRun, TimeNs};
@@ -45,8 +45,6 @@ pub struct Memory {
     pub(crate) counted: Sample,
     /// `None` until the first checkpoint with a map.
     pub(crate) twin: Option<Twin>,
-    /// Limits told before there is a twin.
-    pub(crate) limits: HashMap<Resource, Rlimit>,
     /// What the memory before it left to it.
     pub(crate) inherited: Settings,
     /// Each thread's last call, as long as nothing tells that it has ended.
@@ -157,7 +155,7 @@ pub(crate) struct Recent {
 }
 
 impl Memory {
-    pub(crate) fn new(id: MmId, exec: Option<Arc<ExecEvent>>, limits: HashMap<Resource, Rlimit>) -> Self {
+    pub(crate) fn new(id: MmId, exec: Option<Arc<ExecEvent>>) -> Self {
         Self {
             id,
             exec,
@@ -170,7 +168,6 @@ impl Memory {
             counted: Sample::default(),
             stack_areas: Vec::new(),
             twin: None,
-            limits,
             inherited: Settings::default(),
             under_way: QuickMap::default(),
             is_unmodelled: false,
@@ -208,14 +205,6 @@ impl Memory {
     /// The lines of its map that share an address with a range, by the twin.
     pub fn rows_in(&self, range: AddrRange) -> Vec<MapRow> {
         self.twin.as_ref().map(|twin| twin.rows_in(range)).unwrap_or_default()
-    }
-
-    /// A limit is in force from here on.
-    pub(crate) fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
-        self.limits.insert(resource, limit);
-        if let Some(twin) = &mut self.twin {
-            twin.set_limit(resource, limit);
-        }
     }
 
     /// Remembers a call for [`Memory::last_call`] and notes stacks that it maps or unmaps.

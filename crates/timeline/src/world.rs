@@ -1,9 +1,8 @@
 //! The state of every process of a recording at one event, and what was learned on the way there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use abi::{Resource, Rlimit};
 use recording::{Body, Event, ExecEvent, Header, MmId, ObjectEvent, SpawnEvent, SpawnKind, TimeNs};
 
 use crate::changed::{Changed, What};
@@ -47,7 +46,6 @@ pub struct World {
     pub(crate) unshared: Option<Unshared>,
     /// Events were lost since the last checkpoint.
     pub(crate) is_lossy: bool,
-    pub(crate) limits: HashMap<Resource, Rlimit>,
     /// What the pages of memories came to, of those that ended; after a seek of those that ended since.
     pub(crate) page_sums: Vec<MemorySums>,
     /// What forks shared; after a seek of those made since.
@@ -60,7 +58,6 @@ impl World {
     pub(crate) fn new(header: Header) -> Self {
         Self {
             shared: Shared::new(&header),
-            limits: header.run.limits.iter().copied().collect(),
             header,
             memories: BTreeMap::new(),
             processes: Processes::default(),
@@ -163,6 +160,7 @@ impl World {
         self.unshared = None;
         let Event { time, tid, mm, body } = event;
         self.now = self.now.max(*time);
+        self.shared.set_caller(*tid);
         self.counts.events += 1;
         let place = Place { event: no, time: *time, tid: *tid, mm: *mm };
         if matches!(body, Body::Call(_) | Body::Exec(_) | Body::Exit { .. } | Body::Checkpoint(_)) {
@@ -181,6 +179,12 @@ impl World {
                     memory.ledger.iter_mut().for_each(|ledger| ledger.forget_thread(*tid));
                 }
                 self.processes.exit(*tid, *status, *last_thread, *time);
+                let callers = self.shared.callers_mut();
+                if *last_thread {
+                    callers.process_ended(*tid)
+                } else {
+                    callers.thread_ended(*tid)
+                }
                 self.drop_unused(*mm);
             }
             Body::Reading => {
@@ -213,7 +217,7 @@ impl World {
             }
             Body::ThreadName(name) => self.processes.name(*tid, name),
             Body::Object(object) => self.objects.push(object.clone()),
-            Body::Limit { resource, limit } => self.limit(place, *resource, *limit),
+            Body::Limit { resource, limit } => self.shared.callers_mut().set_limit(*tid, *resource, *limit),
             Body::Stopped { .. } | Body::Continued | Body::Stack(_) => {}
         }
         self.measure(*mm, place);
@@ -259,13 +263,13 @@ impl World {
             self.processes.note(former);
         }
         self.processes.exec(place.tid, place.mm, exec, place.time);
+        self.shared.callers_mut().executed(place.tid, exec);
         let former = self.memories.get(&exec.former_mm);
         let inherited = former.map_or(self.shared.inherited(), Memory::inherited);
         self.drop_unused(exec.former_mm);
-        let limits = self.limits.clone();
         let exec = Arc::new(exec.clone());
         self.execs.push((place.event, exec.clone()));
-        let mut memory = Memory::new(place.mm, Some(exec), limits);
+        let mut memory = Memory::new(place.mm, Some(exec));
         memory.exec_event = Some(place.event);
         memory.inherited = inherited;
         self.memories.insert(place.mm, memory);
@@ -274,6 +278,7 @@ impl World {
     fn spawn(&mut self, place: Place, spawn: &SpawnEvent) {
         self.counts.threads += 1;
         self.processes.spawn(place.tid, place.mm, spawn, place.time);
+        self.shared.callers_mut().spawned(place.tid, spawn);
         match spawn.kind {
             SpawnKind::Fork => self.fork(place, spawn),
             SpawnKind::Thread => {
@@ -288,7 +293,7 @@ impl World {
     fn fork(&mut self, place: Place, spawn: &SpawnEvent) {
         let child = spawn.child_mm;
         let Some(parent) = self.memories.get_mut(&place.mm) else { return };
-        let mut memory = Memory::new(child, parent.exec.clone(), parent.limits.clone());
+        let mut memory = Memory::new(child, parent.exec.clone());
         memory.exec_event = parent.exec_event;
         memory.stack = parent.stack;
         memory.stack_areas = parent.stack_areas.clone();
@@ -309,15 +314,6 @@ impl World {
         self.memories.insert(child, memory);
         self.changed.push(Changed { mm: child, what: What::Whole });
         self.measure(child, place);
-    }
-
-    fn limit(&mut self, place: Place, resource: Resource, limit: Rlimit) {
-        match self.memories.get_mut(&place.mm) {
-            Some(memory) => memory.set_limit(resource, limit),
-            None => {
-                self.limits.insert(resource, limit);
-            }
-        }
     }
 
     /// Ends a memory that no process has any longer.

@@ -2,6 +2,7 @@
 
 mod file;
 mod mounts;
+mod process;
 mod words;
 
 use abi::{Call, Fd, MapFlags, Pid, Tid};
@@ -16,6 +17,8 @@ pub(crate) trait MemoryOf {
     fn memory_of(&self, pid: Pid) -> Option<MmId>;
     /// The memory of a thread, if it is traced.
     fn own_of(&self, tid: Tid) -> Option<MmId>;
+    /// Every thread that is traced.
+    fn threads(&self) -> impl Iterator<Item = Tid>;
 }
 
 /// Reads the inputs of a call that this thread is about to make.
@@ -25,15 +28,19 @@ pub(crate) fn read(tid: Tid, call: Call, memories: &impl MemoryOf, mounts: &mut 
         Call::Shmat { id, .. } => segment(id),
         Call::Setrlimit { limit, .. } => words::limit(tid, Pid(0), limit),
         Call::Prlimit64 { pid, new_limit, .. } => {
-            let target = if pid == 0 || pid == tid.0 { Pid(0) } else { Pid(pid) };
-            words::limit(tid, target, new_limit)
+            // What can't be read is refused before anything is asked of the process.
+            match (words::limit(tid, Pid(0), new_limit), process::limited(tid, pid, memories)) {
+                (CallInput::Rlimit { pid: _, limit }, Ok(pid)) => CallInput::Rlimit { pid, limit },
+                (CallInput::Rlimit { .. }, Err(errno)) => CallInput::Refused(errno),
+                (unreadable, _) => unreadable,
+            }
         }
         Call::Prctl { op, arg2, arg3, arg4, arg5 } => words::prctl(tid, op, [arg2, arg3, arg4, arg5]),
-        Call::ProcessMadvise { pidfd, iovec, count, .. } => match process(tid, pidfd, memories) {
+        Call::ProcessMadvise { pidfd, iovec, count, .. } => match by_descriptor(tid, pidfd, memories) {
             Some(Target(mm)) => words::ranges(tid, mm, iovec, count),
             None => CallInput::BadFd,
         },
-        Call::ProcessMrelease { pidfd, .. } => match process(tid, pidfd, memories) {
+        Call::ProcessMrelease { pidfd, .. } => match by_descriptor(tid, pidfd, memories) {
             Some(Target(target)) => CallInput::Ranges { target, ranges: [].into() },
             None => CallInput::BadFd,
         },
@@ -67,7 +74,7 @@ fn listed_segment(id: i32) -> Option<(i32, u64)> {
 struct Target(Option<MmId>);
 
 /// The process behind a pidfd, or behind one of the numbers that stand for the caller where the kernel knows them.
-fn process(tid: Tid, pidfd: Fd, memories: &impl MemoryOf) -> Option<Target> {
+fn by_descriptor(tid: Tid, pidfd: Fd, memories: &impl MemoryOf) -> Option<Target> {
     if pidfd.0 < 0 {
         return sys::process::means_caller(pidfd).then(|| Target(memories.own_of(tid)));
     }
@@ -91,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    struct Nobody;
+    pub(super) struct Nobody;
 
     impl MemoryOf for Nobody {
         fn memory_of(&self, _pid: Pid) -> Option<MmId> {
@@ -101,9 +108,13 @@ mod tests {
         fn own_of(&self, tid: Tid) -> Option<MmId> {
             (tid == own()).then_some(MmId(1))
         }
+
+        fn threads(&self) -> impl Iterator<Item = Tid> {
+            [own()].into_iter()
+        }
     }
 
-    fn own() -> Tid {
+    pub(super) fn own() -> Tid {
         Tid(std::process::id() as i32)
     }
 

@@ -45,12 +45,15 @@ impl<O: Observer> Tracer<O> {
         let child_mm = match kind {
             SpawnKind::Fork => {
                 let maker = self.threads.memory(maker_mm).cloned().unwrap_or_default();
-                let Memory { is_recorded, limits, start_stack, .. } = maker;
-                self.threads.new_memory(Memory { is_recorded, limits, start_stack, ..Memory::default() })
+                let Memory { is_recorded, start_stack, .. } = maker;
+                self.threads.new_memory(Memory { is_recorded, start_stack, ..Memory::default() })
             }
             SpawnKind::Thread | SpawnKind::Vfork | SpawnKind::SharedMemory => maker_mm,
         };
         self.threads.add(child, child_pid, child_mm);
+        if child_pid != maker_pid {
+            self.threads.inherit_limits(maker_pid, child_pid);
+        }
         if let (Some(copier), SpawnKind::Fork | SpawnKind::Vfork) = (&mut self.copier, kind) {
             copier.begins(child, Some(parent));
         }

@@ -44,11 +44,12 @@ impl<O: Observer> Tracer<O> {
     pub(super) fn tell_limits(&mut self, tid: Tid, mm: MmId) {
         for resource in Resource::OF_MEMORY {
             let Ok(limit) = process::limit(Pid(tid.0), resource) else { continue };
-            let Some(memory) = self.threads.memory_mut(mm) else { return };
-            match memory.limits.iter_mut().find(|(told, _)| *told == resource) {
+            let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) else { return };
+            let all = self.threads.told_limits(pid);
+            match all.iter_mut().find(|(told, _)| *told == resource) {
                 Some((_, told)) if *told == limit => continue,
                 Some((_, told)) => *told = limit,
-                None => memory.limits.push((resource, limit)),
+                None => all.push((resource, limit)),
             }
             self.emit(tid, mm, Body::Limit { resource, limit });
         }

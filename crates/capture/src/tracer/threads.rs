@@ -47,8 +47,6 @@ pub(super) struct Memory {
     pub(super) turns: MemoryTurns,
     /// A call that is not understood has passed since.
     pub(super) is_unmodelled: bool,
-    /// The limits that were told last.
-    pub(super) limits: Vec<(Resource, Rlimit)>,
 }
 
 /// All threads and memories that live.
@@ -57,6 +55,8 @@ pub(super) struct Threads {
     threads: QuickMap<Tid, Thread>,
     memories: QuickMap<MmId, Memory>,
     next: u32,
+    /// The limits of each process that were told last.
+    limits: QuickMap<Pid, Vec<(Resource, Rlimit)>>,
     /// Processes that are stopped by a signal.
     pub(super) stopped: HashSet<Pid>,
 }
@@ -140,8 +140,20 @@ impl Threads {
         }
         if self.of_process(thread.pid).next().is_none() {
             self.stopped.remove(&thread.pid);
+            self.limits.remove(&thread.pid);
         }
         Some(thread)
+    }
+
+    /// The limits of a process that were told last.
+    pub(super) fn told_limits(&mut self, pid: Pid) -> &mut Vec<(Resource, Rlimit)> {
+        self.limits.entry(pid).or_default()
+    }
+
+    /// A process was made: its limits are those of its maker.
+    pub(super) fn inherit_limits(&mut self, maker: Pid, child: Pid) {
+        let told = self.limits.get(&maker).cloned().unwrap_or_default();
+        self.limits.insert(child, told);
     }
 
     /// A process has executed a program: only the thread that did so is left, as the leader, with a new memory.
@@ -174,6 +186,10 @@ impl MemoryOf for Threads {
     fn own_of(&self, tid: Tid) -> Option<MmId> {
         self.get(tid).map(|thread| thread.mm)
     }
+
+    fn threads(&self) -> impl Iterator<Item = Tid> {
+        self.all()
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +206,22 @@ mod tests {
         assert_eq!((former, new), (MmId(0), MmId(1)));
         assert_eq!(threads.of_process(Pid(10)).count(), 1);
         assert!(threads.is_recorded(new) && threads.memory(former).is_none());
+    }
+
+    #[test]
+    fn what_was_told_of_limits_goes_with_the_process() {
+        let mut threads = Threads::default();
+        let mm = threads.new_memory(Memory::default());
+        threads.add(Tid(10), Pid(10), mm);
+        let told = vec![(Resource::AS, Rlimit::UNLIMITED)];
+        threads.told_limits(Pid(10)).clone_from(&told);
+        threads.add(Tid(20), Pid(20), mm);
+        threads.inherit_limits(Pid(10), Pid(20));
+        assert_eq!(*threads.told_limits(Pid(20)), told);
+        threads.told_limits(Pid(20)).clear();
+        assert_eq!(*threads.told_limits(Pid(10)), told);
+        threads.remove(Tid(10));
+        assert_eq!(*threads.told_limits(Pid(10)), []);
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! What exec mapped, beside what it must map by its files.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use abi::{AddrRange, Pid, Resource, Rlimit, VirtAddr};
-use mm::{Layout, Settings, VmFlags};
+use abi::{AddrRange, Pid, VirtAddr};
+use mm::{Layout, Limits, Settings, VmFlags};
 use recording::{ExecEvent, MapRow, MmId};
 use timeline::twin::{ExecUnknown, Loaded, Shared, Twin};
 use timeline::{Difference, compare};
@@ -38,7 +37,7 @@ pub(super) fn predict(
     shared: &Shared,
     mm: MmId,
     exec: &ExecEvent,
-    (limits, inherited): (&HashMap<Resource, Rlimit>, Settings),
+    (limits, inherited): (Limits, Settings),
     (rows, flags): (&[MapRow], &[VmFlags]),
 ) -> Predicted {
     let Ok(program) = loaded(format!("/proc/{}/exe", exec.pid), exec, AT_ENTRY, rows) else {

@@ -1,11 +1,11 @@
 //! One memory with its twin beside it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Call, MapFlags, Pid, RemapFlags, Resource, Rlimit, VirtAddr};
-use mm::{DescriptionId, Settings, VmFlags};
+use abi::{AddrRange, Call, MapFlags, Pid, RemapFlags, VirtAddr};
+use mm::{DescriptionId, Limits, Settings, VmFlags};
 use recording::{CallInput, ExecEvent, MapRow, MmId};
 use timeline::twin::{Corrected, Shared, Told, Twin, is_of_unknown_driver};
 use timeline::{Difference, compare, touched};
@@ -33,15 +33,6 @@ pub enum Every {
     Calls(u64),
 }
 
-/// Whether the twin knew something before it was told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Known {
-    /// It did.
-    Yes,
-    /// It did not.
-    No,
-}
-
 /// One memory: its twin, and the kernel's files on it.
 pub struct Memory {
     pub(super) twin: Twin,
@@ -62,7 +53,7 @@ impl Memory {
         found: &mut Found,
         mm: MmId,
         exec: &ExecEvent,
-        limits: &HashMap<Resource, Rlimit>,
+        limits: Limits,
         inherited: Settings,
     ) -> io::Result<Self> {
         let kernel = KernelMap::open(exec.pid)?;
@@ -114,13 +105,6 @@ impl Memory {
     /// Ends the twin.
     pub fn end(self, shared: &mut Shared) {
         self.twin.exit(shared);
-    }
-
-    /// Takes in a limit in force; says whether the twin had it already.
-    pub fn set_limit(&mut self, resource: Resource, limit: Rlimit) -> Known {
-        let known = self.twin.space().limit(resource) == Some(limit);
-        self.twin.set_limit(resource, limit);
-        if known { Known::Yes } else { Known::No }
     }
 
     /// The descriptions of files that will have no mapping left after a call, as the twin says: a call that is refused
@@ -300,6 +284,7 @@ impl Memory {
         caller: Caller,
         open: OpenCalls<'_>,
     ) -> io::Result<()> {
+        shared.set_caller(caller.tid);
         self.enter(shared, found)?;
         let mut maps = self.compare_whole(found)?;
         if !maps.is_empty() {
@@ -329,7 +314,8 @@ impl Memory {
         done: &UnderWay,
         kernel: i64,
     ) -> Option<Answered> {
-        let UnderWay { call, input, early, .. } = done;
+        let UnderWay { tid, call, input, early, .. } = done;
+        shared.set_caller(*tid);
         if let Some(Early { predicted, ranges }) = early {
             let agrees = raw(predicted) == kernel;
             return Some(Answered { predicted: *predicted, ranges: *ranges, agrees });

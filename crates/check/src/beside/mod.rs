@@ -27,7 +27,7 @@ mod under_way;
 pub use found::{Divergence, Found, INPUTS, Kept, PagesDiffer, Unmodelled};
 pub use json::CHECK_SCHEMA;
 pub use kernel::KernelMap;
-pub use memory::{Every, Known, Memory};
+pub use memory::{Every, Memory};
 pub use mm::Mutation;
 pub use program::{PagesWanted, Program};
 pub use replay::{Replayed, replay, shortest};

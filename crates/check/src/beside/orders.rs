@@ -110,6 +110,7 @@ impl Memory {
         let mut done = Vec::new();
         for tid in tids {
             let UnderWay { call, input, .. } = ending.others.get(tid)?;
+            shared.set_caller(*tid);
             let brk = self.twin.brk();
             let predicted = self.twin.call(shared, *call, input, Told::Nothing)?;
             if predicted.input.is_some() {
@@ -147,11 +148,12 @@ impl Memory {
         shared: &Shared,
         calls: impl Iterator<Item = &'a UnderWay>,
     ) -> Vec<AddrRange> {
-        let ranges = |UnderWay { call, input, early, .. }: &UnderWay| {
+        let ranges = |UnderWay { tid, call, input, early, .. }: &UnderWay| {
             if let Some(early) = early {
                 return early.ranges;
             }
             let (mut twin, mut shared) = (self.twin.clone(), shared.clone());
+            shared.set_caller(*tid);
             let brk = twin.brk();
             let result = twin.call(&mut shared, *call, input, Told::Nothing);
             touched(*call, result.and_then(|predicted| predicted.result.ok()), brk)
@@ -171,7 +173,8 @@ impl Memory {
         let mut done = 0;
         let before = (self.twin.clone(), shared.clone());
         // Neighbours that are made by two calls differ until both are done.
-        for UnderWay { call, input, .. } in calls.values().filter(|call| call.early.is_none()) {
+        for UnderWay { tid, call, input, .. } in calls.values().filter(|call| call.early.is_none()) {
+            shared.set_caller(*tid);
             self.twin.call(shared, *call, input, Told::Nothing);
             done += 1;
         }
@@ -180,7 +183,8 @@ impl Memory {
             return Ok(Vec::new());
         }
         (self.twin, *shared) = before;
-        for UnderWay { call, input, .. } in calls.values().filter(|call| call.early.is_none()) {
+        for UnderWay { tid, call, input, .. } in calls.values().filter(|call| call.early.is_none()) {
+            shared.set_caller(*tid);
             let before = (self.twin.clone(), shared.clone());
             self.twin.call(shared, *call, input, Told::Nothing);
             let differences = self.compare_whole(found)?;

@@ -18,7 +18,7 @@ use timeline::{pages_of, touched};
 use super::descriptions::Descriptions;
 use super::forks::Forks;
 use super::found::{Divergence, Found};
-use super::memory::{Every, Known, Memory};
+use super::memory::{Every, Memory};
 use super::pages::{Look, Pages};
 use super::under_way::{Caller, Company, Ending, OpenCalls, UnderWay};
 
@@ -251,6 +251,7 @@ impl Program {
         let ended: Vec<Tid> =
             self.threads.iter().filter(|(_, (pid, _))| *pid == exec.pid).map(|(tid, _)| *tid).collect();
         ended.into_iter().for_each(|tid| self.forget(tid));
+        self.shared.callers_mut().executed(tid, exec);
         self.threads.insert(tid, (exec.pid, mm));
         let inherited = self.inherited(exec.former_mm);
         self.drop_unused(exec.former_mm);
@@ -258,11 +259,13 @@ impl Program {
             self.found.not_compared("a program of 32 bits", 1);
             return Ok(());
         }
-        let limits = Resource::OF_MEMORY
-            .into_iter()
-            .filter_map(|resource| Some((resource, sys::process::limit(exec.pid, resource).ok()?)))
-            .collect();
-        let mut memory = Memory::adopt(&mut self.shared, &mut self.found, mm, exec, &limits, inherited)?;
+        for resource in Resource::OF_MEMORY {
+            if let Ok(limit) = sys::process::limit(exec.pid, resource) {
+                self.shared.callers_mut().set_limit(tid, resource, limit);
+            }
+        }
+        let limits = self.shared.callers().limits(tid);
+        let mut memory = Memory::adopt(&mut self.shared, &mut self.found, mm, exec, limits, inherited)?;
         if self.pages == PagesWanted::Yes {
             memory.pages = Some(Pages::adopt(exec.pid, self.now())?);
         }
@@ -280,6 +283,7 @@ impl Program {
             self.found.processes += 1;
         }
         self.threads.insert(spawn.child, (spawn.child_pid, spawn.child_mm));
+        self.shared.callers_mut().spawned(tid, spawn);
         if spawn.kind != SpawnKind::Fork {
             return Ok(());
         }
@@ -287,6 +291,7 @@ impl Program {
         self.take_faults();
         let Some(parent) = self.memories.get_mut(&mm) else { return Ok(()) };
         let states = parent.forks.end(tid);
+        self.shared.set_caller(tid);
         parent.memory.enter(&mut self.shared, &mut self.found)?;
         let fork = parent.memory.fork(&mut self.shared, spawn.child_mm, spawn.child_pid)?;
         let Some(memory) = fork else {
@@ -423,6 +428,7 @@ impl Program {
         if !beside.under_way.is_empty() && beside.under_way.keys().all(is_over) {
             beside.cut_off(&mut self.shared, &mut self.found, caller)?;
         }
+        self.shared.set_caller(at.tid);
         let mut input = event.input.clone();
         if let CallInput::File(file) = &mut input {
             self.shared.set_file_size(file.id, file.bytes);
@@ -437,7 +443,7 @@ impl Program {
         if let Some(beside) = self.memories.get_mut(&at.mm) {
             let changes = pages_of(event.call, &touched(event.call, None, beside.memory.brk()));
             let (call, early, touched) = (event.call, None, Vec::new());
-            let mut under_way = UnderWay { call, input, early, changes, touched };
+            let mut under_way = UnderWay { tid: at.tid, call, input, early, changes, touched };
             let pages = beside.memory.pages.as_ref();
             let faulting = pages.into_iter().flat_map(|pages| pages.faulting_but(at.tid));
             faulting.for_each(|range| under_way.touch(range));
@@ -521,15 +527,20 @@ impl Observer for Program {
                 Ok(())
             }
             Body::Limit { resource, limit } => {
-                if let Some(beside) = self.memories.get_mut(&mm)
-                    && beside.memory.set_limit(resource, limit) == Known::No
-                {
+                if self.shared.callers().limits(tid).of(resource) != Some(limit) {
+                    self.shared.callers_mut().set_limit(tid, resource, limit);
                     self.found.input("limit set from outside", 1);
                 }
                 Ok(())
             }
-            Body::Exit { .. } => {
+            Body::Exit { last_thread, .. } => {
                 self.exit(tid);
+                let callers = self.shared.callers_mut();
+                if last_thread {
+                    callers.process_ended(tid)
+                } else {
+                    callers.thread_ended(tid)
+                }
                 Ok(())
             }
             _ => Ok(()),

@@ -32,6 +32,8 @@ pub struct Caller {
 /// A call between its two ends.
 #[derive(Clone, Debug)]
 pub struct UnderWay {
+    /// Who makes it.
+    pub tid: Tid,
     /// The call.
     pub call: Call,
     /// What the kernel reads besides its registers.

@@ -9,7 +9,7 @@ table! {
         "RLIMIT_AS, DATA, STACK, MEMLOCK" Verified "": Call::Setrlimit { .. },
     }
     "prlimit64" {
-        "RLIMIT_AS, DATA, STACK, MEMLOCK" Verified "of the caller": Call::Prlimit64 { .. },
+        "RLIMIT_AS, DATA, STACK, MEMLOCK" Verified "which process is meant, and whether it may be, is an input": Call::Prlimit64 { .. },
     }
     "personality" {
         "any" Verified "what it was at the start is an input": Call::Personality { .. },

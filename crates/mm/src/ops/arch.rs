@@ -1,7 +1,7 @@
 //! What the processor and the execution domain decide: protection keys, shadow stacks, `personality`,
 //! `arch_prctl`.
 
-use abi::{ArchPrctlOp, Personality};
+use abi::ArchPrctlOp;
 
 use super::Answer;
 use crate::file::Backing;
@@ -38,6 +38,8 @@ impl<M: Memory> Op<'_, M> {
         if self.sys.profile.options.pkeys { self.take_over(input) } else { Err(Refusal::KeyNotAllocated) }
     }
 
+    /// Asks for the personality of the caller, and sets it.
+    ///
     /// Linux: `kernel/sys.c: personality`.
     pub(crate) fn personality(&mut self, persona: u64) -> Answer {
         // The kernel reads an unsigned int.
@@ -45,8 +47,7 @@ impl<M: Memory> Op<'_, M> {
         let settings = &mut self.space.settings;
         let old = settings.persona;
         if persona != ASK {
-            settings.persona = persona;
-            settings.read_implies_exec = u64::from(persona) & Personality::READ_IMPLIES_EXEC.0 != 0;
+            settings.set_persona(persona);
         }
         Ok(u64::from(old))
     }

@@ -25,7 +25,7 @@ mod user;
 mod userfaultfd;
 mod userfaultfd_answer;
 
-use abi::{Call, PAGE_SHIFT, PageOff};
+use abi::{Call, PAGE_SHIFT, PageOff, VirtAddr};
 
 use self::mbind::Mbind;
 use self::mmap::Request;
@@ -77,8 +77,9 @@ impl<M: Memory> Op<'_, M> {
             Call::Mprotect { addr, len, prot } => self.mprotect(addr, len, prot, None),
             Call::PkeyMprotect { addr, len, prot, pkey } => self.mprotect(addr, len, prot, Some(pkey)),
             Call::Brk { addr } => self.brk(addr),
-            Call::Setrlimit { resource, .. } | Call::Prlimit64 { resource, .. } => {
-                self.set_rlimit(resource, input)
+            Call::Setrlimit { resource, limit: _ } => self.set_rlimit(resource, VirtAddr::NULL, input),
+            Call::Prlimit64 { pid: _, resource, new_limit: _, old_limit } => {
+                self.set_rlimit(resource, old_limit, input)
             }
             _ => self.dispatch_existing(call, input),
         }

@@ -11,7 +11,7 @@ mod validate;
 
 use alloc::vec::Vec;
 
-use abi::{AddrRange, Resource, Rlimit, VirtAddr};
+use abi::{AddrRange, Personality, Resource, Rlimit, VirtAddr};
 
 pub use self::adopt::{AdoptedVma, AnonPages, Layout};
 pub use self::exec::{ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, KernelPages};
@@ -35,10 +35,11 @@ pub struct AddressSpace<M: Memory = NoPages> {
     pub(crate) layout: Layout,
     /// Invariant: the sums over all mappings.
     pub(crate) counters: Counters,
+    /// Those of the process that makes the next call.
     pub(crate) limits: Limits,
     /// Linux: `def_flags`: what mlockall adds to new mappings.
     pub(crate) def_flags: VmFlags,
-    /// Settings of the process that steer memory.
+    /// Settings that steer memory.
     pub(crate) settings: Settings,
     /// The pages with guard markers.
     pub(crate) guards: Guards,
@@ -64,7 +65,9 @@ pub struct Counters {
     pub locked_vm: u64,
 }
 
-/// The soft and hard limits that steer memory, in bytes.
+/// The soft and hard limits that steer memory, in bytes. They belong to a process, not to its memory.
+///
+/// Linux: `include/linux/sched/signal.h: signal_struct`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// `RLIMIT_AS`.
@@ -75,6 +78,30 @@ pub struct Limits {
     pub stack: Rlimit,
     /// `RLIMIT_MEMLOCK`.
     pub memlock: Rlimit,
+}
+
+impl Limits {
+    /// Returns a limit; `None` where it does not steer memory.
+    pub fn of(&self, resource: Resource) -> Option<Rlimit> {
+        match resource {
+            Resource::AS => Some(self.address_space),
+            Resource::DATA => Some(self.data),
+            Resource::STACK => Some(self.stack),
+            Resource::MEMLOCK => Some(self.memlock),
+            _ => None,
+        }
+    }
+
+    /// Sets a limit; those that do not steer memory are ignored.
+    pub fn set(&mut self, resource: Resource, limit: Rlimit) {
+        match resource {
+            Resource::AS => self.address_space = limit,
+            Resource::DATA => self.data = limit,
+            Resource::STACK => self.stack = limit,
+            Resource::MEMLOCK => self.memlock = limit,
+            _ => {}
+        }
+    }
 }
 
 impl Default for Limits {
@@ -89,7 +116,7 @@ impl Default for Limits {
     }
 }
 
-/// Settings of a process that steer memory.
+/// Settings that steer memory: of the memory itself, and the personality of the thread that makes the next call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Settings {
     /// `personality` bit `READ_IMPLIES_EXEC`.
@@ -111,6 +138,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Sets the `personality`.
+    pub fn set_persona(&mut self, persona: u32) {
+        self.persona = persona;
+        self.read_implies_exec = u64::from(persona) & Personality::READ_IMPLIES_EXEC.0 != 0;
+    }
+
     /// Returns what a child inherits, and a program that is executed.
     ///
     /// Linux: `include/linux/mm_types.h: mmf_init_legacy_flags`.
@@ -177,25 +210,19 @@ impl<M: Memory> AddressSpace<M> {
         &self.limits
     }
 
+    /// Says who makes the next call: with these limits, and this personality.
+    pub fn set_caller(&mut self, limits: Limits, persona: u32) {
+        self.limits = limits;
+        self.settings.set_persona(persona);
+    }
+
     /// Returns a limit; `None` where it does not steer memory.
     pub fn limit(&self, resource: Resource) -> Option<Rlimit> {
-        match resource {
-            Resource::AS => Some(self.limits.address_space),
-            Resource::DATA => Some(self.limits.data),
-            Resource::STACK => Some(self.limits.stack),
-            Resource::MEMLOCK => Some(self.limits.memlock),
-            _ => None,
-        }
+        self.limits.of(resource)
     }
 
     /// Sets a limit as from outside; those that do not steer memory are ignored.
     pub fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
-        match resource {
-            Resource::AS => self.limits.address_space = limit,
-            Resource::DATA => self.limits.data = limit,
-            Resource::STACK => self.limits.stack = limit,
-            Resource::MEMLOCK => self.limits.memlock = limit,
-            _ => {}
-        }
+        self.limits.set(resource, limit);
     }
 }

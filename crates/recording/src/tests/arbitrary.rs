@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, DevId, FileId, FileOff, Pid, Prot, Resource, Rlimit, Tid, VirtAddr, table};
+use abi::{
+    AddrRange, Call, DevId, Errno, FileId, FileOff, Pid, Prot, Resource, Rlimit, Tid, VirtAddr, table,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -90,13 +92,14 @@ fn input() -> impl Strategy<Value = CallInput> {
         Just(CallInput::None),
         file_ref().prop_map(|file| CallInput::File(Box::new(file))),
         Just(CallInput::BadFd),
-        (any::<i32>(), limit()).prop_map(|(pid, limit)| CallInput::Rlimit { pid: Pid(pid), limit }),
+        (0i32.., limit()).prop_map(|(pid, limit)| CallInput::Rlimit { pid: Pid(pid), limit }),
         proptest::option::of(bytes()).prop_map(CallInput::Name),
         (any::<Option<u32>>(), list(range()))
             .prop_map(|(mm, ranges)| CallInput::Ranges { target: mm.map(MmId), ranges }),
         list(any::<u64>()).prop_map(CallInput::Words),
         any::<(i32, u64)>().prop_map(|(key, bytes)| CallInput::Segment { key, bytes }),
         Just(CallInput::Unreadable),
+        (1u16..).prop_map(|errno| CallInput::Refused(Errno(errno))),
     ]
 }
 

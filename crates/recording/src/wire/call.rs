@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, Rlimit};
+use abi::{AddrRange, Call, Errno, Pid, Rlimit};
 
 use super::leaf::Leaf;
 use super::{Decoder, Encoder, Record};
@@ -97,6 +97,12 @@ fn put_input(value: &CallInput, out: &mut Encoder) {
             bytes.put(out, Col::InputBytes);
         }
         CallInput::Unreadable => tag(out, 9),
+        CallInput::Refused(errno) => {
+            // No process has such a number: readers that know only limits can go on.
+            tag(out, 3);
+            Pid(-i32::from(errno.0)).put(out, Col::InputPid);
+            put_limit(Rlimit::UNLIMITED, out, Col::InputLimit);
+        }
     }
 }
 
@@ -105,10 +111,7 @@ fn get_input(input: &mut Decoder<'_>) -> Result<CallInput, Malformed> {
         0 => CallInput::None,
         1 => CallInput::File(Box::new(get_file(input)?)),
         2 => CallInput::BadFd,
-        3 => CallInput::Rlimit {
-            pid: Leaf::get(input, Col::InputPid)?,
-            limit: get_limit(input, Col::InputLimit)?,
-        },
+        3 => get_process_limit(input)?,
         4 => CallInput::Name(None),
         5 => CallInput::Name(Some(Leaf::get(input, Col::InputName)?)),
         6 => get_ranges(input)?,
@@ -123,6 +126,14 @@ fn get_input(input: &mut Decoder<'_>) -> Result<CallInput, Malformed> {
         },
         9 => CallInput::Unreadable,
         _ => return Err(Malformed("a call's input is of an unknown kind")),
+    })
+}
+
+fn get_process_limit(input: &mut Decoder<'_>) -> Result<CallInput, Malformed> {
+    let (pid, limit) = (Pid::get(input, Col::InputPid)?, get_limit(input, Col::InputLimit)?);
+    Ok(match u16::try_from(-i64::from(pid.0)) {
+        Ok(errno @ 1..) => CallInput::Refused(Errno(errno)),
+        _ => CallInput::Rlimit { pid, limit },
     })
 }
 

@@ -1,6 +1,6 @@
 //! One memory at one event.
 
-use abi::{Resource, Rlimit, Tid};
+use abi::Tid;
 use mm::Settings;
 use recording::{Counters, HugeZeros, MmId, TimeNs};
 
@@ -27,28 +27,24 @@ macro_rules! memory_state {
             pub(crate) id: MmId,
             pub(crate) pages_event: Option<u64>,
             pub(crate) twin: Option<Parts>,
-            limits: Vec<(Resource, Rlimit)>,
             under_way: Vec<(Tid, UnderWay)>,
             $(pub(crate) $alike: $type,)*
         }
 
-        saved! { MemoryState { id, pages_event, twin, limits, under_way, $($alike),* } }
+        saved! { MemoryState { id, pages_event, twin, under_way, $($alike),* } }
 
         impl Memory {
             /// Takes it apart; the calls kept for telling which one came before a difference are left out.
             pub(crate) fn state(&self) -> MemoryState {
                 let Self {
-                    id, exec: _, pages, twin, limits, under_way, recent: _, sums: _, arguments: _, raced_at_fork: _, $($alike),*
+                    id, exec: _, pages, twin, under_way, recent: _, sums: _, arguments: _, raced_at_fork: _, $($alike),*
                 } = self;
-                let mut limits: Vec<_> = limits.iter().map(|(resource, limit)| (*resource, *limit)).collect();
-                limits.sort_unstable_by_key(|(resource, _)| *resource);
                 let mut under_way: Vec<_> = under_way.iter().map(|(tid, call)| (*tid, call.clone())).collect();
                 under_way.sort_unstable_by_key(|(tid, _)| *tid);
                 MemoryState {
                     id: *id,
                     pages_event: pages.as_ref().map(|pages| pages.event),
                     twin: twin.as_ref().map(Twin::parts),
-                    limits,
                     under_way,
                     $($alike: Clone::clone($alike),)*
                 }
@@ -56,13 +52,13 @@ macro_rules! memory_state {
 
             /// Puts it together.
             pub(crate) fn of_state(state: MemoryState, twin: Option<Twin>, pages: Option<PagesRead>) -> Self {
-                let MemoryState { id, pages_event: _, twin: _, limits, under_way, $($alike),* } = state;
+                let MemoryState { id, pages_event: _, twin: _, under_way, $($alike),* } = state;
                 Self {
                     pages,
                     twin,
                     under_way: under_way.into_iter().collect(),
                     $($alike,)*
-                    ..Self::new(id, None, limits.into_iter().collect())
+                    ..Self::new(id, None)
                 }
             }
         }

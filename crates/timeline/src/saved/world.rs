@@ -1,9 +1,7 @@
 //! The state of all processes at one event, and the table with what never changes again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use abi::{Resource, Rlimit};
 use mm::SystemState;
 use recording::{ExecEvent, Header, MmId, ObjectEvent, TimeNs};
 
@@ -13,11 +11,11 @@ use super::processes::ProcessesState;
 use crate::ledger::Touchers;
 use crate::memory::{Memory, PagesRead};
 use crate::processes::{Process, Processes};
-use crate::twin::Shared;
+use crate::twin::{CallerState, CallersState, Shared};
 use crate::world::World;
 
 /// Raised when anything of what follows changes: states of another version are passed over.
-const VERSION: u64 = 16;
+const VERSION: u64 = 17;
 
 /// The state of all processes after some event.
 struct WorldState {
@@ -27,8 +25,7 @@ struct WorldState {
     is_lossy: bool,
     /// One fault in so many is recorded.
     fault_period: u64,
-    shared: SystemState,
-    limits: Vec<(Resource, Rlimit)>,
+    shared: (SystemState, CallersState),
     objects: usize,
     processes: ProcessesState,
     memories: Vec<MemoryState>,
@@ -53,15 +50,15 @@ pub(crate) struct Table {
 }
 
 saved! {
-    WorldState { version, events, now, is_lossy, fault_period, shared, limits, objects, processes, memories }
+    WorldState { version, events, now, is_lossy, fault_period, shared, objects, processes, memories }
+    CallersState { limits, threads }
+    CallerState { pid, persona }
     Table { version, first, moments, events, peak, processes, objects, execs, touchers }
 }
 
 impl World {
     /// Writes what going on from here needs.
     pub(crate) fn save(&self) -> Vec<u8> {
-        let mut limits: Vec<_> = self.limits.iter().map(|(resource, limit)| (*resource, *limit)).collect();
-        limits.sort_unstable_by_key(|(resource, _)| *resource);
         let state = WorldState {
             version: VERSION,
             events: self.counts.events,
@@ -69,7 +66,6 @@ impl World {
             is_lossy: self.is_lossy,
             fault_period: self.counts.faults.period,
             shared: self.shared.state(),
-            limits,
             objects: self.objects.len(),
             processes: self.processes.state(),
             memories: self.memories.values().map(Memory::state).collect(),
@@ -97,7 +93,6 @@ impl World {
             is_lossy,
             fault_period,
             shared,
-            limits,
             objects,
             processes,
             memories,
@@ -138,7 +133,6 @@ impl World {
         world.now = now;
         world.is_lossy = is_lossy;
         world.counts.faults.set_period(fault_period);
-        world.limits = HashMap::from_iter(limits);
         world.objects = table.objects.get(..objects)?.to_vec();
         world.processes = Processes::of_state(processes, &table.processes)?;
         world.total = world.memories.values().fold(Default::default(), |sum: crate::Sample, memory| {

@@ -1,5 +1,6 @@
 //! Whole replays of small recordings made by hand.
 
+mod callers;
 mod peaks;
 mod seeks;
 mod stories;

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::io::Cursor;
 
 use abi::{
-    AddrRange, Call, DevId, Fd, FileId, FileOff, MapFlags, PAGE_SIZE, Prot, Resource, Rlimit, Tid, VirtAddr,
+    AddrRange, Call, DevId, Fd, FileId, FileOff, MapFlags, PAGE_SIZE, Personality, Pid, Prot, Resource,
+    Rlimit, Tid, VirtAddr,
 };
 use proptest::prelude::*;
 use recording::{
@@ -98,10 +99,7 @@ impl Story {
                     ObjectEvent { file, path: name("/lib/x"), build_id: name("id"), segments: [].into() };
                 self.push(actor, Body::Object(object));
             }
-            16 => {
-                let limit = Rlimit { soft: u64::from(a) << 16, hard: Rlimit::INFINITY };
-                self.push(actor, Body::Limit { resource: Resource::AS, limit });
-            }
+            16 => self.steer(actor, a, b),
             17 => self.push(actor, Body::Lost { source: LossSource::Faults, count: 1 }),
             18 => self.push(actor, Body::ThreadName(name("worker"))),
             19 => self.push(actor, Body::FaultPeriod { period: u32::from(b) % 3 }),
@@ -116,6 +114,24 @@ impl Story {
                     name: name("//anon"),
                 };
                 self.push(actor, Body::Mapped(mapped));
+            }
+        }
+    }
+
+    /// Changes what the next calls of a process or thread depend on.
+    fn steer(&mut self, actor: Actor, a: u8, b: u8) {
+        let (resource, limit) = (Resource::AS, Rlimit { soft: u64::from(a) << 16, hard: Rlimit::INFINITY });
+        match b % 3 {
+            0 => self.push(actor, Body::Limit { resource, limit }),
+            1 => {
+                let pid = self.actors[usize::from(a) % self.actors.len()].tid;
+                let (new_limit, old_limit) = (page(BASE), VirtAddr::NULL);
+                let call = Call::Prlimit64 { pid, resource, new_limit, old_limit };
+                self.call(actor, call, CallInput::Rlimit { pid: Pid(pid), limit });
+            }
+            _ => {
+                let persona = if a.is_multiple_of(2) { Personality::READ_IMPLIES_EXEC.0 } else { 0 };
+                self.call(actor, Call::Personality { persona }, CallInput::None);
             }
         }
     }

@@ -87,8 +87,12 @@ impl Tape {
     }
 
     pub(super) fn call(self, tid: i32, mm: u32, call: Call) -> Self {
-        let event = CallEvent { call, result: CallResult::Unseen, input: CallInput::None, stack: None };
-        self.push(tid, mm, Body::Call(event))
+        self.call_with(tid, mm, call, CallInput::None)
+    }
+
+    /// A call with what it read.
+    pub(super) fn call_with(self, tid: i32, mm: u32, call: Call, input: CallInput) -> Self {
+        self.push(tid, mm, Body::Call(CallEvent { call, result: CallResult::Unseen, input, stack: None }))
     }
 
     /// The kernel says that a thread has mapped this.

@@ -1,9 +1,9 @@
 //! Taking over a kernel's map: at exec, at the first sight of a process, and where the maps differed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use abi::{AddrRange, FileId, PAGE_SHIFT, PAGE_SIZE, PageOff, Personality, Resource, Rlimit, VirtAddr};
+use abi::{AddrRange, FileId, PAGE_SHIFT, PAGE_SIZE, PageOff, Personality, VirtAddr};
 use mm::{
     AddressSpace, AdoptedVma, AnonPages, Backing, DescriptionId, Layout, Limits, MapFile, ObjectId, OpenMode,
     Settings, VmFlags,
@@ -18,44 +18,25 @@ pub(super) fn twin(
     shared: &mut Shared,
     mm: MmId,
     exec: Option<&ExecEvent>,
-    limits: &HashMap<Resource, Rlimit>,
+    limits: Limits,
     inherited: Settings,
     (rows, flags): (&[MapRow], &[VmFlags]),
 ) -> Twin {
-    let of_memory = limits_of(limits);
-    let layout = layout(exec, &of_memory, rows, shared.placing);
+    let layout = layout(exec, &limits, rows, shared.placing);
     let known = flags.iter().copied().map(Some).chain(std::iter::repeat(None));
     let adopted = rows.iter().zip(known).map(|(row, flags)| adopted(row, flags));
-    let mut space = AddressSpace::adopt(&mut shared.sys, layout, of_memory, adopted);
+    let mut space = AddressSpace::adopt(&mut shared.sys, layout, limits, adopted);
     space.set_settings(settings(exec, inherited));
     // Of a process that ran already, any free place may lie above its highest mapping.
     let base = if exec.is_some() { Base::Known } else { Base::ToBeLearned };
     Twin { mm, space, paths: Arc::new(paths(rows)), nameless: Arc::default(), base, uffds: BTreeMap::new() }
 }
 
-pub(super) fn limits_of(limits: &HashMap<Resource, Rlimit>) -> Limits {
-    let mut of_memory = Limits::default();
-    for (resource, limit) in limits {
-        match *resource {
-            Resource::AS => of_memory.address_space = *limit,
-            Resource::DATA => of_memory.data = *limit,
-            Resource::STACK => of_memory.stack = *limit,
-            Resource::MEMLOCK => of_memory.memlock = *limit,
-            _ => {}
-        }
-    }
-    of_memory
-}
-
 /// What a memory has from the one before it, and by its program.
 pub(super) fn settings(exec: Option<&ExecEvent>, inherited: Settings) -> Settings {
-    let personality = Personality(exec.map_or(0, |exec| exec.personality));
-    Settings {
-        persona: personality.0 as u32,
-        read_implies_exec: personality.contains(Personality::READ_IMPLIES_EXEC),
-        only_key_taken: false,
-        ..inherited
-    }
+    let mut settings = Settings { only_key_taken: false, ..inherited };
+    settings.set_persona(exec.map_or(0, |exec| exec.personality as u32));
+    settings
 }
 
 impl Twin {

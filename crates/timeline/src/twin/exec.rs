@@ -3,19 +3,19 @@
 //! Read from the kernel's map is only what is random or built into the kernel: where the program begins, where the
 //! search for free places begins, the stack, and how large the kernel's own pages are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use abi::{FileId, PAGE_SIZE, Prot, Resource, Rlimit, VirtAddr};
+use abi::{FileId, PAGE_SIZE, Prot, VirtAddr};
 use elf::{LinkKind, SegmentKind};
 use mm::{
     AddressSpace, DescriptionId, ExecFile, ExecImage, ExecPlace, ExecSegment, ExecStack, Input, KernelPages,
-    Layout, MapFile, ObjectId, OpenMode, Refusal, Settings, VmFlags,
+    Layout, Limits, MapFile, ObjectId, OpenMode, Refusal, Settings, VmFlags,
 };
 use proc_twin::kernel_number;
 use recording::{Bytes, ExecEvent, MapRow, MmId};
 
-use super::adopt::{layout, limits_of, settings};
+use super::adopt::{layout, settings};
 use super::input::kind_of;
 use super::{Base, Shared, Twin};
 
@@ -57,11 +57,10 @@ impl Twin {
         shared: &mut Shared,
         mm: MmId,
         exec: &ExecEvent,
-        (limits, inherited): (&HashMap<Resource, Rlimit>, Settings),
+        (limits, inherited): (Limits, Settings),
         (rows, flags): (&[MapRow], &[VmFlags]),
         (program, interpreter): (&Loaded, Option<&Loaded>),
     ) -> Result<Self, ExecUnknown> {
-        let limits = limits_of(limits);
         let free =
             if program.image.link == LinkKind::Dyn { interpreter.or(Some(program)) } else { interpreter };
         if free.is_some_and(|file| alignment(&file.image) > PAGE_SIZE) {

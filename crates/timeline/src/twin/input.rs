@@ -29,6 +29,7 @@ impl Twin {
             // One opened for its path only can't be mapped, as if it were not open.
             CallInput::File(file) if file.mode.path_only => {}
             CallInput::File(file) => out.file = FileInput::Open(Arc::new(map_file(file))),
+            CallInput::Refused(errno) => out.target = Target::Refused(*errno),
             CallInput::Rlimit { pid: _, limit } => out.rlimit = Some(*limit),
             CallInput::Name(name) => out.name = name.clone(),
             CallInput::Ranges { target, ranges } => {

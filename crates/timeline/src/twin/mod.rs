@@ -4,6 +4,7 @@
 //! an address space ([`mm::AddressSpace`]) knows mappings and identities only. Here the one becomes the other.
 
 mod adopt;
+mod callers;
 mod correct;
 mod driver;
 mod exec;
@@ -13,16 +14,20 @@ mod profile;
 mod rows;
 mod userfaultfd;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use abi::{AddrRange, Call, Errno, Fd, FileId, Resource, Rlimit, VirtAddr};
-use mm::{Access, AddressSpace, Basis, Input, Settings, System, Thp, Touch, Uffd, VmFlags, Vma, Why};
+use abi::{AddrRange, Call, Errno, Fd, FileId, Pid, Tid, VirtAddr};
+use mm::{
+    Access, AddressSpace, Basis, Input, Limits, Settings, System, Target, Thp, Touch, Uffd, VmFlags, Vma, Why,
+};
 use recording::{Bytes, CallInput, ExecEvent, FaultAccess, Header, MapRow, MmId};
 
 use crate::grown::Grew;
 use crate::ledger::{Huge, Table};
 
+pub use callers::Callers;
+pub(crate) use callers::{CallersState, Thread as CallerState};
 pub use correct::Corrected;
 pub use exec::{ExecUnknown, Loaded};
 pub use input::is_of_unknown_driver;
@@ -45,6 +50,10 @@ pub struct Shared {
     placing: adopt::Placing,
     /// What the first process inherits.
     inherited: Settings,
+    /// Copied where it changes only: states are held still all the time.
+    callers: Arc<Callers>,
+    /// Who makes the next call.
+    caller: Tid,
 }
 
 impl Shared {
@@ -68,8 +77,26 @@ impl Shared {
         let placing = profile::placing(&header.machine, &profile);
         let caps = profile::caps(header.run.capabilities);
         let inherited = profile::inherited(&header.run.settings);
+        let callers = Arc::new(Callers::new(header));
+        let sys = System::new(profile);
         let (committed, special_flags) = (None, None);
-        Self { sys: System::new(profile), caps, committed, special_flags, placing, inherited }
+        let caller = Tid::default();
+        Self { sys, caps, committed, special_flags, placing, inherited, callers, caller }
+    }
+
+    /// The limits of each process, and the personality of each thread.
+    pub fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// Changes them: a process or thread begins or ends, or a limit is set from outside.
+    pub fn callers_mut(&mut self) -> &mut Callers {
+        Arc::make_mut(&mut self.callers)
+    }
+
+    /// Says that this thread makes the next calls and accesses.
+    pub fn set_caller(&mut self, tid: Tid) {
+        self.caller = tid;
     }
 
     /// What the first process of a recording inherits.
@@ -165,7 +192,7 @@ impl Twin {
         shared: &mut Shared,
         mm: MmId,
         exec: Option<&ExecEvent>,
-        limits: &HashMap<Resource, Rlimit>,
+        limits: Limits,
         inherited: Settings,
         (rows, flags): (&[MapRow], &[VmFlags]),
     ) -> Self {
@@ -252,10 +279,15 @@ impl Twin {
         told: Told,
     ) -> Option<Predicted> {
         self.remember_path(call, input);
+        let target = self.enter(shared, call, input);
         let mut input = self.input(call, input, shared.caps, told);
+        if target.is_none() {
+            input.target = Target::Other;
+        }
         input.committed = shared.committed;
         input.special_flags = shared.special_flags;
         let outcome = self.space.call(&mut shared.sys, call, &input);
+        self.keep(shared, call, target);
         self.note_userfaultfd(call, &input, outcome.result);
         match outcome.basis {
             Basis::NotModelled => None,
@@ -263,6 +295,32 @@ impl Twin {
             Basis::TakenOver => {
                 Some(Predicted { result: outcome.result, why: outcome.why, input: Some(call.name()) })
             }
+        }
+    }
+
+    /// Gives the memory the caller's limits and personality, and for a call that sets limits those of the process that it
+    /// names. Returns that process; `None` where none of which is known is named.
+    fn enter(&mut self, shared: &Shared, call: Call, input: &CallInput) -> Option<Pid> {
+        shared.callers.enter(shared.caller, &mut self.space);
+        let target = shared.callers.target(shared.caller, input);
+        if let (Some(target), Call::Prlimit64 { .. }) = (target, call) {
+            shared.callers.aim(target, &mut self.space);
+        }
+        target
+    }
+
+    /// Keeps what a call has changed of its caller, or of the process that it names.
+    fn keep(&mut self, shared: &mut Shared, call: Call, target: Option<Pid>) {
+        match (call, target) {
+            (Call::Setrlimit { .. } | Call::Prlimit64 { .. }, Some(target)) => {
+                shared.callers_mut().keep_limits(target, *self.space.limits());
+                shared.callers.enter(shared.caller, &mut self.space);
+            }
+            (Call::Personality { .. }, _) => {
+                let tid = shared.caller;
+                shared.callers_mut().keep_persona(tid, self.space.settings().persona);
+            }
+            _ => {}
         }
     }
 
@@ -307,6 +365,7 @@ impl Twin {
         };
         // A refused access was a signal.
         let input = Input { caps: shared.caps, ..Input::default() };
+        shared.callers.enter(shared.caller, &mut self.space);
         let touched = self.space.touch(&mut shared.sys, addr, access, &input);
         if touched != Ok(Touch::Grew) {
             return None;
@@ -336,11 +395,6 @@ impl Twin {
     /// Anonymous pages were seen in a range: its mappings have `anon_vma`s.
     pub fn learn_anonymous(&mut self, shared: &mut Shared, range: AddrRange) {
         self.space.learn_anon_vma(&mut shared.sys, range);
-    }
-
-    /// A limit is in force.
-    pub fn set_limit(&mut self, resource: Resource, limit: Rlimit) {
-        self.space.set_limit(resource, limit);
     }
 
     fn remember_path(&mut self, call: Call, input: &CallInput) {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use abi::{Fd, FileId};
+use abi::{Fd, FileId, Tid};
 use mm::{AddressSpace, SpaceState, System, SystemState, Uffd};
 use recording::{Bytes, Header, MmId};
 
+use super::callers::{Callers, CallersState};
 use super::{Base, Shared, Twin, profile};
 use crate::saved::codec::{In, Out, Saved, saved};
 
@@ -50,14 +51,14 @@ impl Twin {
 
 impl Shared {
     /// Takes apart what the memories share.
-    pub(crate) fn state(&self) -> SystemState {
-        self.sys.state()
+    pub(crate) fn state(&self) -> (SystemState, CallersState) {
+        (self.sys.state(), self.callers.state())
     }
 
     /// Puts all memories of a recording together; `None` if the parts contradict each other.
     pub(crate) fn of_parts(
         header: &Header,
-        state: SystemState,
+        (state, callers): (SystemState, CallersState),
         mut twins: Vec<Option<Parts>>,
     ) -> Option<(Self, Vec<Option<Twin>>)> {
         let profile = profile::of(&header.machine);
@@ -72,7 +73,10 @@ impl Shared {
         let twins = twins.into_iter().map(&mut twin).collect::<Option<_>>()?;
         let caps = profile::caps(header.run.capabilities);
         let inherited = profile::inherited(&header.run.settings);
-        Some((Self { sys, caps, committed: None, special_flags: None, placing, inherited }, twins))
+        let (committed, special_flags) = (None, None);
+        let callers = Arc::new(Callers::of_state(header, callers));
+        let caller = Tid::default();
+        Some((Self { sys, caps, committed, special_flags, placing, inherited, callers, caller }, twins))
     }
 }
 

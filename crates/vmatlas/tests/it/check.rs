@@ -44,6 +44,7 @@ const GUESTS: &[&str] = &[
     "untraced",
     "userfault",
     "vfork_exec",
+    "whose_limits",
 ];
 
 /// Checks a command and returns the report.

@@ -177,6 +177,43 @@ fn the_rings_of_io_uring_are_mapped_and_held() {
 }
 
 #[test]
+fn limits_are_those_of_a_process_and_the_personality_is_that_of_a_thread() {
+    const PRINTED: &str = "\
+limit a child: done\n\
+its parent: done\n\
+a child that was limited: ENOMEM\n\
+a child of it: ENOMEM\n\
+limit the parent: done\n\
+a parent that was limited: ENOMEM\n\
+take the limit off: done\n\
+after that: done\n\
+a borrower that limits itself: ENOMEM\n\
+its maker: done\n\
+executed: ENOMEM\n\
+a maker whose child has executed: done\n\
+a process that is gone: ESRCH\n\
+a process of no number: ESRCH\n\
+a limit above itself: EINVAL\n\
+an unreadable limit: EFAULT\n\
+one of nobody: EFAULT\n\
+another user's process: EPERM\n\
+an unwritable old limit: EFAULT\n\
+which is set all the same: ENOMEM\n\
+a read-only old limit: EFAULT\n\
+after that: done\n\
+limit the process by a thread: done\n\
+a thread of it: ENOMEM\n\
+the first thread: ENOMEM\n\
+a thread that has set it: 0x400000\n\
+a thread that it made: 0x400000\n\
+the first thread: 0\n\
+a borrower: 0x400000\n\
+its maker: 0\n\
+";
+    same("whose_limits", Build::Dynamic, 0, PRINTED, |report| held_in(report, 9, 14));
+}
+
+#[test]
 fn a_limit_that_is_set_from_outside_is_known_from_the_next_checkpoint_on() {
     let Some(program) = guest("limited", Build::Dynamic) else { return };
     for user in users() {
