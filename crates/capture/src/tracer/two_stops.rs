@@ -48,6 +48,8 @@ struct Inside {
 #[derive(Debug)]
 enum What {
     Call(CallEvent),
+    /// A call that is not modelled. What it does to memory is there when it is over.
+    Unmodelled(Body),
     /// Its memory is being copied.
     Fork,
 }
@@ -74,7 +76,7 @@ impl<O: Observer> Tracer<O> {
     /// Threads known to be inside a call of this memory.
     pub(super) fn inside_calls(&self, mm: MmId) -> impl Iterator<Item = Tid> {
         let inside = self.two_stops.inside.iter();
-        let is_call = move |inside: &Inside| inside.mm == mm && matches!(inside.what, What::Call(_));
+        let is_call = move |inside: &Inside| inside.mm == mm && !matches!(inside.what, What::Fork);
         inside.filter(move |(_, inside)| is_call(inside)).map(|(tid, _)| *tid)
     }
 
@@ -98,13 +100,7 @@ impl<O: Observer> Tracer<O> {
         }
         match raw.meaning() {
             Meaning::Nothing => self.go_on(tid, 0),
-            Meaning::Unmodelled(why) => {
-                let body = raw.unmodelled(why);
-                self.count_call(tid, mm, sys::clock::monotonic_ns(), &body);
-                self.emit(tid, mm, body);
-                self.go_on(tid, 0);
-            }
-            Meaning::Memory(_) | Meaning::Exec => self.wait_or_enter(tid, mm, raw),
+            Meaning::Unmodelled(_) | Meaning::Memory(_) | Meaning::Exec => self.wait_or_enter(tid, mm, raw),
         }
     }
 
@@ -136,21 +132,32 @@ impl<O: Observer> Tracer<O> {
         }
         let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) else { return };
         let at = At { tid, pid, mm, order };
-        let what = if let Meaning::Memory(call) = raw.meaning() {
-            // Read now and not when the thread came: what another call has changed meanwhile counts.
-            let input = input::read(tid, call, &self.threads, &mut self.mounts);
-            let call = CallEvent { call, result: CallResult::Unseen, input, stack: None };
-            self.observer.entered(at, &call);
-            if let Some(memory) = self.threads.memory_mut(mm) {
-                memory.calls += 1;
-            }
-            What::Call(call)
-        } else {
-            if let Some(flags) = SpawnFlags::of(tid, raw) {
-                self.begin_spawn(tid, flags);
-            }
+        let what = if let Some(flags) = SpawnFlags::of(tid, raw) {
+            self.begin_spawn(tid, flags);
             self.observer.forking(at);
             What::Fork
+        } else {
+            match raw.meaning() {
+                Meaning::Memory(call) => {
+                    // Read now and not when the thread came: what another call has changed meanwhile counts.
+                    let input = input::read(tid, call, &self.threads, &mut self.mounts);
+                    let call = CallEvent { call, result: CallResult::Unseen, input, stack: None };
+                    self.observer.entered(at, &call);
+                    if let Some(memory) = self.threads.memory_mut(mm) {
+                        memory.calls += 1;
+                    }
+                    What::Call(call)
+                }
+                Meaning::Unmodelled(why) => {
+                    let body = raw.unmodelled(why);
+                    self.count_call(tid, mm, sys::clock::monotonic_ns(), &body);
+                    What::Unmodelled(body)
+                }
+                Meaning::Nothing | Meaning::Exec => {
+                    self.observer.forking(at);
+                    What::Fork
+                }
+            }
         };
         if ptrace::resume(tid, Until::Syscall, 0).is_ok() {
             self.two_stops.inside.insert(tid, Inside { mm, order, what });
@@ -166,18 +173,19 @@ impl<O: Observer> Tracer<O> {
             self.go_on(tid, 0);
             return;
         };
-        let What::Call(mut call) = what else {
-            self.go_on(tid, 0);
-            self.next_turn(mm);
-            return;
-        };
-        if let Ok(SyscallStop::Exit { result }) = ptrace::syscall_stop(tid) {
-            call.result = CallResult::Seen(result);
+        match what {
+            What::Call(mut call) => {
+                if let Ok(SyscallStop::Exit { result }) = ptrace::syscall_stop(tid) {
+                    call.result = CallResult::Seen(result);
+                }
+                if let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) {
+                    self.observer.left(At { tid, pid, mm, order }, &call);
+                }
+                self.emit(tid, mm, Body::Call(call));
+            }
+            What::Unmodelled(body) => self.emit(tid, mm, body),
+            What::Fork => {}
         }
-        if let Some(pid) = self.threads.get(tid).map(|thread| thread.pid) {
-            self.observer.left(At { tid, pid, mm, order }, &call);
-        }
-        self.emit(tid, mm, Body::Call(call));
         self.go_on(tid, 0);
         self.next_turn(mm);
     }
@@ -189,6 +197,7 @@ impl<O: Observer> Tracer<O> {
             match (what, result) {
                 // What stands there until a call is made: it was not.
                 (What::Fork, _) | (What::Call(_), Some(NOT_MADE)) => {}
+                (What::Unmodelled(body), _) => self.emit(tid, mm, body),
                 (What::Call(mut call), Some(result)) => {
                     call.result = CallResult::Seen(result);
                     self.emit(tid, mm, Body::Call(call));

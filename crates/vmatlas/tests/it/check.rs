@@ -120,6 +120,26 @@ fn the_whole_map_is_compared_as_often_as_every_says() {
     assert!(count(&seldom, "ranges_compared") > 500, "{seldom:#}");
 }
 
+/// A call of 32 bits is not modelled: what it did is taken over when it is over, and the calls after it are predicted.
+#[test]
+fn a_call_of_32_bits_is_taken_over_when_it_is_over() {
+    let Some(program) = guest("i386_calls", Build::Dynamic) else { return };
+    for user in users() {
+        let scratch = Scratch::new("check-i386");
+        let words = [vmatlas(), Path::new("check"), Path::new("--json"), Path::new("--"), &program];
+        let ran = Run::new(&scratch, words).user(*user).alone();
+        if ran.stdout.starts_with("no calls of 32 bits") {
+            println!("SKIPPED: a call of 32 bits, the kernel has none");
+            return;
+        }
+        assert_eq!(ran.stdout, "mapped 0 0 0\n", "{user:?}");
+        let report: Value = serde_json::from_str(&ran.stderr).expect("--json prints JSON");
+        assert_eq!(report["diverged"], 0, "{user:?}: {report:#}");
+        assert_eq!(report["unmodelled"].as_array().map(Vec::len), Some(1), "{user:?}: {report:#}");
+        assert_eq!(ran.shell_status(), 3, "{user:?}: {report:#}");
+    }
+}
+
 /// One thread is inside an `mlock` that has split its mapping while the other makes calls: which came first is not
 /// seen, and each of these is predicted all the same. What the `mlock` answers is an input, for a userfaultfd has its pages:
 /// its own ranges are left to its end.
