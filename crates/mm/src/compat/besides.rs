@@ -31,4 +31,9 @@ pub const MAP_RULES: &[PageRule] = &[
          is an input",
     ),
     verified("a file grows or shrinks", "which pages lie past its end"),
+    PageRule {
+        what: "IORING_OP_MADVISE",
+        state: State::NotModelled,
+        note: "no call is seen: what it changes is found at the next call, as a difference, and taken over",
+    },
 ];
