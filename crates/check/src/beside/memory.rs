@@ -1,10 +1,10 @@
 //! One memory with its twin beside it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
-use abi::{AddrRange, Call, MapFlags, Pid, RemapFlags, VirtAddr};
+use abi::{AddrRange, Call, MapFlags, Pid, RemapFlags, Tid, VirtAddr};
 use mm::{DescriptionId, Limits, Settings, VmFlags};
 use recording::{CallInput, ExecEvent, MapRow, MmId};
 use timeline::twin::{Corrected, Shared, Told, Twin, is_of_unknown_driver};
@@ -233,6 +233,8 @@ impl Memory {
             *found.unmodelled.entry(done.call.name().to_owned()).or_default() += 1;
             return self.resync(shared);
         };
+        // What it owes may be anywhere around its ranges.
+        let every = if done.owes.is_empty() { every } else { Every::Calls(1) };
         let mut maps = self.compare(found, &answered, every)?;
         if let Some(before) = before.filter(|_| !answered.agrees || !maps.is_empty()) {
             let tried = (std::mem::replace(&mut self.twin, before.0), std::mem::replace(shared, before.1));
@@ -245,14 +247,17 @@ impl Memory {
             }
         }
         if answered.agrees && !maps.is_empty() {
-            maps = self.leave_out(shared, found, &ending, maps);
+            maps = self.leave_out(shared, found, ending.others, maps);
         }
         if answered.agrees && maps.is_empty() {
             found.predicted += u64::from(answered.predicted.input.is_none());
             if let Some(input) = answered.predicted.input {
                 found.input(input, 1);
             }
-            return Ok(());
+            maps = paid_over(ending.others, &answered.ranges);
+            if maps.is_empty() {
+                return Ok(());
+            }
         }
         let Ending { caller, done, kernel, others: _ } = ending;
         let kept = Kept { answer: raw(&answered.predicted), why: answered.predicted.why };
@@ -273,7 +278,7 @@ impl Memory {
         self.resync(shared)
     }
 
-    /// Compares the whole map at exec, fork, exit, the end; `open` are calls whose end nobody has seen.
+    /// Compares the whole map at exec, fork, exit, the end; `open` are calls whose end nobody has seen, `others` go on.
     ///
     /// # Errors
     /// Whatever the operating system says.
@@ -283,6 +288,7 @@ impl Memory {
         found: &mut Found,
         caller: Caller,
         open: OpenCalls<'_>,
+        others: &mut HashMap<Tid, UnderWay>,
     ) -> io::Result<()> {
         shared.set_caller(caller.tid);
         self.enter(shared, found)?;
@@ -290,6 +296,7 @@ impl Memory {
         if !maps.is_empty() {
             maps = self.try_open(shared, found, open, maps)?;
         }
+        maps = self.leave_out(shared, found, others, maps);
         if !maps.is_empty() {
             found.diverge(Divergence {
                 pid: caller.pid,
@@ -434,4 +441,15 @@ fn with_neighbours(range: AddrRange) -> AddrRange {
         start: VirtAddr(range.start.0.saturating_sub(abi::PAGE_SIZE)),
         end: VirtAddr(range.end.0.saturating_add(abi::PAGE_SIZE)),
     }
+}
+
+/// A call has changed these ranges: differences there that others owe can't be found gone any more.
+fn paid_over(others: &mut HashMap<Tid, UnderWay>, ranges: &[Option<AddrRange>; 2]) -> Vec<Difference> {
+    let is_there = |one: &mut Difference| ranges.iter().flatten().any(|range| range.overlaps(one.range));
+    let mut lost: Vec<Difference> = others
+        .values_mut()
+        .flat_map(|other| other.owes.extract_if(.., is_there).collect::<Vec<_>>())
+        .collect();
+    lost.dedup();
+    lost
 }

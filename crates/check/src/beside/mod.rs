@@ -13,6 +13,7 @@ mod descriptions;
 mod exec;
 mod forks;
 mod found;
+mod half_done;
 mod json;
 mod kernel;
 mod memory;

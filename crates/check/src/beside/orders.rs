@@ -5,8 +5,9 @@
 //! thread 2            |--mprotect--|             compared here: was the munmap done before, after, or not at all?
 //! ```
 //! The twin does each order on a copy; one that gives the kernel's answer and its whole map is taken. Where none does
-//! because a call is half done, its ranges are left out and counted: its end compares them.
+//! because a call is half done, what that explains is left out and counted: its end compares it, or else it has diverged.
 
+use std::collections::HashMap;
 use std::io;
 
 use abi::{AddrRange, Tid};
@@ -14,6 +15,7 @@ use timeline::twin::{Shared, Told};
 use timeline::{Difference, touched};
 
 use super::found::Found;
+use super::half_done::HalfDone;
 use super::memory::Memory;
 use super::under_way::{Answered, Early, Ending, OpenCalls, UnderWay, raw};
 
@@ -69,6 +71,8 @@ impl Memory {
                     for (tid, early) in early.into_iter().chain(late) {
                         if let Some(other) = ending.others.get_mut(&tid) {
                             other.early = Some(early);
+                            // The whole map agrees with what it has done.
+                            other.owes.clear();
                         }
                     }
                     return Ok(Some(answered));
@@ -122,24 +126,26 @@ impl Memory {
         Some(done)
     }
 
-    /// Leaves out the differences where calls under way may be half done.
+    /// Leaves out the differences that calls under way explain if they are half done. Their ends owe the comparison.
     pub(super) fn leave_out(
         &self,
         shared: &Shared,
         found: &mut Found,
-        ending: &Ending<'_>,
+        others: &mut HashMap<Tid, UnderWay>,
         maps: Vec<Difference>,
     ) -> Vec<Difference> {
-        let open = ending.others.values().filter(|other| other.early.is_none());
-        let half_done = self.ranges_of(shared, open);
-        let is_out = |one: &Difference| half_done.iter().any(|range| range.overlaps(one.range));
-        let (out, maps): (Vec<_>, Vec<_>) = maps.into_iter().partition(is_out);
-        if maps.is_empty() {
-            found.order_uncertain += 1;
-            found.ranges_left_out += out.len() as u64;
+        let is_open = |other: &&UnderWay| other.early.is_none();
+        let half_done = HalfDone::of(&self.twin, shared, others.values().filter(is_open));
+        if maps.is_empty() || !maps.iter().all(|one| half_done.explains(one)) {
             return maps;
         }
-        maps.into_iter().chain(out).collect()
+        found.order_uncertain += 1;
+        found.ranges_left_out += maps.len() as u64;
+        others
+            .values_mut()
+            .filter(|other| other.early.is_none())
+            .for_each(|other| other.owes.extend_from_slice(&maps));
+        Vec::new()
     }
 
     /// The ranges that calls are about, if each is the next.

@@ -100,15 +100,21 @@ impl Beside {
         pages
     }
 
-    /// Nobody will see the end of what is under way: the kernel did each of these calls, or did not. Its map says which, and its
-    /// word on their pages is taken.
-    fn cut_off(&mut self, shared: &mut Shared, found: &mut Found, caller: Caller) -> io::Result<()> {
-        let calls = std::mem::take(&mut self.under_way);
+    /// Nobody will see the end of calls of threads that are over: the kernel did each of these calls, or did not. Its map says
+    /// which, and its word on their pages is taken.
+    fn cut_off(
+        &mut self,
+        shared: &mut Shared,
+        found: &mut Found,
+        caller: Caller,
+        is_over: impl Fn(Tid) -> bool,
+    ) -> io::Result<()> {
+        let calls: HashMap<Tid, UnderWay> = self.under_way.extract_if(|tid, _| is_over(*tid)).collect();
         if self.memory.pages.is_some() {
             let ranges = self.open_pages(shared, calls.values());
             self.memory.pages.iter_mut().for_each(|pages| pages.note_touched(&ranges));
         }
-        self.memory.check_whole(shared, found, caller, OpenCalls::CutOff(&calls))
+        self.memory.check_whole(shared, found, caller, OpenCalls::CutOff(&calls), &mut self.under_way)
     }
 }
 
@@ -308,7 +314,7 @@ impl Program {
         let mut child = Beside::new(memory, descriptions);
         child.memory.choose_state(&mut self.shared, &mut self.found, spawn.child_mm, states)?;
         let open = OpenCalls::UnderWay(&parent.under_way);
-        child.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
+        child.memory.check_whole(&mut self.shared, &mut self.found, caller, open, &mut HashMap::new())?;
         if let Some(pages) = &parent.memory.pages {
             let open = parent.open_pages(&self.shared, parent.under_way.values());
             child.memory.pages = Some(pages.fork((tid, spawn.child_pid), child.memory.space(), &open)?);
@@ -324,7 +330,7 @@ impl Program {
         self.take_faults();
         let Some(beside) = self.memories.get_mut(&mm) else { return Ok(()) };
         beside.last = LastLook::Taken;
-        beside.cut_off(&mut self.shared, &mut self.found, caller)?;
+        beside.cut_off(&mut self.shared, &mut self.found, caller, |_| true)?;
         if let Some(pages) = self.pages_of(mm) {
             pages.forget_others(tid);
         }
@@ -341,16 +347,15 @@ impl Program {
         self.take_faults();
         let Some(beside) = self.memories.get_mut(&mm) else { return Ok(()) };
         beside.last = LastLook::Taken;
-        let open = OpenCalls::UnderWay(&beside.under_way);
-        if beside.under_way.is_empty() {
-            beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open)?;
-        } else {
-            // What calls under way may have done by now is done at their own ends, should the exec fail.
-            let before = (beside.memory.twin.clone(), self.shared.clone());
-            let checked = beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open);
+        // What calls under way may have done by now is done at their own ends, should the exec fail.
+        let has_open = !beside.under_way.is_empty();
+        let before = has_open.then(|| (beside.memory.twin.clone(), self.shared.clone()));
+        let (open, others) = (OpenCalls::UnderWay(&beside.under_way), &mut beside.under_way.clone());
+        let checked = beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open, others);
+        if let Some(before) = before {
             (beside.memory.twin, self.shared) = before;
-            checked?;
         }
+        checked?;
         self.look(caller, mm, None)
     }
 
@@ -389,7 +394,7 @@ impl Program {
             && let Some(beside) = self.memories.remove(&mm)
         {
             beside.forks.finish(&mut self.shared);
-            if beside.last == LastLook::Due {
+            if beside.last == LastLook::Due || beside.under_way.values().any(|call| !call.owes.is_empty()) {
                 self.found.not_compared("a memory whose end was not seen", 1);
             }
             beside.memory.end(&mut self.shared);
@@ -424,9 +429,9 @@ impl Program {
         let caller = self.caller(at.pid, at.tid, at.mm);
         let Some(beside) = self.memories.get_mut(&at.mm) else { return Ok(()) };
         // The process of a thread that was killed inside a call is gone, but not always its memory.
-        let is_over = |tid: &Tid| *tid == at.tid || self.threads.get(tid).is_none_or(|(_, of)| *of != at.mm);
-        if !beside.under_way.is_empty() && beside.under_way.keys().all(is_over) {
-            beside.cut_off(&mut self.shared, &mut self.found, caller)?;
+        let is_over = |tid: Tid| tid == at.tid || self.threads.get(&tid).is_none_or(|(_, of)| *of != at.mm);
+        if beside.under_way.keys().any(|tid| is_over(*tid)) {
+            beside.cut_off(&mut self.shared, &mut self.found, caller, is_over)?;
         }
         self.shared.set_caller(at.tid);
         let mut input = event.input.clone();
@@ -443,7 +448,8 @@ impl Program {
         if let Some(beside) = self.memories.get_mut(&at.mm) {
             let changes = pages_of(event.call, &touched(event.call, None, beside.memory.brk()));
             let (call, early, touched) = (event.call, None, Vec::new());
-            let mut under_way = UnderWay { tid: at.tid, call, input, early, changes, touched };
+            let mut under_way =
+                UnderWay { tid: at.tid, call, input, early, changes, touched, owes: Vec::new() };
             let pages = beside.memory.pages.as_ref();
             let faulting = pages.into_iter().flat_map(|pages| pages.faulting_but(at.tid));
             faulting.for_each(|range| under_way.touch(range));

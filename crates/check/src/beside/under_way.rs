@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use abi::{AddrRange, Call, Pid, Tid};
 use recording::CallInput;
+use timeline::Difference;
 use timeline::twin::Predicted;
 
 /// Touches noted during one call; beyond, pages are held against the kernel's as if nobody had touched them.
@@ -44,6 +45,8 @@ pub struct UnderWay {
     pub changes: Vec<AddrRange>,
     /// What other threads have touched there since its beginning: before it did its work, or after.
     pub touched: Vec<AddrRange>,
+    /// Differences that were left out, as it may have been half done: its end is to find them gone.
+    pub owes: Vec<Difference>,
 }
 
 impl UnderWay {
