@@ -36,7 +36,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "fuzz-check",
-        help: "--seconds N [--seed S]  fuzz-kernel with `vmatlas check` beside it: both must agree",
+        help: "--seconds N [--seed S] [--programs N]  fuzz-kernel with `vmatlas check` beside it: both must agree",
         run: fuzz_kernel::check,
     },
     Verb {

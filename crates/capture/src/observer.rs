@@ -94,6 +94,11 @@ pub trait Observer {
         let _ = at;
     }
 
+    /// A thread has made no child of the call that [`Observer::forking`] told.
+    fn fork_failed(&mut self, tid: Tid, mm: MmId) {
+        let _ = (tid, mm);
+    }
+
     /// A thread stands still that leaves a memory: the memory is there for the last time, unless others have it. At an end
     /// it is told of the last thread that has it.
     fn leaves(&mut self, tid: Tid, mm: MmId, how: Leaving) {

@@ -13,7 +13,7 @@ use check::fuzz::{
 use mm::{Mutation, Shown};
 
 const USAGE: &str =
-    "usage: fuzz_kernel fuzz --seconds N [--seed S] [--threads T] [--program I] [--divergences N] \
+    "usage: fuzz_kernel fuzz --seconds N [--seed S] [--threads T] [--program I] [--programs N] [--divergences N] \
 [--corpus FOLDER] [--seen FILE]
        fuzz_kernel show --seed S --program I
        fuzz_kernel replay --file FILE
@@ -85,6 +85,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             "--seconds" => args.plan.time = Duration::from_secs(number()?),
             "--seed" => args.plan.seed = number()?,
             "--threads" => args.plan.threads = number()?.clamp(1, 64) as usize,
+            "--programs" => args.plan.programs = number()?,
             "--program" => (args.plan.first, args.plan.programs) = (number()?, 1),
             "--divergences" => args.plan.divergences_max = number()? as usize,
             "--calls" => args.calls = Some(number()? as usize),

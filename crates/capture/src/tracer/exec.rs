@@ -16,6 +16,11 @@ impl<O: Observer> Tracer<O> {
     /// A process stands before the first instruction of a new program.
     pub(super) fn has_executed(&mut self, tid: Tid) {
         let former = ptrace::event_message(tid).map_or(tid, |former| Tid(former as i32));
+        // What the leader was doing that another thread's exec has killed is over, as is what was left of the exec's own call.
+        for over in [tid, former] {
+            self.forget_waiting(over);
+            self.end_call(over, None);
+        }
         let (former_mm, mm) = self.threads.exec(tid, former);
         if self.root_is == Root::NotExecuted {
             self.root_is = Root::Running;

@@ -18,6 +18,7 @@ impl<O: Observer> Tracer<O> {
         thread.is_ending = true;
         let mm = thread.mm;
         self.cut_off(tid, mm);
+        self.forget_waiting(tid);
         self.end_fork(tid);
         self.newborn.remove(&tid);
         if self.threads.is_recorded(mm) {

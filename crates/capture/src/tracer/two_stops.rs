@@ -184,7 +184,8 @@ impl<O: Observer> Tracer<O> {
                 self.emit(tid, mm, Body::Call(call));
             }
             What::Unmodelled(body) => self.emit(tid, mm, body),
-            What::Fork => {}
+            // With a child it would have been told already.
+            What::Fork => self.observer.fork_failed(tid, mm),
         }
         self.go_on(tid, 0);
         self.next_turn(mm);
@@ -209,6 +210,12 @@ impl<O: Observer> Tracer<O> {
             }
             self.next_turn(mm);
         }
+    }
+
+    /// A thread will not make the call that it waits to make, nor need its registers be as they were.
+    pub(super) fn forget_waiting(&mut self, tid: Tid) {
+        self.two_stops.waiting.retain(|waiting| waiting.tid != tid);
+        self.spawn_flags.remove(&tid);
     }
 
     /// A thread that was about to copy its memory has done so, or never will.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use abi::{Fd, FileId, Tid};
+use abi::{Fd, FileId, Pid, Tid};
 
 /// The descriptions behind one memory's mappings.
 #[derive(Clone, Debug, Default)]
@@ -31,14 +31,14 @@ impl Descriptions {
     }
 
     /// Numbers the description behind a thread's descriptor, the same one alike. 0: it could not be told.
-    pub(super) fn identify(&mut self, tid: Tid, fd: Fd, file: FileId) -> u64 {
+    pub(super) fn identify(&mut self, (pid, tid): (Pid, Tid), fd: Fd, file: FileId) -> u64 {
         let same = |known: &&Known| {
             known.file == file && sys::descriptors::is_same_file(&known.copy, tid, fd).unwrap_or(false)
         };
         if let Some(known) = self.known.iter().find(same) {
             return known.id;
         }
-        let Ok(copy) = sys::descriptors::copy_of(tid, fd) else { return 0 };
+        let Ok(copy) = sys::descriptors::copy_of(pid, tid, fd) else { return 0 };
         self.next += 1;
         self.known.push(Known { id: self.next, file, copy: Rc::new(copy) });
         self.next

@@ -28,9 +28,11 @@ impl HalfDone {
     pub(super) fn of<'a>(twin: &Twin, shared: &Shared, calls: impl Iterator<Item = &'a UnderWay>) -> Self {
         let mut half_done = Self { ranges: Vec::new(), states: vec![twin.rows()] };
         let (mut all, mut all_shared) = (twin.clone(), shared.clone());
-        for UnderWay { call, input, .. } in calls {
+        for UnderWay { tid, call, input, .. } in calls {
+            all_shared.set_caller(*tid);
             all.call(&mut all_shared, *call, input, Told::Nothing);
             let (mut after, mut shared) = (twin.clone(), shared.clone());
+            shared.set_caller(*tid);
             if let Some(predicted) = after.call(&mut shared, *call, input, Told::Nothing) {
                 let ranges = touched(*call, predicted.result.ok(), twin.brk());
                 half_done.ranges.extend(ranges.into_iter().flatten());
@@ -50,10 +52,10 @@ impl HalfDone {
 
 fn explains(states: &[Vec<MapRow>], one: &Difference) -> bool {
     let borders = |rows: &[MapRow]| -> BTreeSet<VirtAddr> {
-        let inside = rows.iter().filter(|row| row.range.overlaps(one.range));
-        inside.flat_map(|row| [row.range.start, row.range.end]).collect()
+        rows.iter().flat_map(|row| [row.range.start, row.range.end]).collect()
     };
-    let kernel = borders(&one.kernel);
+    let kernel = borders(inside(&one.kernel, one.range));
+    let states: Vec<&[MapRow]> = states.iter().map(|rows| inside(rows, one.range)).collect();
     let known: Vec<BTreeSet<VirtAddr>> = states.iter().map(|rows| borders(rows)).collect();
     if !kernel.iter().all(|border| known.iter().any(|known| known.contains(border))) {
         return false;
@@ -66,11 +68,21 @@ fn explains(states: &[Vec<MapRow>], one: &Difference) -> bool {
     cuts.into_iter().all(is_known)
 }
 
+/// The lines of a map, which ascend, that share an address with a range.
+fn inside(rows: &[MapRow], range: AddrRange) -> &[MapRow] {
+    let first = rows.partition_point(|row| row.range.end <= range.start);
+    let end = rows.partition_point(|row| row.range.start < range.end);
+    &rows[first..end.max(first)]
+}
+
 /// What a line says of an address. Which file it is, the twin may not know yet of a new mapping.
 fn what_is_at(rows: &[MapRow], at: VirtAddr) -> Option<(Prot, bool, Option<u64>, &[u8])> {
-    let row = rows.iter().find(|row| row.range.contains(at))?;
+    let row = rows[rows.partition_point(|row| row.range.end <= at)..].first()?;
+    if !row.range.contains(at) {
+        return None;
+    }
     // A line without a file says 0 wherever it begins.
-    let offset = (row.file != FileId::default()).then(|| row.offset.0 + (at.0 - row.range.start.0));
+    let offset = (row.file != FileId::default()).then(|| row.offset.0.wrapping_add(at.0 - row.range.start.0));
     Some((row.prot, row.shared, offset, &row.name))
 }
 

@@ -24,6 +24,15 @@ const CALLS_MAX: u64 = 256;
 /// and at the next call after this time.
 const TIME_MAX: Duration = Duration::from_millis(100);
 
+/// What is known of the whole map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    /// It was compared, and is the kernel's.
+    Agrees,
+    /// It was not compared, or differs.
+    Unknown,
+}
+
 /// How often the whole map is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Every {
@@ -183,6 +192,15 @@ impl Memory {
             // Where it goes depends on chance; how long it is only the kernel knows.
             Call::Mmap { flags, .. } if flags.contains(MapFlags::MAP_32BIT) => return None,
             Call::Shmat { .. } | Call::Shmdt { .. } => return None,
+            Call::Mlockall { .. }
+            | Call::Munlockall {}
+            | Call::ProcessMadvise { .. }
+            | Call::ProcessMrelease { .. }
+            | Call::UffdIoctl { .. }
+            | Call::IoSetup { .. }
+            | Call::IoDestroy { .. }
+            | Call::ArchPrctl { .. }
+            | Call::Prctl { .. } => return None,
             Call::Mmap { flags, .. } if flags.contains(MapFlags::FIXED) => None,
             Call::Mmap { .. } | Call::Mremap { .. } | Call::MapShadowStack { .. } => {
                 // Costs nothing by size: what the call then changes is copied.
@@ -191,7 +209,6 @@ impl Memory {
             _ => None,
         };
         let ranges = touched(call, result, self.twin.brk());
-        ranges[0]?;
         Some(ranges.map(|range| range.map(with_neighbours)))
     }
 
@@ -246,18 +263,19 @@ impl Memory {
                 None => (self.twin, *shared) = tried,
             }
         }
-        if answered.agrees && !maps.is_empty() {
+        if answered.agrees {
+            let is_whole = maps.is_empty() && self.calls_since_whole == 0;
+            let whole = if is_whole { Whole::Agrees } else { Whole::Unknown };
+            let lost = self.settle_owed(ending.others, whole, (&first, &answered.ranges));
             maps = self.leave_out(shared, found, ending.others, maps);
+            maps.extend(lost);
         }
         if answered.agrees && maps.is_empty() {
             found.predicted += u64::from(answered.predicted.input.is_none());
             if let Some(input) = answered.predicted.input {
                 found.input(input, 1);
             }
-            maps = paid_over(ending.others, &answered.ranges);
-            if maps.is_empty() {
-                return Ok(());
-            }
+            return Ok(());
         }
         let Ending { caller, done, kernel, others: _ } = ending;
         let kept = Kept { answer: raw(&answered.predicted), why: answered.predicted.why };
@@ -276,6 +294,32 @@ impl Memory {
             ),
         });
         self.resync(shared)
+    }
+
+    /// After a call: what others owe. Where the whole map agrees, nothing. Where the call has changed lines (`first`: before
+    /// it), differences there can't be found gone any more: they are returned.
+    fn settle_owed(
+        &self,
+        others: &mut HashMap<Tid, UnderWay>,
+        whole: Whole,
+        (first, ranges): (&Twin, &[Option<AddrRange>; 2]),
+    ) -> Vec<Difference> {
+        if whole == Whole::Agrees {
+            others.values_mut().for_each(|other| other.owes.clear());
+            return Vec::new();
+        }
+        if others.values().all(|other| other.owes.is_empty()) {
+            return Vec::new();
+        }
+        let is_changed = |range: &AddrRange| first.rows_in(*range) != self.twin.rows_in(*range);
+        let changed: Vec<AddrRange> = ranges.iter().flatten().copied().filter(is_changed).collect();
+        let is_there = |one: &mut Difference| changed.iter().any(|range| range.overlaps(one.range));
+        let mut lost: Vec<Difference> = others
+            .values_mut()
+            .flat_map(|other| other.owes.extract_if(.., is_there).collect::<Vec<_>>())
+            .collect();
+        lost.dedup();
+        lost
     }
 
     /// Compares the whole map at exec, fork, exit, the end; `open` are calls whose end nobody has seen, `others` go on.
@@ -441,15 +485,4 @@ fn with_neighbours(range: AddrRange) -> AddrRange {
         start: VirtAddr(range.start.0.saturating_sub(abi::PAGE_SIZE)),
         end: VirtAddr(range.end.0.saturating_add(abi::PAGE_SIZE)),
     }
-}
-
-/// A call has changed these ranges: differences there that others owe can't be found gone any more.
-fn paid_over(others: &mut HashMap<Tid, UnderWay>, ranges: &[Option<AddrRange>; 2]) -> Vec<Difference> {
-    let is_there = |one: &mut Difference| ranges.iter().flatten().any(|range| range.overlaps(one.range));
-    let mut lost: Vec<Difference> = others
-        .values_mut()
-        .flat_map(|other| other.owes.extract_if(.., is_there).collect::<Vec<_>>())
-        .collect();
-    lost.dedup();
-    lost
 }

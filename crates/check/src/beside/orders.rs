@@ -134,17 +134,20 @@ impl Memory {
         others: &mut HashMap<Tid, UnderWay>,
         maps: Vec<Difference>,
     ) -> Vec<Difference> {
+        if maps.is_empty() {
+            return maps;
+        }
         let is_open = |other: &&UnderWay| other.early.is_none();
         let half_done = HalfDone::of(&self.twin, shared, others.values().filter(is_open));
-        if maps.is_empty() || !maps.iter().all(|one| half_done.explains(one)) {
+        if !maps.iter().all(|one| half_done.explains(one)) {
             return maps;
         }
         found.order_uncertain += 1;
         found.ranges_left_out += maps.len() as u64;
-        others
-            .values_mut()
-            .filter(|other| other.early.is_none())
-            .for_each(|other| other.owes.extend_from_slice(&maps));
+        for UnderWay { owes, .. } in others.values_mut().filter(|other| other.early.is_none()) {
+            let new: Vec<Difference> = maps.iter().filter(|one| !owes.contains(one)).cloned().collect();
+            owes.extend(new);
+        }
         Vec::new()
     }
 

@@ -350,9 +350,14 @@ impl Program {
         // What calls under way may have done by now is done at their own ends, should the exec fail.
         let has_open = !beside.under_way.is_empty();
         let before = has_open.then(|| (beside.memory.twin.clone(), self.shared.clone()));
-        let (open, others) = (OpenCalls::UnderWay(&beside.under_way), &mut beside.under_way.clone());
-        let checked = beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open, others);
-        if let Some(before) = before {
+        let (known, mut others) = (self.found.diverged, beside.under_way.clone());
+        let open = OpenCalls::UnderWay(&beside.under_way);
+        let checked = beside.memory.check_whole(&mut self.shared, &mut self.found, caller, open, &mut others);
+        // What they owe they owe still.
+        beside.under_way = others;
+        if let Some(before) = before
+            && self.found.diverged == known
+        {
             (beside.memory.twin, self.shared) = before;
         }
         checked?;
@@ -377,6 +382,16 @@ impl Program {
         let mm = self.threads.get(&tid).map(|(_, mm)| *mm);
         self.forget(tid);
         mm.into_iter().for_each(|mm| self.drop_unused(mm));
+    }
+
+    /// A thread ends; its limits and personality are still those of calls that it or a sibling was killed in.
+    fn forget_caller(&mut self, tid: Tid, is_last: bool) {
+        let mut inside = self.memories.values().flat_map(|beside| beside.under_way.keys());
+        if inside.any(|of| !self.threads.contains_key(of)) {
+            return;
+        }
+        let callers = self.shared.callers_mut();
+        if is_last { callers.process_ended(tid) } else { callers.thread_ended(tid) }
     }
 
     /// A thread is no more, all of whose faults were taken in.
@@ -438,7 +453,7 @@ impl Program {
         if let CallInput::File(file) = &mut input {
             self.shared.set_file_size(file.id, file.bytes);
             if let Some(fd) = descriptor(event) {
-                file.description = beside.descriptions.identify(at.tid, fd, file.id);
+                file.description = beside.descriptions.identify((at.pid, at.tid), fd, file.id);
             }
         }
         beside.memory.enter_call(&mut self.shared, &mut self.found, (event.call, &input), self.every)?;
@@ -541,12 +556,7 @@ impl Observer for Program {
             }
             Body::Exit { last_thread, .. } => {
                 self.exit(tid);
-                let callers = self.shared.callers_mut();
-                if last_thread {
-                    callers.process_ended(tid)
-                } else {
-                    callers.thread_ended(tid)
-                }
+                self.forget_caller(tid, last_thread);
                 Ok(())
             }
             _ => Ok(()),
@@ -576,6 +586,12 @@ impl Observer for Program {
     fn forking(&mut self, at: At) {
         if let Some(beside) = self.memories.get_mut(&at.mm) {
             beside.forks.begin(at.tid, &mut self.shared);
+        }
+    }
+
+    fn fork_failed(&mut self, tid: Tid, mm: MmId) {
+        if let Some(beside) = self.memories.get_mut(&mm) {
+            beside.forks.fails(tid, &mut self.shared);
         }
     }
 

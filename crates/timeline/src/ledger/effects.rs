@@ -6,6 +6,7 @@ use abi::{
 use mm::{AddressSpace, FileKind, Thp, VmFlags, Vma};
 
 use super::huge::{HUGE_BYTES, inside};
+use super::reading::{Within, cut};
 use super::{How, Huge, Kind, Ledger, May, Table, Touch, Written};
 
 /// A call that was done.
@@ -83,7 +84,7 @@ impl Ledger {
                 self.move_pages(at, (addr, old_len), (VirtAddr(new), new_len));
             }
             (Call::Mremap { addr, old_len, new_len, flags, new_addr }, Err(_))
-                if flags.contains(RemapFlags::FIXED) && old_len == new_len =>
+                if flags.contains(RemapFlags::FIXED) && whole(addr, old_len) == whole(addr, new_len) =>
             {
                 self.move_some(at, (addr, new_addr, new_len), Left::by(flags));
             }
@@ -277,7 +278,6 @@ impl Ledger {
     fn move_some(&mut self, at: At<'_>, (old, new, len): (VirtAddr, VirtAddr, u64), left: Left) {
         let (Some(source), Some(target)) = (whole(old, len), whole(new, len)) else { return };
         let there: Vec<AddrRange> = at.parts(source).into_iter().map(|(part, _)| part).collect();
-        let has_moved = |range: AddrRange| !there.iter().any(|part| part.overlaps(range));
         let with_pages = self.runs.within(source);
         // What was there until now, or what has come in its place.
         self.settle(at, target, Sure::No, |_| May::ABSENT);
@@ -289,8 +289,10 @@ impl Ledger {
             if left == Left::Mapped {
                 let to = AddrRange::new(shift(range.start), shift(range.end));
                 self.settle(at, to, Sure::No, |_| stretch.may);
-            } else if has_moved(range) {
-                self.move_pages(at, (range.start, range.len()), (shift(range.start), range.len()));
+                continue;
+            }
+            for (part, _) in cut(range, &there).into_iter().filter(|(_, within)| *within == Within::No) {
+                self.move_pages(at, (part.start, part.len()), (shift(part.start), part.len()));
             }
         }
         self.keep_mapped(at.space);

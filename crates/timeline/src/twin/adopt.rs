@@ -75,6 +75,17 @@ pub(super) struct Placing {
     pub(super) guard_bytes: u64,
     /// The way that every program's search goes, whatever its personality (`vm.legacy_va_layout`).
     pub(super) direction: Direction,
+    /// Where stacks end (`kernel.randomize_va_space`).
+    pub(super) stacks: Stacks,
+}
+
+/// Whether the top of a stack is moved at random, where the personality allows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stacks {
+    /// It is.
+    Moved,
+    /// It is not.
+    Fixed,
 }
 
 /// Which way the search for free places goes.
@@ -99,7 +110,7 @@ pub(super) fn layout(exec: Option<&ExecEvent>, limits: &Limits, rows: &[MapRow],
         let base = lowest_placed(rows);
         (base, base)
     } else {
-        let bound = highest_base(limits, personality, placing.guard_bytes);
+        let bound = highest_base(limits, personality, placing);
         // Without a limit of the stack the program and its heap lie above.
         let ends = rows.iter().map(|row| row.range.end).filter(|end| *end <= bound);
         let base = ends.max().unwrap_or_default();
@@ -136,11 +147,13 @@ fn lowest_placed(rows: &[MapRow]) -> VirtAddr {
 /// Where the search downwards begins where nothing is random: below a stack of the size that its limit allows.
 ///
 /// Linux: `arch/x86/mm/mmap.c: mmap_base`, `mmap_legacy_base`.
-fn highest_base(limits: &Limits, personality: Personality, guard_bytes: u64) -> VirtAddr {
+fn highest_base(limits: &Limits, personality: Personality, placing: Placing) -> VirtAddr {
     /// How far the stack's top is moved at random at most.
     const STACK_RANDOM: u64 = 0x3f_ffff << PAGE_SHIFT;
-    let random = if personality.contains(Personality::ADDR_NO_RANDOMIZE) { 0 } else { STACK_RANDOM };
-    let gap = limits.stack.soft.saturating_add(random + guard_bytes).clamp(128 << 20, TASK_SIZE / 6 * 5);
+    let is_fixed = placing.stacks == Stacks::Fixed || personality.contains(Personality::ADDR_NO_RANDOMIZE);
+    let random = if is_fixed { 0 } else { STACK_RANDOM };
+    let gap =
+        limits.stack.soft.saturating_add(random + placing.guard_bytes).clamp(128 << 20, TASK_SIZE / 6 * 5);
     VirtAddr(TASK_SIZE - gap).page_up_wrapping()
 }
 
@@ -167,6 +180,7 @@ fn flags(row: &MapRow, backing: &Backing) -> VmFlags {
         (_, b"[stack]") => flags.with(VmFlags::GROWSDOWN),
         (Backing::Kernel(_), b"[vdso]") => flags.with(VmFlags::DONTEXPAND),
         (Backing::Kernel(_), _) => flags.with(VmFlags::SPECIAL).with(VmFlags::DONTDUMP),
+        (Backing::File(file), _) if file.kind == mm::FileKind::AioRing => flags.with(VmFlags::DONTEXPAND),
         (Backing::File(file), _) if file.kind == mm::FileKind::Hugetlb => {
             flags.with(VmFlags::HUGETLB).with(VmFlags::DONTEXPAND)
         }

@@ -45,11 +45,14 @@ impl Callers {
         let SpawnEvent { child, child_pid, child_mm: _, kind: _ } = *spawn;
         let Thread { pid, persona } = self.thread(maker);
         self.threads.insert(child, Thread { pid: child_pid, persona });
-        if pid != child_pid
-            && let Some(limits) = self.limits.get(&pid)
-        {
-            self.limits.insert(child_pid, *limits);
+        if pid == child_pid {
+            return;
         }
+        match self.limits.get(&pid).copied() {
+            Some(limits) => self.limits.insert(child_pid, limits),
+            // Its number may have been another's.
+            None => self.limits.remove(&child_pid),
+        };
     }
 
     /// A process has executed a program: the thread `leader` is all that is left of it.

@@ -3,7 +3,7 @@
 use mm::{Caps, OvercommitMode, Profile, Settings, Thp};
 use recording::Machine;
 
-use super::adopt::{Direction, Placing};
+use super::adopt::{Direction, Placing, Stacks};
 
 /// Makes the profile: what the header does not tell is the pinned kernel's default.
 pub(super) fn of(machine: &Machine) -> Profile {
@@ -48,11 +48,13 @@ pub(super) fn of(machine: &Machine) -> Profile {
 
 /// What it says of where mappings go.
 ///
-/// Linux: `arch/x86/mm/mmap.c: mmap_is_legacy`.
+/// Linux: `arch/x86/mm/mmap.c: mmap_is_legacy`; `fs/binfmt_elf.c: load_elf_binary` (`PF_RANDOMIZE`).
 pub(super) fn placing(machine: &Machine, profile: &Profile) -> Placing {
     let is_legacy = sysctl(machine, "vm.legacy_va_layout").is_some_and(|text| text != "0");
     let direction = if is_legacy { Direction::Up } else { Direction::Down };
-    Placing { guard_bytes: profile.guard_bytes(), direction }
+    let is_fixed = sysctl(machine, "kernel.randomize_va_space").is_some_and(|text| text == "0");
+    let stacks = if is_fixed { Stacks::Fixed } else { Stacks::Moved };
+    Placing { guard_bytes: profile.guard_bytes(), direction, stacks }
 }
 
 /// Linux: `mm/util.c: vm_commit_limit`.
